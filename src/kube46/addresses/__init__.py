@@ -1,0 +1,1 @@
+"""Pure: address families, prefixes, pools and planning arithmetic."""

@@ -1,0 +1,37 @@
+"""Arithmetic on prefixes: cutting a pool into blocks, and the reverse-DNS names of a prefix."""
+
+from ipaddress import ip_network
+
+from kube46.addresses.families import Address, Prefix
+
+
+def parse(text: str) -> Prefix:
+    """A prefix from text. Raises ValueError when host bits are set or the text is no prefix."""
+    return ip_network(text, strict=True)
+
+
+def block_count(pool: Prefix, length: int) -> int:
+    """How many blocks of prefix length `length` (bits) the pool holds; 0 when the pool is smaller than one."""
+    return 1 << (length - pool.prefixlen) if length >= pool.prefixlen else 0
+
+
+def block(pool: Prefix, length: int, index: int) -> Prefix:
+    """The `index`-th block (from 0) of prefix length `length` in the pool. Raises ValueError past the end."""
+    if not 0 <= index < block_count(pool, length):
+        raise ValueError(f"{pool} holds no block number {index} of length /{length}")
+    start = int(pool.network_address) + (index << (pool.max_prefixlen - length))
+    return ip_network((start.to_bytes(pool.max_prefixlen // 8, "big"), length))
+
+
+def block_index(pool: Prefix, part: Prefix) -> int:
+    """Which block of the pool `part` is. Raises ValueError when it does not lie in the pool."""
+    if part.version != pool.version or int(part.network_address) not in range(
+        int(pool.network_address), int(pool.broadcast_address) + 1
+    ):
+        raise ValueError(f"{part} does not lie in {pool}")
+    return (int(part.network_address) - int(pool.network_address)) >> (pool.max_prefixlen - part.prefixlen)
+
+
+def nth(pool: Prefix, index: int) -> Address:
+    """The `index`-th address of the prefix, counted from its network address. Raises IndexError past the end."""
+    return pool[index]

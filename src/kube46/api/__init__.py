@@ -1,0 +1,1 @@
+"""Pure: the Kubernetes objects kube46 uses, their defaulting, validation and allocation rules."""

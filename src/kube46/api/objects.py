@@ -1,0 +1,418 @@
+"""The Kubernetes objects that kube46's parts read and write, with only the fields they use.
+
+Decoding skips every other field, so a part never writes a whole object back: it patches. Field names are the Python
+spelling of the API's (`cluster_ips` is `clusterIPs`); see `Object.rename`. Source: Kubernetes API reference v1.37.
+"""
+
+from typing import Any
+
+import msgspec
+
+
+def api_name(field: str) -> str:
+    """`pod_cidrs` → `podCIDRs`: camel case, with the API's upper-case initialisms."""
+    first, *rest = field.rstrip("_").split("_")
+    capital = {"ip": "IP", "ips": "IPs", "cidr": "CIDR", "cidrs": "CIDRs", "fqdn": "FQDN", "pid": "PID", "ipc": "IPC"}
+    return first + "".join(capital.get(word, word.capitalize()) for word in rest)
+
+
+class Value(msgspec.Struct, rename=api_name, frozen=True, omit_defaults=True):
+    """A part of an API object."""
+
+
+class OwnerReference(Value):
+    """metadata.ownerReferences[]."""
+
+    api_version: str = ""
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    controller: bool = False
+    block_owner_deletion: bool = False
+
+
+class Meta(Value):
+    """metadata."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    generate_name: str = ""
+    creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
+    deletion_grace_period_seconds: int | None = None
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    finalizers: tuple[str, ...] = ()
+    owner_references: tuple[OwnerReference, ...] = ()
+
+
+class Object(Value, kw_only=True):
+    """A whole API object; `key` is its place in a cache."""
+
+    metadata: Meta = Meta()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(namespace, name); the namespace is "" for cluster-scoped objects."""
+        return self.metadata.namespace, self.metadata.name
+
+
+class Condition(Value):
+    """status.conditions[] of nodes, pods and others."""
+
+    type: str = ""
+    status: str = "Unknown"
+    reason: str = ""
+    message: str = ""
+    last_transition_time: str | None = None
+    last_heartbeat_time: str | None = None
+    observed_generation: int | None = None
+
+
+class LabelSelectorRequirement(Value):
+    """selector.matchExpressions[]."""
+
+    key: str = ""
+    operator: str = ""
+    values: tuple[str, ...] = ()
+
+
+class LabelSelector(Value):
+    """A selector of workloads: labels and expressions, all of which must hold."""
+
+    match_labels: dict[str, str] = {}
+    match_expressions: tuple[LabelSelectorRequirement, ...] = ()
+
+
+# Services and endpoints
+
+
+class ServicePort(Value):
+    """spec.ports[] of a Service; `target_port` is a number or the name of a container port."""
+
+    name: str = ""
+    protocol: str = "TCP"
+    app_protocol: str | None = None
+    port: int = 0
+    target_port: int | str = 0
+    node_port: int = 0
+
+
+class ClientIPConfig(Value):
+    """Session affinity's lifetime, seconds."""
+
+    timeout_seconds: int = 10800
+
+
+class SessionAffinityConfig(Value):
+    """spec.sessionAffinityConfig."""
+
+    client_ip: ClientIPConfig | None = None
+
+
+class ServiceSpec(Value):
+    """spec of a Service; `selector` is None when absent, which differs from empty (semantics C4-1)."""
+
+    type: str = "ClusterIP"
+    cluster_ip: str = ""
+    cluster_ips: tuple[str, ...] = ()
+    ip_families: tuple[str, ...] = ()
+    ip_family_policy: str | None = None
+    ports: tuple[ServicePort, ...] = ()
+    selector: dict[str, str] | None = None
+    external_name: str = ""
+    external_ips: tuple[str, ...] = msgspec.field(default=(), name="externalIPs")
+    publish_not_ready_addresses: bool = False
+    session_affinity: str = "None"
+    session_affinity_config: SessionAffinityConfig | None = None
+    internal_traffic_policy: str = "Cluster"
+    external_traffic_policy: str = ""
+    traffic_distribution: str | None = None
+    health_check_node_port: int = 0
+
+
+class LoadBalancerIngress(Value):
+    """status.loadBalancer.ingress[]."""
+
+    ip: str = ""
+    hostname: str = ""
+    ip_mode: str | None = msgspec.field(default=None, name="ipMode")
+
+
+class LoadBalancerStatus(Value):
+    """status.loadBalancer."""
+
+    ingress: tuple[LoadBalancerIngress, ...] = ()
+
+
+class ServiceStatus(Value):
+    """status of a Service."""
+
+    load_balancer: LoadBalancerStatus = LoadBalancerStatus()
+
+
+class Service(Object):
+    """v1 Service."""
+
+    spec: ServiceSpec = ServiceSpec()
+    status: ServiceStatus = ServiceStatus()
+
+
+class EndpointConditions(Value):
+    """A nil `ready` or `serving` counts as true, a nil `terminating` as false."""
+
+    ready: bool | None = None
+    serving: bool | None = None
+    terminating: bool | None = None
+
+
+class TargetRef(Value):
+    """What an endpoint or an Event is about."""
+
+    kind: str = ""
+    namespace: str = ""
+    name: str = ""
+    uid: str = ""
+    api_version: str = ""
+    field_path: str = ""
+    resource_version: str = ""
+
+
+class ZoneHint(Value):
+    """hints.forZones[]."""
+
+    name: str = ""
+
+
+class EndpointHints(Value):
+    """Zones or nodes that should use an endpoint."""
+
+    for_zones: tuple[ZoneHint, ...] = ()
+    for_nodes: tuple[ZoneHint, ...] = ()
+
+
+class Endpoint(Value):
+    """endpoints[] of a slice; consumers use its first address only."""
+
+    addresses: tuple[str, ...] = ()
+    conditions: EndpointConditions = EndpointConditions()
+    hostname: str | None = None
+    node_name: str | None = None
+    zone: str | None = None
+    target_ref: TargetRef | None = None
+    hints: EndpointHints | None = None
+
+
+class EndpointPort(Value):
+    """ports[] of a slice."""
+
+    name: str | None = None
+    protocol: str | None = None
+    port: int | None = None
+    app_protocol: str | None = None
+
+
+class EndpointSlice(Object):
+    """discovery.k8s.io/v1 EndpointSlice: endpoints of one family. Nil lists occur in the API and mean empty."""
+
+    address_type: str = ""
+    endpoints: tuple[Endpoint, ...] | None = ()
+    ports: tuple[EndpointPort, ...] | None = ()
+
+
+# Nodes and pods
+
+
+class Taint(Value):
+    """spec.taints[] of a node."""
+
+    key: str = ""
+    value: str = ""
+    effect: str = ""
+
+
+class NodeSpec(Value):
+    """spec of a Node."""
+
+    pod_cidr: str = ""
+    pod_cidrs: tuple[str, ...] = ()
+    provider_id: str = msgspec.field(default="", name="providerID")
+    unschedulable: bool = False
+    taints: tuple[Taint, ...] = ()
+
+
+class NodeAddress(Value):
+    """status.addresses[]: type is InternalIP, Hostname, …"""
+
+    type: str = ""
+    address: str = ""
+
+
+class NodeStatus(Value):
+    """status of a Node."""
+
+    addresses: tuple[NodeAddress, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    allocatable: dict[str, Any] = {}
+    capacity: dict[str, Any] = {}
+
+    @property
+    def internal_ips(self) -> tuple[str, ...]:
+        """The node's InternalIP addresses, primary family first."""
+        return tuple(a.address for a in self.addresses if a.type == "InternalIP")
+
+
+class Node(Object):
+    """v1 Node."""
+
+    spec: NodeSpec = NodeSpec()
+    status: NodeStatus = NodeStatus()
+
+
+class ContainerPort(Value):
+    """ports[] of a container."""
+
+    name: str = ""
+    container_port: int = 0
+    protocol: str = "TCP"
+    host_port: int = 0
+    host_ip: str = ""
+
+
+class Container(Value):
+    """What other parts need of a container; the kubelet reads the pod whole."""
+
+    name: str = ""
+    ports: tuple[ContainerPort, ...] = ()
+    restart_policy: str | None = None
+
+
+class PodSpec(Value):
+    """spec of a Pod."""
+
+    node_name: str = ""
+    containers: tuple[Container, ...] = ()
+    init_containers: tuple[Container, ...] = ()
+    host_network: bool = False
+    hostname: str = ""
+    subdomain: str = ""
+    scheduler_name: str = "default-scheduler"
+    node_selector: dict[str, str] = {}
+
+
+class PodIP(Value):
+    """podIPs[] and hostIPs[]."""
+
+    ip: str = ""
+
+
+class PodStatus(Value):
+    """status of a Pod."""
+
+    phase: str = ""
+    pod_ip: str = ""
+    pod_ips: tuple[PodIP, ...] = ()
+    host_ip: str = ""
+    host_ips: tuple[PodIP, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the Ready condition is True."""
+        return any(c.type == "Ready" and c.status == "True" for c in self.conditions)
+
+
+class Pod(Object):
+    """v1 Pod."""
+
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+
+# Others
+
+
+class Namespace(Object):
+    """v1 Namespace."""
+
+
+class ConfigMap(Object):
+    """v1 ConfigMap."""
+
+    data: dict[str, str] = {}
+    binary_data: dict[str, str] = {}
+
+
+class Secret(Object):
+    """v1 Secret; values of `data` are base64."""
+
+    type: str = "Opaque"
+    data: dict[str, str] = {}
+
+
+class ServiceAccount(Object):
+    """v1 ServiceAccount."""
+
+
+class ServiceCIDRSpec(Value):
+    """spec of a ServiceCIDR."""
+
+    cidrs: tuple[str, ...] = ()
+
+
+class ServiceCIDR(Object):
+    """networking.k8s.io/v1 ServiceCIDR."""
+
+    spec: ServiceCIDRSpec = ServiceCIDRSpec()
+
+
+class LeaseSpec(Value):
+    """spec of a Lease; times are RFC 3339 with microseconds."""
+
+    holder_identity: str | None = None
+    lease_duration_seconds: int | None = None
+    acquire_time: str | None = None
+    renew_time: str | None = None
+    lease_transitions: int | None = None
+
+
+class Lease(Object):
+    """coordination.k8s.io/v1 Lease."""
+
+    spec: LeaseSpec = LeaseSpec()
+
+
+class WorkloadSpec(Value):
+    """spec of a ReplicaSet or Deployment; the template is kept whole, as JSON."""
+
+    replicas: int = 1
+    min_ready_seconds: int = 0
+    selector: LabelSelector = LabelSelector()
+    template: dict[str, Any] = {}
+
+
+class WorkloadStatus(Value):
+    """status of a ReplicaSet or Deployment."""
+
+    replicas: int = 0
+    ready_replicas: int = 0
+    available_replicas: int = 0
+    updated_replicas: int = 0
+    observed_generation: int = 0
+
+
+class ReplicaSet(Object):
+    """apps/v1 ReplicaSet."""
+
+    spec: WorkloadSpec = WorkloadSpec()
+    status: WorkloadStatus = WorkloadStatus()
+
+
+class Deployment(Object):
+    """apps/v1 Deployment."""
+
+    spec: WorkloadSpec = WorkloadSpec()
+    status: WorkloadStatus = WorkloadStatus()

@@ -1,0 +1,51 @@
+"""Which URL and which type belong to a kind of object."""
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from kube46.api import objects
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Resource(Generic[T]):
+    """A kind of object as a client sees it: its group, version and plural name make its URL, `type` decodes it."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool
+    type: type[T]
+
+    @property
+    def api_version(self) -> str:
+        """`v1` or `group/version`, as `apiVersion` spells it."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """The URL path of the collection (in all namespaces when none is named) or of one object."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        place = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
+        return "/".join(filter(None, [f"{root}{place}/{self.plural}", name, subresource]))
+
+    def raw(self) -> "Resource[dict[str, Any]]":
+        """The same resource, its objects left as dictionaries."""
+        return Resource(self.group, self.version, self.plural, self.kind, self.namespaced, dict)
+
+
+SERVICES = Resource("", "v1", "services", "Service", True, objects.Service)
+NODES = Resource("", "v1", "nodes", "Node", False, objects.Node)
+PODS = Resource("", "v1", "pods", "Pod", True, objects.Pod)
+NAMESPACES = Resource("", "v1", "namespaces", "Namespace", False, objects.Namespace)
+CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", True, objects.ConfigMap)
+SECRETS = Resource("", "v1", "secrets", "Secret", True, objects.Secret)
+SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount", True, objects.ServiceAccount)
+EVENTS = Resource("", "v1", "events", "Event", True, dict[str, Any])
+ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", True, objects.EndpointSlice)
+SERVICE_CIDRS = Resource("networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", False, objects.ServiceCIDR)
+IP_ADDRESSES = Resource("networking.k8s.io", "v1", "ipaddresses", "IPAddress", False, dict[str, Any])
+LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", True, objects.Lease)
+REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet", True, objects.ReplicaSet)
+DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment", True, objects.Deployment)

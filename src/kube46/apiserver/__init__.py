@@ -1,0 +1,1 @@
+"""Part: the embedded Kubernetes API server of a stand-alone cluster."""

@@ -1,0 +1,1 @@
+"""Part: the connectivity matrix."""

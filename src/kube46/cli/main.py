@@ -1,0 +1,50 @@
+"""The command line's root: finds a command's module by name and imports only that one."""
+
+import importlib
+
+import click
+
+from kube46 import __version__
+
+# name → (module below kube46.cli, one line of help); the module's `command` is the click command.
+COMMANDS = {
+    "up": ("up", "Start a cluster on this machine, or bring a stopped one back."),
+    "stop": ("stop", "Stop a cluster and keep its data."),
+    "down": ("down", "Stop a cluster and delete all that belongs to it."),
+    "status": ("status", "Show clusters, their nodes and parts."),
+    "kubeconfig": ("kubeconfig", "Print a cluster's kubeconfig."),
+    "shell": ("shell", "Enter a place of a cluster: outside, edge, cp or a node."),
+    "logs": ("logs", "Show the logs of kube46's own parts."),
+    "check": ("check", "Check connectivity over both families and print the matrix."),
+    "apiserver": ("apiserver", "Run the API server."),
+    "controllers": ("controllers", "Run the cluster-wide loops."),
+    "agent": ("agent", "Run a node's parts."),
+    "kubelet": ("kubelet", "Run the stand-in kubelet of a stand-alone cluster's node."),
+    "cni": ("cni", "Install the CNI plugins."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called, so that `--help` stays fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """All commands, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"kube46.cli.{COMMANDS[cmd_name][0]}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The list of commands, from the table: importing each module would cost more than a second."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, prog_name="kube46")
+def main() -> None:
+    """A dual-stack (IPv4/IPv6) network for Kubernetes."""

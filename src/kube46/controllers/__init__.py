@@ -1,0 +1,1 @@
+"""Part: cluster-wide network loops, which also run on real clusters."""

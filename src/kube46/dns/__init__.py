@@ -1,0 +1,1 @@
+"""Part: Services and endpoints into the DNS engine, BIND."""

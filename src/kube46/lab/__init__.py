@@ -1,0 +1,1 @@
+"""Stand-alone clusters on one machine, in network namespaces."""

@@ -1,0 +1,1 @@
+"""Adapter: network namespaces, links, addresses, routes and neighbours."""

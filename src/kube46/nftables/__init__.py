@@ -1,0 +1,1 @@
+"""Adapter: nftables tables and atomic transactions through one open libnftables handle."""

@@ -1,0 +1,1 @@
+"""Part: Services into nftables, both families in one table."""
