@@ -1,0 +1,91 @@
+"""The table of kinds: what the server stores and serves. Adding a kind is one line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One row of the table; discovery, URLs, storage keys and error texts come from it."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    subresources: tuple[str, ...] = ()  # "status", "scale", "binding", …
+    verbs: tuple[str, ...] = ALL_VERBS
+    # selectable fields beside metadata.name and metadata.namespace
+    fields: tuple[str, ...] = ()
+    generation: bool = False  # metadata.generation counts changes of spec
+    returns_deleted: bool = False  # DELETE answers with the object instead of a Status
+    warning: str = ""  # a Warning header on every request
+
+    @property
+    def singular(self) -> str:
+        """`service` of `services`: Kubernetes' rule is the lower-cased kind."""
+        return self.kind.lower()
+
+    @property
+    def api_version(self) -> str:
+        """`v1` or `group/version`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def qualified(self) -> str:
+        """`services` or `endpointslices.discovery.k8s.io`, as error texts name it."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def has_status(self) -> bool:
+        """Whether /status is a subresource."""
+        return "status" in self.subresources
+
+
+DISCOVERY, NETWORKING, APPS, COORDINATION = "discovery.k8s.io", "networking.k8s.io", "apps", "coordination.k8s.io"
+POD_SUBRESOURCES = ("attach", "binding", "eviction", "exec", "log", "portforward", "status")
+POD_FIELDS = (
+    "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
+    "status.phase", "status.podIP", "status.podIPs", "status.nominatedNodeName",
+)  # fmt: skip
+EVENT_FIELDS = (
+    "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
+    "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath",
+    "reason", "reportingComponent", "source", "type",
+)  # fmt: skip
+ENDPOINTS_WARNING = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+
+KINDS: tuple[Kind, ...] = (
+    Kind("", "v1", "namespaces", "Namespace", False, ("ns",), (), ("finalize", "status"),
+         verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
+         fields=("status.phase",), returns_deleted=True),
+    Kind("", "v1", "nodes", "Node", False, ("no",), (), ("status",), fields=("spec.unschedulable",)),
+    Kind("", "v1", "pods", "Pod", True, ("po",), ("all",), POD_SUBRESOURCES, fields=POD_FIELDS, generation=True,
+         returns_deleted=True),
+    Kind("", "v1", "services", "Service", True, ("svc",), ("all",), ("status",),
+         fields=("spec.clusterIP", "spec.type"), returns_deleted=True),
+    Kind("", "v1", "endpoints", "Endpoints", True, ("ep",), warning=ENDPOINTS_WARNING),
+    Kind("", "v1", "configmaps", "ConfigMap", True, ("cm",)),
+    Kind("", "v1", "secrets", "Secret", fields=("type",)),
+    Kind("", "v1", "serviceaccounts", "ServiceAccount", True, ("sa",), (), ("token",), returns_deleted=True),
+    Kind("", "v1", "events", "Event", True, ("ev",), fields=EVENT_FIELDS),
+    Kind(DISCOVERY, "v1", "endpointslices", "EndpointSlice", generation=True),
+    Kind(COORDINATION, "v1", "leases", "Lease"),
+    Kind(NETWORKING, "v1", "servicecidrs", "ServiceCIDR", False, (), (), ("status",)),
+    Kind(NETWORKING, "v1", "ipaddresses", "IPAddress", False, ("ip",), fields=("spec.parentRef",)),
+    Kind(NETWORKING, "v1", "ingresses", "Ingress", True, ("ing",), (), ("status",), generation=True),
+    Kind(NETWORKING, "v1", "ingressclasses", "IngressClass", False, generation=True),
+    Kind(NETWORKING, "v1", "networkpolicies", "NetworkPolicy", True, ("netpol",), generation=True),
+    Kind(APPS, "v1", "replicasets", "ReplicaSet", True, ("rs",), ("all",), ("scale", "status"),
+         fields=("status.replicas",), generation=True),
+    Kind(APPS, "v1", "deployments", "Deployment", True, ("deploy",), ("all",), ("scale", "status"), generation=True),
+)  # fmt: skip
+
+BY_PATH: dict[tuple[str, str, str], Kind] = {(k.group, k.version, k.plural): k for k in KINDS}
+BY_PLURAL: dict[str, Kind] = {k.plural: k for k in KINDS}
+GROUP_VERSIONS: tuple[tuple[str, str], ...] = tuple(dict.fromkeys((k.group, k.version) for k in KINDS))

@@ -1,0 +1,133 @@
+"""What is particular to a kind of object on the write path: the hooks that the server calls, and what they may use.
+
+The server calls, inside one transaction that is committed whole or not at all:
+
+    create:  default → metadata filled → prepare_create → validate_create → warnings → write → on_read for the answer
+    update:  default → resourceVersion checked → prepare_update → validate_update → warnings → write → on_read
+    delete:  delete hooks only on real removal (no finalizer left, grace over): after_delete
+
+All hooks work on plain JSON objects (dict) and may change `obj`/`new` in place; `old` must not be changed. Hooks are
+synchronous and never block: state they need is in memory behind `ctx.txn`. A hook refuses at once by raising
+`StatusError` (`statuses.invalid(kind, name, errors)` for a 422 that stands alone); `validate_*` collect instead.
+A dry run is the same call, its transaction is thrown away at the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from kube46.apiserver.statuses import StatusError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from kube46.addresses.families import Prefix
+    from kube46.api.errors import FieldError
+    from kube46.apiserver.kinds import Kind
+
+__all__ = ["Context", "Object", "StatusError", "Strategy", "Transaction", "User"]
+
+Object = dict[str, Any]
+
+
+class Transaction(Protocol):
+    """Other objects, read and written in the same atomic commit as the request's own.
+
+    Reads see everything written before, also by requests whose commit is still under way.
+    """
+
+    def get(self, plural: str, name: str, namespace: str = "") -> Object | None:
+        """A fresh copy of an object, or None."""
+
+    def exists(self, plural: str, name: str, namespace: str = "") -> bool:
+        """Whether there is such an object (no decoding: cheap)."""
+
+    def list(self, plural: str, namespace: str = "") -> Iterator[Object]:
+        """Fresh copies of all objects, by key; decodes each: use `reserved` pools where speed matters."""
+
+    def create(self, plural: str, obj: Object) -> Object:
+        """Add an object, without its kind's hooks; fills uid, creationTimestamp; raises StatusError 409."""
+
+    def update(self, plural: str, obj: Object) -> Object:
+        """Replace an object, without its kind's hooks."""
+
+    def delete(self, plural: str, name: str, namespace: str = "") -> bool:
+        """Remove an object at once, without its kind's hooks; False if there was none."""
+
+    def reserve(self, pool: str, name: str, owner: str) -> bool:
+        """Take `name` of a durable pool (`"nodeports", "30080", "default/web"`); False if it is taken."""
+
+    def release(self, pool: str, name: str) -> None:
+        """Give `name` back; nothing happens if it is free."""
+
+    def reserved(self, pool: str) -> Mapping[str, str]:
+        """name → owner of everything taken in a pool (a view: O(1) membership, don't keep it)."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who asks."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a hook may know and use beside the object itself."""
+
+    txn: Transaction
+    kind: Kind
+    name: str  # as in the URL or, on create, metadata.name (after generateName)
+    namespace: str  # "" for cluster-scoped kinds
+    subresource: str = ""  # "", "status", "scale", "finalize", …
+    dry_run: bool = False
+    user: User = field(default_factory=lambda: User(""))
+    service_ranges: tuple[Prefix, ...] = ()  # --service-cluster-ip-range, primary first
+    node_ports: range = range(30000, 32768)  # --service-node-port-range
+
+
+class Strategy:
+    """The rules of one kind; this base is the generic default and accepts everything.
+
+    `create_on_update`: PUT to a missing name creates (Services, S1.1.1).
+    """
+
+    create_on_update: bool = False
+
+    def default(self, obj: Object) -> None:
+        """Static defaulting: of each body that comes in and of the result of each patch."""
+
+    def prepare_create(self, obj: Object, ctx: Context) -> None:
+        """Normalise and allocate before a create; the server has already dropped `status` of kinds that have one."""
+
+    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+        """Carry over, allocate, release before an update.
+
+        For `ctx.subresource == ""` the server has already put the stored `status` into `new`; for `"status"` it has
+        replaced everything but `status` and metadata's labels, annotations, finalizers, ownerReferences by the stored.
+        """
+
+    def validate_create(self, obj: Object, ctx: Context) -> list[FieldError]:
+        """Every error, in the order Kubernetes lists them, those of metadata first."""
+        return []
+
+    def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Every error of an update; `ctx.subresource` says of which."""
+        return []
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        """Texts for `Warning: 299 -` headers of a create (old is None) or update."""
+        return []
+
+    def on_read(self, obj: Object) -> None:
+        """Change the view of a stored object; overriding it makes every get, list and watch decode each object.
+
+        Not called for answers of `/status`. Prefer storing what readers shall see.
+        """
+
+    def after_delete(self, obj: Object, ctx: Context) -> None:
+        """Release what the object held; called in the transaction that really removes it."""
