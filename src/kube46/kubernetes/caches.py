@@ -1,0 +1,138 @@
+"""A copy of the cluster's objects, kept up to date by list and watch.
+
+A `Cache` survives everything: it lists, watches from there, resumes after a broken watch, and lists again when its
+revision is too old. Listeners hear of differences only, also after a second list.
+"""
+
+import asyncio
+import gc
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, TypeVar, cast
+
+from kube46.api.objects import Object
+from kube46.api.resources import Resource
+from kube46.kubernetes.client import Client
+from kube46.kubernetes.errors import Gone, KubernetesError
+from kube46.kubernetes.queues import delay
+
+T = TypeVar("T")
+Key = tuple[str, str]
+Listener = Callable[[T | None, T | None], None]
+log = logging.getLogger(__name__)
+
+
+def key_of(value: Any) -> Key:
+    """(namespace, name) of an object, typed or a dictionary."""
+    if isinstance(value, Object):
+        return value.key
+    metadata = value["metadata"]
+    return metadata.get("namespace", ""), metadata["name"]
+
+
+def version_of(value: Any) -> str:
+    """The resourceVersion of an object, typed or a dictionary."""
+    if isinstance(value, Object):
+        return value.metadata.resource_version
+    return cast("str", value["metadata"].get("resourceVersion", ""))
+
+
+class Cache(Mapping[Key, T], Generic[T]):
+    """The objects of one resource by (namespace, name)."""
+
+    def __init__(
+        self, client: Client, resource: Resource[T], namespace: str = "", *, labels: str = "", fields: str = ""
+    ) -> None:
+        self.resource = resource
+        self.synced = asyncio.Event()
+        self._client, self._namespace, self._labels, self._fields = client, namespace, labels, fields
+        self._objects: dict[Key, T] = {}
+        self._listeners: list[Listener[T]] = []
+
+    def __getitem__(self, key: Key) -> T:
+        return self._objects[key]
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._objects)
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def listen(self, listener: Listener[T]) -> None:
+        """Calls `listener(old, new)` on each change from now on, and once for each object already here."""
+        self._listeners.append(listener)
+        for value in list(self._objects.values()):
+            listener(None, value)
+
+    async def run(self) -> None:
+        """Keeps the copy up to date; never returns."""
+        failures = 0
+        version = ""
+        while True:
+            try:
+                if not version:
+                    version = await self._list()
+                async for event in self._client.watch(
+                    self.resource,
+                    self._namespace,
+                    resource_version=version,
+                    labels=self._labels,
+                    fields=self._fields,
+                ):
+                    failures = 0
+                    version = event.resource_version
+                    if event.object is not None:
+                        self._set(key_of(event.object), None if event.type == "DELETED" else event.object)
+                # A server that ends watches at once must not make us spin.
+                await asyncio.sleep(0.05)
+            except Gone:
+                version = ""
+            except KubernetesError as error:
+                failures += 1
+                log.warning("Watch broke and is resumed resource=%s error=%s", self.resource.plural, error)
+                await asyncio.sleep(min(delay(failures), 2.0))
+
+    async def _list(self) -> str:
+        listing = await self._client.list(self.resource, self._namespace, labels=self._labels, fields=self._fields)
+        fresh = {key_of(item): item for item in listing.items}
+        for gone in self._objects.keys() - fresh.keys():
+            self._set(gone, None)
+        for key, value in fresh.items():
+            if key not in self._objects or version_of(self._objects[key]) != version_of(value):
+                self._set(key, value)
+        self.synced.set()
+        return listing.resource_version
+
+    def _set(self, key: Key, new: T | None) -> None:
+        old = self._objects.pop(key, None)
+        if new is not None:
+            self._objects[key] = new
+        if old is None and new is None:
+            return
+        for listener in self._listeners:
+            listener(old, new)
+
+
+class Caches:
+    """One cache a resource, shared by all parts of a process and started when first asked for."""
+
+    def __init__(self, client: Client, group: asyncio.TaskGroup) -> None:
+        self._client, self._group = client, group
+        self._caches: dict[tuple[Any, ...], Cache[Any]] = {}
+
+    def of(self, resource: Resource[T], namespace: str = "", *, labels: str = "", fields: str = "") -> Cache[T]:
+        """The cache of a resource (in all namespaces when none is named) and selectors."""
+        place = (resource.group, resource.plural, resource.type, namespace, labels, fields)
+        if place not in self._caches:
+            cache = Cache(self._client, resource, namespace, labels=labels, fields=fields)
+            self._caches[place] = cache
+            self._group.create_task(cache.run())
+        return self._caches[place]
+
+    async def synced(self) -> None:
+        """Returns when every cache asked for so far holds a first full list."""
+        for cache in list(self._caches.values()):
+            await cache.synced.wait()
+        # What is here now stays for long: a full collection over 100,000 objects would stop the process for seconds.
+        gc.collect()
+        gc.freeze()

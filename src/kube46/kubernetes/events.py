@@ -1,0 +1,88 @@
+"""Events: what happened to an object, for people; repeats raise a count instead of making new objects."""
+
+import datetime
+import hashlib
+import logging
+import socket
+from typing import Any
+
+import msgspec
+
+from kube46.api.objects import Object
+from kube46.api.resources import EVENTS, Resource
+from kube46.kubernetes.client import Client
+from kube46.kubernetes.errors import KubernetesError, NotFound
+
+log = logging.getLogger(__name__)
+REMEMBERED = 4096
+
+
+class EventRecorder:
+    """Writes v1 Events. A failure to write one is logged, never raised: an Event is a courtesy."""
+
+    def __init__(self, client: Client, component: str, host: str = "") -> None:
+        self._client, self._component, self._host = client, component, host or socket.gethostname()
+        self._counts: dict[str, int] = {}
+
+    async def record(
+        self, resource: Resource[Any], about: Object | dict[str, Any], reason: str, message: str, type: str = "Normal"
+    ) -> None:
+        """Tells that `reason` (one CamelCase word) happened to the object `about` of `resource`."""
+        plain: dict[str, Any] = msgspec.to_builtins(about)
+        meta = plain.get("metadata", {})
+        namespace = meta.get("namespace") or "default"
+        digest = hashlib.sha256(
+            "\0".join(
+                [resource.kind, namespace, meta.get("uid", meta["name"]), reason, message, self._component]
+            ).encode()
+        ).hexdigest()[:16]
+        name = f"{meta['name'][:230]}.{digest}"
+        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        count = self._counts[name] = self._counts.pop(name, 0) + 1
+        if len(self._counts) > REMEMBERED:
+            del self._counts[next(iter(self._counts))]
+        try:
+            if count > 1:
+                try:
+                    await self._client.patch(EVENTS, name, {"count": count, "lastTimestamp": now}, namespace)
+                    return
+                except NotFound:
+                    pass
+            await self._client.create(
+                EVENTS, self._event(resource, meta, name, namespace, reason, message, type, now), namespace
+            )
+        except KubernetesError as error:
+            log.warning("Event was not written reason=%s object=%s/%s error=%s", reason, namespace, meta["name"], error)
+
+    def _event(
+        self,
+        resource: Resource[Any],
+        meta: dict[str, Any],
+        name: str,
+        namespace: str,
+        reason: str,
+        message: str,
+        type: str,
+        now: str,
+    ) -> dict[str, Any]:
+        about = {
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "name": meta["name"],
+            "namespace": meta.get("namespace", ""),
+            "uid": meta.get("uid", ""),
+            "resourceVersion": meta.get("resourceVersion", ""),
+        }
+        return {
+            "metadata": {"name": name, "namespace": namespace},
+            "involvedObject": {key: value for key, value in about.items() if value},
+            "reason": reason,
+            "message": message[:1024],
+            "type": type,
+            "count": 1,
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "source": {"component": self._component, "host": self._host},
+            "reportingComponent": self._component,
+            "reportingInstance": self._host,
+        }

@@ -1,0 +1,48 @@
+"""Cutting pools into blocks."""
+
+from ipaddress import ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kube46.addresses import prefixes
+
+
+@given(st.data(), st.sampled_from(["10.244.0.0/16", "fd00:10:244::/56", "fd00::/8"]))
+def test_a_block_knows_its_index(data: st.DataObject, text: str) -> None:
+    """`block_index` undoes `block`, blocks lie in the pool, and two of them never overlap."""
+    pool = prefixes.parse(text)
+    length = data.draw(st.integers(pool.prefixlen, pool.max_prefixlen))
+    count = prefixes.block_count(pool, length)
+    index = data.draw(st.integers(0, count - 1))
+    part = prefixes.block(pool, length, index)
+    assert prefixes.block_index(pool, part) == index
+    assert part.subnet_of(pool)  # type: ignore[arg-type]
+    if index + 1 < count:
+        assert not part.overlaps(prefixes.block(pool, length, index + 1))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("index", [-1, 256])
+def test_a_block_past_the_end_is_refused(index: int) -> None:
+    """There are 256 blocks of /24 in a /16, and no others."""
+    with pytest.raises(ValueError, match="holds no block"):
+        prefixes.block(prefixes.parse("10.244.0.0/16"), 24, index)
+
+
+@pytest.mark.parametrize("text", ["10.245.0.0/24", "fd00::/64"])
+def test_a_part_outside_the_pool_has_no_index(text: str) -> None:
+    """A prefix elsewhere, or of the other family, is not in the pool."""
+    with pytest.raises(ValueError, match="does not lie in"):
+        prefixes.block_index(prefixes.parse("10.244.0.0/16"), ip_network(text))
+
+
+def test_nth_counts_from_the_network_address() -> None:
+    """The tenth address of a Service range is where cluster DNS lives."""
+    assert str(prefixes.nth(prefixes.parse("fd00:10:96::/112"), 10)) == "fd00:10:96::a"
+
+
+def test_host_bits_are_refused() -> None:
+    """A prefix with host bits set is a typing error, not a prefix."""
+    with pytest.raises(ValueError, match="host bits set"):
+        prefixes.parse("10.244.0.1/16")

@@ -1,0 +1,124 @@
+"""Work queues and triggers."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from kube46.kubernetes.queues import FIRST_DELAY, LONGEST_DELAY, Trigger, WorkQueue, delay
+
+
+async def _run_for(coroutine: object, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await coroutine  # type: ignore[misc]
+
+
+def test_delays_double_up_to_a_minute() -> None:
+    """The wait grows from 5 ms to at most 60 s, with up to half of it at random."""
+    assert FIRST_DELAY / 2 <= delay(1) <= FIRST_DELAY
+    assert LONGEST_DELAY / 2 <= delay(100) <= LONGEST_DELAY
+
+
+def test_a_key_added_twice_is_handled_once() -> None:
+    """Keys waiting are held once, whatever adds them."""
+    seen: list[str] = []
+
+    async def scenario() -> None:
+        queue: WorkQueue[str] = WorkQueue()
+        for key in ("a", "b", "a"):
+            queue.add(key)
+
+        async def handle(key: str) -> None:
+            seen.append(key)
+
+        await _run_for(queue.run(handle), 0.05)
+
+    asyncio.run(scenario())
+    assert sorted(seen) == ["a", "b"]
+
+
+def test_a_key_added_while_handled_is_handled_again_afterwards() -> None:
+    """No change is lost, and no key is in two workers' hands."""
+    running, most, seen = 0, 0, 0
+
+    async def scenario() -> None:
+        queue: WorkQueue[str] = WorkQueue()
+        queue.add("a")
+
+        async def handle(key: str) -> None:
+            nonlocal running, most, seen
+            running, seen = running + 1, seen + 1
+            most = max(most, running)
+            if seen == 1:
+                queue.add(key)
+            await asyncio.sleep(0.01)
+            running -= 1
+
+        await _run_for(queue.run(handle, workers=4), 0.1)
+
+    asyncio.run(scenario())
+    assert (most, seen) == (1, 2)
+
+
+def test_a_failed_key_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    """A handler that fails twice is called a third time, and both failures are logged."""
+    calls = 0
+
+    async def scenario() -> None:
+        queue: WorkQueue[str] = WorkQueue("demo")
+        queue.add("a")
+
+        async def handle(_: str) -> None:
+            nonlocal calls
+            calls += 1
+            if calls < 3:
+                raise OSError("not yet")
+
+        await _run_for(queue.run(handle), 0.2)
+
+    asyncio.run(scenario())
+    assert calls == 3
+    assert caplog.text.count("loop=demo key=a") == 2
+
+
+def test_add_after_keeps_the_sooner_time() -> None:
+    """A later appointment never postpones an earlier one."""
+    seen: list[float] = []
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        queue: WorkQueue[str] = WorkQueue()
+        start = loop.time()
+        queue.add_after("a", 0.02)
+        queue.add_after("a", 5)
+
+        async def handle(_: str) -> None:
+            seen.append(loop.time() - start)
+
+        await _run_for(queue.run(handle), 0.2)
+
+    asyncio.run(scenario())
+    assert len(seen) == 1
+    assert seen[0] < 1
+
+
+def test_a_trigger_coalesces_and_retries() -> None:
+    """Many settings make one pass; a pass that fails is made again."""
+    passes = 0
+
+    async def scenario() -> None:
+        trigger = Trigger()
+        for _ in range(10):
+            trigger.set()
+
+        async def handle() -> None:
+            nonlocal passes
+            passes += 1
+            if passes == 1:
+                raise OSError("not yet")
+
+        await _run_for(trigger.run(handle), 0.1)
+
+    asyncio.run(scenario())
+    assert passes == 2
