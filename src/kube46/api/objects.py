@@ -69,6 +69,7 @@ class Condition(Value):
     message: str = ""
     last_transition_time: str | None = None
     last_heartbeat_time: str | None = None
+    last_update_time: str | None = None
     observed_generation: int | None = None
 
 
@@ -282,12 +283,56 @@ class ContainerPort(Value):
     host_ip: str = ""
 
 
+class ResourceRequirements(Value):
+    """resources of a container; quantities are text such as `500m` or numbers."""
+
+    requests: dict[str, Any] = {}
+
+
 class Container(Value):
     """What other parts need of a container; the kubelet reads the pod whole."""
 
     name: str = ""
     ports: tuple[ContainerPort, ...] = ()
     restart_policy: str | None = None
+    resources: ResourceRequirements = ResourceRequirements()
+
+
+class Toleration(Value):
+    """spec.tolerations[] of a pod; no `effect` means every effect, no `toleration_seconds` means for ever."""
+
+    key: str = ""
+    operator: str = "Equal"
+    value: str = ""
+    effect: str = ""
+    toleration_seconds: int | None = None
+
+
+class NodeSelectorTerm(Value):
+    """nodeSelectorTerms[]: requirements on a node's labels and fields, all of which must hold."""
+
+    match_expressions: tuple[LabelSelectorRequirement, ...] = ()
+    match_fields: tuple[LabelSelectorRequirement, ...] = ()
+
+
+class NodeSelector(Value):
+    """A selector of nodes: one of its terms must hold."""
+
+    node_selector_terms: tuple[NodeSelectorTerm, ...] = ()
+
+
+class NodeAffinity(Value):
+    """affinity.nodeAffinity: only what is required; preferences don't forbid a node."""
+
+    required_during_scheduling_ignored_during_execution: NodeSelector | None = None
+
+
+class Affinity(Value):
+    """spec.affinity of a pod; the pod affinities are kept whole, to be named where they aren't honoured."""
+
+    node_affinity: NodeAffinity | None = None
+    pod_affinity: dict[str, Any] | None = None
+    pod_anti_affinity: dict[str, Any] | None = None
 
 
 class PodSpec(Value):
@@ -301,12 +346,24 @@ class PodSpec(Value):
     subdomain: str = ""
     scheduler_name: str = "default-scheduler"
     node_selector: dict[str, str] = {}
+    affinity: Affinity | None = None
+    tolerations: tuple[Toleration, ...] = ()
+    topology_spread_constraints: tuple[dict[str, Any], ...] = ()
+    scheduling_gates: tuple[dict[str, Any], ...] = ()
 
 
 class PodIP(Value):
     """podIPs[] and hostIPs[]."""
 
     ip: str = ""
+
+
+class ContainerStatus(Value):
+    """status.containerStatuses[]."""
+
+    name: str = ""
+    ready: bool = False
+    restart_count: int = 0
 
 
 class PodStatus(Value):
@@ -318,6 +375,7 @@ class PodStatus(Value):
     host_ip: str = ""
     host_ips: tuple[PodIP, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    container_statuses: tuple[ContainerStatus, ...] = ()
 
     @property
     def ready(self) -> bool:
@@ -335,8 +393,24 @@ class Pod(Object):
 # Others
 
 
+class NamespaceSpec(Value):
+    """spec of a Namespace: who must still finish before it goes."""
+
+    finalizers: tuple[str, ...] = ()
+
+
+class NamespaceStatus(Value):
+    """status of a Namespace: `phase` is Active or Terminating."""
+
+    phase: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+
 class Namespace(Object):
     """v1 Namespace."""
+
+    spec: NamespaceSpec = NamespaceSpec()
+    status: NamespaceStatus = NamespaceStatus()
 
 
 class ConfigMap(Object):
@@ -385,6 +459,20 @@ class Lease(Object):
     spec: LeaseSpec = LeaseSpec()
 
 
+class RollingUpdate(Value):
+    """spec.strategy.rollingUpdate: numbers, or shares such as `25%`."""
+
+    max_unavailable: int | str | None = None
+    max_surge: int | str | None = None
+
+
+class DeploymentStrategy(Value):
+    """spec.strategy of a Deployment: `RollingUpdate` or `Recreate`."""
+
+    type: str = "RollingUpdate"
+    rolling_update: RollingUpdate | None = None
+
+
 class WorkloadSpec(Value):
     """spec of a ReplicaSet or Deployment; the template is kept whole, as JSON."""
 
@@ -392,6 +480,10 @@ class WorkloadSpec(Value):
     min_ready_seconds: int = 0
     selector: LabelSelector = LabelSelector()
     template: dict[str, Any] = {}
+    strategy: DeploymentStrategy = DeploymentStrategy()
+    paused: bool = False
+    revision_history_limit: int | None = None
+    progress_deadline_seconds: int | None = None
 
 
 class WorkloadStatus(Value):
@@ -401,7 +493,12 @@ class WorkloadStatus(Value):
     ready_replicas: int = 0
     available_replicas: int = 0
     updated_replicas: int = 0
+    unavailable_replicas: int = 0
+    fully_labeled_replicas: int = 0
+    terminating_replicas: int | None = None
+    collision_count: int | None = None
     observed_generation: int = 0
+    conditions: tuple[Condition, ...] = ()
 
 
 class ReplicaSet(Object):
