@@ -1,1 +1,15 @@
-"""Adapter: network namespaces, links, addresses, routes and neighbours."""
+"""Adapter: links, addresses, routes and namespaces of the kernel, through rtnetlink.
+
+with Netlink("k46-demo-node1") as node:
+    node.bridge("cni0")
+    node.add_address("cni0", "fd00::1/64")
+    node.set_up("cni0")
+"""
+
+from kube46.netlink.addresses import LinkAddress
+from kube46.netlink.connections import Netlink
+from kube46.netlink.errors import NetlinkError
+from kube46.netlink.links import Link
+from kube46.netlink.routes import PROTOCOL, Route
+
+__all__ = ["PROTOCOL", "Link", "LinkAddress", "Netlink", "NetlinkError", "Route"]
