@@ -1,1 +1,6 @@
-"""Adapter: nftables tables and atomic transactions through one open libnftables handle."""
+"""Adapter: nftables through libnftables: one open handle, text in, JSON out, atomic transactions."""
+
+from kube46.nftables.handle import Nft, NftError
+from kube46.nftables.text import Table, concat, elements, identifier, quoted
+
+__all__ = ["Nft", "NftError", "Table", "concat", "elements", "identifier", "quoted"]
