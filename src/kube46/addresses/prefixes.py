@@ -35,3 +35,15 @@ def block_index(pool: Prefix, part: Prefix) -> int:
 def nth(pool: Prefix, index: int) -> Address:
     """The `index`-th address of the prefix, counted from its network address. Raises IndexError past the end."""
     return pool[index]
+
+
+def reverse_zones(pool: Prefix) -> list[str]:
+    """The fewest reverse-DNS zones that hold exactly this prefix, cut at octets (IPv4) or nibbles (IPv6).
+
+    `10.96.0.0/15` → `["96.10.in-addr.arpa", "97.10.in-addr.arpa"]`. Source: RFC 1035 section 3.5, RFC 3596 section 2.5.
+    """
+    step = 8 if pool.version == 4 else 4
+    length = -(-pool.prefixlen // step) * step
+    labels_cut = (pool.max_prefixlen - length) // step
+    firsts = (block(pool, length, index).network_address for index in range(block_count(pool, length)))
+    return [".".join(address.reverse_pointer.split(".")[labels_cut:]) for address in firsts]

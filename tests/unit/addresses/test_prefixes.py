@@ -46,3 +46,18 @@ def test_host_bits_are_refused() -> None:
     """A prefix with host bits set is a typing error, not a prefix."""
     with pytest.raises(ValueError, match="host bits set"):
         prefixes.parse("10.244.0.1/16")
+
+
+@pytest.mark.parametrize(
+    ("pool", "zones"),
+    [
+        ("10.96.0.0/16", ["96.10.in-addr.arpa"]),
+        ("10.96.0.0/15", ["96.10.in-addr.arpa", "97.10.in-addr.arpa"]),
+        ("192.0.2.2/31", ["2.2.0.192.in-addr.arpa", "3.2.0.192.in-addr.arpa"]),
+        ("fd00::/16", ["0.0.d.f.ip6.arpa"]),
+        ("fd00::/15", ["0.0.d.f.ip6.arpa", "1.0.d.f.ip6.arpa"]),
+    ],
+)
+def test_reverse_zones(pool: str, zones: list[str]) -> None:
+    """Zones are cut at octets and nibbles, so that names of other prefixes still go elsewhere."""
+    assert prefixes.reverse_zones(prefixes.parse(pool)) == zones
