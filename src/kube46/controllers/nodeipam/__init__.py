@@ -1,0 +1,1 @@
+"""Gives every node a block of pod addresses of each family."""
