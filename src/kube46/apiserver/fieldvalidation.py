@@ -1,0 +1,149 @@
+"""Bodies of requests → objects exactly as kube-apiserver would store them: typed, pruned, canonical; or its 400.
+
+The result is what Go would write after reading the body into the kind's struct: unknown fields are gone, empty optional
+fields are left out, structs and required fields are there, quantities and times are canonical.
+Sources: sigs.k8s.io/json, apimachinery pkg/runtime/serializer/json, apiserver pkg/endpoints/handlers/{create,rest}.go.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from kube46.apiserver import fieldvalidation_json as gojson
+from kube46.apiserver.fieldvalidation_types import Decoder, Mismatch
+from kube46.apiserver.schemas import Schemas
+from kube46.apiserver.statuses import StatusError
+
+if TYPE_CHECKING:
+    from kube46.apiserver.schemas import Type
+
+
+class Validation(StrEnum):
+    """`?fieldValidation=`: what happens to unknown and repeated fields; they are dropped in every case."""
+
+    STRICT = "Strict"  # the request is refused
+    WARN = "Warn"  # a Warning header each; the default
+    IGNORE = "Ignore"
+
+
+class Identified(Protocol):
+    """What decoding needs of a row of the table of kinds."""
+
+    @property
+    def group(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+
+
+class Decoded(NamedTuple):
+    """An object, and the texts for `Warning: 299 - "…"` headers in their order."""
+
+    object: dict[str, Any]
+    warnings: list[str]
+
+
+# Go's name of a group's internal package where it is not the group's first label
+INTERNAL = {"": "core", "rbac.authorization.k8s.io": "rbac", "flowcontrol.apiserver.k8s.io": "flowcontrol"}
+TYPE_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+SUMMARY = 30  # bytes of an unreadable body that the error shows
+
+
+def decode(body: bytes, kind: Identified, validation: str = Validation.WARN) -> Decoded:
+    """A POST or PUT body as an object of the kind; raises StatusError 400 with kube-apiserver's text."""
+    return decode_as(body, kind.group, kind.version, kind.kind, validation)
+
+
+def decode_as(body: bytes, group: str, version: str, kind: str, validation: str = Validation.WARN) -> Decoded:
+    """The same for kinds outside the table: DeleteOptions, TokenRequest, Binding, Scale …"""
+    try:
+        found = gojson.parse(body)
+    except gojson.SyntaxProblem as problem:
+        raise _unrecognized(body, kind, f"couldn't get version/kind; json parse error: {problem}") from None
+    return _decoded(found, (group, version, kind), validation, body)
+
+
+def decode_object(found: object, kind: Identified, validation: str = Validation.WARN) -> Decoded:
+    """The same for a body that is parsed already (YAML, server-side apply, tests)."""
+    return _decoded(found, (kind.group, kind.version, kind.kind), validation, b"")
+
+
+def _decoded(found: object, wanted: tuple[str, str, str], validation: str, body: bytes) -> Decoded:
+    version, kind = _identity(found, wanted[2], body)
+    group_version = version or _joined(wanted[0], wanted[1])
+    kind = kind or wanted[2]
+    group, _, short = group_version.rpartition("/")
+    prefix = f'{kind} in version "{short}" cannot be handled as a {wanted[2]}: '
+    schemas = Schemas.load()
+    if not schemas.knows(group, short, kind):
+        text = f'no kind "{kind}" is registered for version "{group_version}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
+        raise _bad_request(prefix + text)
+    decoder = Decoder(schemas)
+    try:
+        decoded = decoder.decode(found, schemas.kind(group, short, kind))
+    except Mismatch as problem:
+        raise _bad_request(f"{prefix}{problem}") from None
+    if (group, kind) != (wanted[0], wanted[2]) and not _shared(wanted, schemas):
+        target = f"{INTERNAL.get(wanted[0], wanted[0].partition('.')[0])}.{wanted[2]}"
+        raise _bad_request(f"{prefix}converting ({short}.{kind}) to ({target}): unknown conversion")
+    if decoder.strict and validation == Validation.STRICT:
+        raise _bad_request(f"{prefix}{strict_text(decoder.strict)}")
+    if short != wanted[1]:
+        expected = _joined(wanted[0], wanted[1])
+        raise _bad_request(f"the API version in the data ({group_version}) does not match the expected API version ({expected})")
+    if not _shared(wanted, schemas):
+        decoded = {"kind": wanted[2], "apiVersion": group_version, **decoded}
+    return Decoded(decoded, decoder.strict if validation == Validation.WARN else [])
+
+
+def prune(found: dict[str, Any], schema: Type, *, unstructured: bool = False) -> tuple[dict[str, Any], list[str]]:
+    """An object in stored form and its strict problems; raises Mismatch, whose text is Go's. For the result of a patch."""
+    decoder = Decoder(Schemas.load(), unstructured=unstructured)
+    decoded = decoder.decode(found, schema)
+    return decoded, sorted(decoder.strict) if unstructured else decoder.strict
+
+
+def strict_text(problems: list[str]) -> str:
+    """The refusal's text for unknown and repeated fields."""
+    return "strict decoding error: " + ", ".join(problems)
+
+
+def _identity(found: object, expected: str, body: bytes) -> tuple[str, str]:
+    """`apiVersion` and `kind` as written, before anything else is looked at."""
+    if found is None:
+        return "", ""
+    if not isinstance(found, dict):
+        text = f"json: cannot unmarshal {gojson.described(found)} into Go value of type {TYPE_META}"
+        raise _unrecognized(body, expected, f"couldn't get version/kind; json parse error: {text}")
+    for name in ("apiVersion", "kind"):
+        value = found.get(name)
+        if value is not None and not isinstance(value, str):
+            text = f"json: cannot unmarshal {gojson.described(value)} into Go struct field .{name} of type string"
+            raise _unrecognized(body, expected, f"couldn't get version/kind; json parse error: {text}")
+    return found.get("apiVersion") or "", found.get("kind") or ""
+
+
+def _shared(wanted: tuple[str, str, str], schemas: Schemas) -> bool:
+    """DeleteOptions and its like belong to every group."""
+    return schemas.definition(*wanted).startswith("io.k8s.apimachinery.")
+
+
+def _joined(group: str, version: str) -> str:
+    return f"{group}/{version}" if group else version
+
+
+def _bad_request(text: str) -> StatusError:
+    return StatusError(400, "BadRequest", text)
+
+
+def _unrecognized(body: bytes, kind: str, text: str) -> StatusError:
+    """The refusal of a body whose kind could not even be read; it shows the body's beginning."""
+    if not body:
+        shown = "<empty>"
+    else:
+        head = body[:SUMMARY]
+        shown = head.decode(errors="replace") if body[:1] == b"{" else head.hex()
+        shown += " ..." if len(body) > SUMMARY else ""
+    return _bad_request(f"the object provided is unrecognized (must be of type {kind}): {text} ({shown})")

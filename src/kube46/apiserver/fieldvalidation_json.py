@@ -1,0 +1,203 @@
+"""JSON as Go's encoding/json reads it: repeated keys remembered, numbers' spelling kept, its texts for syntax errors."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn
+
+DEPTH = 10_000  # Go's limit of nesting
+WHITE = re.compile(r"[ \t\r\n]*")
+STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"')
+NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+
+
+class SyntaxProblem(ValueError):
+    """A text that is no JSON; the message is Go's."""
+
+
+class Spelled(float):
+    """A number with a fraction or exponent that remembers how it was written."""
+
+    __slots__ = ("text",)
+    text: str
+
+    def __new__(cls, text: str) -> Spelled:
+        """Parse the number."""
+        made = super().__new__(cls, text)
+        made.text = text
+        return made
+
+
+class Repeated(dict[str, Any]):
+    """An object in which a key came twice; `pairs` holds all of it in the order written."""
+
+    __slots__ = ("pairs",)
+    pairs: list[tuple[str, Any]]
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) == len(pairs):
+        return made
+    repeated = Repeated(made)
+    repeated.pairs = pairs
+    return repeated
+
+
+def _constant(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=Spelled, parse_constant=_constant, strict=True)
+
+
+def parse(body: bytes) -> Any:
+    """The value of a text; raises SyntaxProblem. Bytes that are no UTF-8 become U+FFFD, as in Go."""
+    text = body.decode("utf-8", errors="replace")
+    try:
+        return _DECODER.decode(text)
+    except (ValueError, RecursionError):
+        raise SyntaxProblem(problem(text)) from None
+
+
+def plain(value: Any) -> Any:
+    """A value without the marks of this module."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    return float(value) if isinstance(value, Spelled) else value
+
+
+def described(value: object) -> str:
+    """What Go calls a value that does not fit: `string`, `bool`, `number 1.5`, `array`, `object`."""
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, str):
+        return "string"
+    if isinstance(value, dict):
+        return "object"
+    return "array" if isinstance(value, list) else "number"
+
+
+def spelled(value: object) -> str:
+    """A number as it was written."""
+    return value.text if isinstance(value, Spelled) else str(value)
+
+
+def problem(text: str) -> str:
+    """Go's complaint about a text that is no JSON (encoding/json, scanner.go)."""
+    try:
+        end = _value(text, 0, 0)
+        end = _skip(text, end)
+        if end < len(text):
+            raise SyntaxProblem(_unexpected(text, end, "after top-level value"))
+    except SyntaxProblem as found:
+        return str(found)
+    return "unexpected end of JSON input"
+
+
+def _skip(text: str, at: int) -> int:
+    match = WHITE.match(text, at)
+    assert match is not None
+    return match.end()
+
+
+def _unexpected(text: str, at: int, context: str) -> str:
+    if at >= len(text):
+        return "unexpected end of JSON input"
+    char = text[at]
+    shown = {"'": r"'\''", '"': "'\"'"}.get(char)
+    if shown is None:
+        shown = "'" + json.dumps(char, ensure_ascii=False)[1:-1] + "'"
+    return f"invalid character {shown} {context}"
+
+
+def _value(text: str, at: int, depth: int) -> int:
+    """The end of the value that begins at or after a place; raises SyntaxProblem."""
+    at = _skip(text, at)
+    if depth > DEPTH:
+        raise SyntaxProblem("exceeded max depth")
+    char = text[at : at + 1]
+    if char == "{":
+        return _members(text, at + 1, depth)
+    if char == "[":
+        return _elements(text, at + 1, depth)
+    if char == '"':
+        return _string(text, at)
+    for literal in ("true", "false", "null"):
+        if char == literal[0]:
+            return _literal(text, at, literal)
+    if char and char in "-0123456789":
+        return _number(text, at)
+    raise SyntaxProblem(_unexpected(text, at, "looking for beginning of value"))
+
+
+def _members(text: str, at: int, depth: int) -> int:
+    at = _skip(text, at)
+    if text[at : at + 1] == "}":
+        return at + 1
+    while True:
+        at = _skip(text, at)
+        if text[at : at + 1] != '"':
+            raise SyntaxProblem(_unexpected(text, at, "looking for beginning of object key string"))
+        at = _skip(text, _string(text, at))
+        if text[at : at + 1] != ":":
+            raise SyntaxProblem(_unexpected(text, at, "after object key"))
+        at = _skip(text, _value(text, at + 1, depth + 1))
+        if text[at : at + 1] == "}":
+            return at + 1
+        if text[at : at + 1] != ",":
+            raise SyntaxProblem(_unexpected(text, at, "after object key:value pair"))
+        at += 1
+
+
+def _elements(text: str, at: int, depth: int) -> int:
+    at = _skip(text, at)
+    if text[at : at + 1] == "]":
+        return at + 1
+    while True:
+        at = _skip(text, _value(text, at, depth + 1))
+        if text[at : at + 1] == "]":
+            return at + 1
+        if text[at : at + 1] != ",":
+            raise SyntaxProblem(_unexpected(text, at, "after array element"))
+        at += 1
+
+
+def _string(text: str, at: int) -> int:
+    match = STRING.match(text, at)
+    if match is not None:
+        return match.end()
+    start = re.compile(r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*').match(text, at)
+    assert start is not None
+    at = start.end()
+    if text[at : at + 1] == "\\":
+        escape = text[at + 1 : at + 2]
+        if escape == "u":
+            digits = re.compile(r"[0-9a-fA-F]*").match(text, at + 2)
+            assert digits is not None
+            raise SyntaxProblem(_unexpected(text, digits.end(), "in \\u hexadecimal character escape"))
+        raise SyntaxProblem(_unexpected(text, at + 1, "in string escape code"))
+    raise SyntaxProblem(_unexpected(text, at, "in string literal"))
+
+
+def _literal(text: str, at: int, literal: str) -> int:
+    for offset, expected in enumerate(literal):
+        if text[at + offset : at + offset + 1] != expected:
+            raise SyntaxProblem(_unexpected(text, at + offset, f"in literal {literal} (expecting '{expected}')"))
+    return at + len(literal)
+
+
+def _number(text: str, at: int) -> int:
+    match = NUMBER.match(text, at)
+    if match is None:
+        raise SyntaxProblem(_unexpected(text, at + 1, "in numeric literal"))
+    end = match.end()
+    if text[end : end + 1] == "." and "." not in match[0] and "e" not in match[0].lower():
+        raise SyntaxProblem(_unexpected(text, end + 1, "after decimal point in numeric literal"))
+    if text[end : end + 1] in ("e", "E") and "e" not in match[0].lower():
+        sign = text[end + 1 : end + 2] in ("+", "-")
+        raise SyntaxProblem(_unexpected(text, end + 1 + sign, "in exponent of numeric literal"))
+    return end
