@@ -14,7 +14,8 @@ IFLA_ADDRESS, IFLA_MTU, IFLA_LINK, IFLA_MASTER = 1, 4, 5, 10
 IFLA_PROTINFO, IFLA_LINKINFO, IFLA_AF_SPEC, IFLA_NET_NS_FD, IFLA_LINK_NETNSID = 12, 18, 26, 28, 37
 IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2
 VETH_INFO_PEER = 1
-IFLA_BRPORT_MODE = 4
+IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED = 4, 33
+IFLA_IFALIAS = 20
 IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE = 8, 1
 AF_INET6, AF_BRIDGE = 10, 7
 NAME_BYTES = 15
@@ -33,6 +34,7 @@ class Link:
     promiscuous: bool
     master: int
     peer: int
+    alias: str
 
 
 class Links:
@@ -116,8 +118,15 @@ class Links:
 
     def set_hairpin(self, name: str) -> None:
         """Let a bridge port send frames back where they came from, so that a pod reaches itself through a Service."""
-        mode = wire.nested(IFLA_PROTINFO, wire.attribute(IFLA_BRPORT_MODE, b"\1"))
-        self._set(Kind.SETLINK, name, "set hairpin on", mode, family=AF_BRIDGE)
+        self._set_port(name, IFLA_BRPORT_MODE, "set hairpin on")
+
+    def set_isolated(self, name: str) -> None:
+        """Let a bridge port exchange frames with ports that are not isolated only."""
+        self._set_port(name, IFLA_BRPORT_ISOLATED, "set isolated on")
+
+    def set_alias(self, name: str, alias: str) -> None:
+        """Give a link a description, at most 255 bytes, that `ip link` shows and `links` returns."""
+        self._set(Kind.NEWLINK, name, "set alias of", wire.attribute(IFLA_IFALIAS, alias.encode()))
 
     def set_no_link_local(self, name: str) -> None:
         """Let the kernel make no IPv6 link-local address when the link comes up."""
@@ -157,6 +166,10 @@ class Links:
     def index(self, name: str) -> int:
         """A link's index. Raises NetlinkError with `is_absence` when there is no such link."""
         return self._socket.index(name)
+
+    def _set_port(self, name: str, option: int, what: str) -> None:
+        value = wire.nested(IFLA_PROTINFO, wire.attribute(option, b"\1"))
+        self._set(Kind.SETLINK, name, what, value, family=AF_BRIDGE)
 
     def _set(
         self,
@@ -215,4 +228,5 @@ def _parsed(data: bytes) -> Link:
         promiscuous=bool(flags & IFF_PROMISC),
         master=wire.number(found.get(IFLA_MASTER, b"")),
         peer=wire.number(found.get(IFLA_LINK, b"")),
+        alias=wire.text(found.get(IFLA_IFALIAS, b"")),
     )

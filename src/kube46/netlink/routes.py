@@ -11,7 +11,7 @@ from kube46.netlink.sockets import Socket
 from kube46.netlink.wire import Flag, Kind
 
 PROTOCOL = 46  # marks the routes that kube46 made; free in iproute2's rt_protos
-RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_METRICS, RTA_VIA = 1, 4, 5, 6, 8, 18
+RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_METRICS, RTA_TABLE, RTA_VIA = 1, 4, 5, 6, 8, 15, 18
 RTAX_MTU, RTAX_ADVMSS = 2, 8
 TABLE_MAIN = 254
 TYPE_UNICAST = 1
@@ -44,12 +44,14 @@ class Routes:
         priority: int = 0,
         mtu: int = 0,
         advmss: int = 0,
+        table: int = TABLE_MAIN,
+        scope: int | None = None,
     ) -> None:
         """Set the route to a prefix (`0.0.0.0/0`, `::/0`: default) through a gateway, a link or both; replaces one.
 
         Raises NetlinkError, e.g. ENETUNREACH when the gateway is not on a network of the link.
         """
-        payload = self._payload(destination, via, dev, protocol, priority)
+        payload = self._payload(destination, via, dev, protocol, priority, scope, table)
         metrics = [wire.attribute(kind, value) for kind, value in ((RTAX_MTU, mtu), (RTAX_ADVMSS, advmss)) if value]
         if metrics:
             payload += wire.nested(RTA_METRICS, *metrics)
@@ -92,14 +94,20 @@ class Routes:
             raise
 
     def _payload(
-        self, destination: str, via: str | None, dev: str | None, protocol: int, priority: int, scope: int | None = None
+        self,
+        destination: str,
+        via: str | None,
+        dev: str | None,
+        protocol: int,
+        priority: int,
+        scope: int | None = None,
+        table: int = TABLE_MAIN,
     ) -> bytes:
         prefix = ip_network(destination)
         if scope is None:
             scope = SCOPE_UNIVERSE if via or prefix.version == 6 else SCOPE_LINK
-        payload = wire.ROUTE.pack(
-            AF[prefix.version], prefix.prefixlen, 0, 0, TABLE_MAIN, protocol, scope, TYPE_UNICAST, 0
-        ) + wire.attribute(RTA_DST, prefix.network_address.packed)
+        payload = wire.ROUTE.pack(AF[prefix.version], prefix.prefixlen, 0, 0, 0, protocol, scope, TYPE_UNICAST, 0)
+        payload += wire.attribute(RTA_TABLE, table) + wire.attribute(RTA_DST, prefix.network_address.packed)
         if via:
             payload += wire.attribute(RTA_GATEWAY, ip_address(via).packed)
         if dev:
