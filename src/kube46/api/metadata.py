@@ -1,0 +1,161 @@
+"""metadata, the part that all kinds share: its validation on create and update, and generated names.
+
+Sources: k8s.io/apimachinery/pkg/api/validation/objectmeta.go, k8s.io/apiserver/pkg/registry/rest/update.go,
+pkg/apis/core/validation (finalizers), k8s.io/apiserver/pkg/storage/names (1.37).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from kube46.api import names
+from kube46.api.errors import FieldError, each_invalid, forbidden, go_quote, invalid, required, too_long
+
+Object = dict[str, Any]
+NameRule = Callable[[str], list[str]]
+
+ANNOTATIONS_LIMIT = 256 * 1024  # bytes of all keys and values together
+STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
+ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels and look-alikes, as upstream
+SUFFIX_LENGTH, NAME_LENGTH = 5, 63
+IMMUTABLE = ("name", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+
+
+def generate_name(base: str) -> str:
+    """A name for `metadata.generateName`: the base, cut to fit, and five random characters."""
+    suffix = "".join(random.choices(ALPHABET, k=SUFFIX_LENGTH))  # noqa: S311 (not a secret)
+    return base[: NAME_LENGTH - SUFFIX_LENGTH] + suffix
+
+
+def of(obj: Mapping[str, Any]) -> Object:
+    """The object's metadata; an empty mapping when it has none."""
+    return obj.get("metadata") or {}
+
+
+def labels_valid(labels: Mapping[str, str] | None, field: str) -> list[FieldError]:
+    """Errors of label keys and values, all at the field of the map itself."""
+    errors: list[FieldError] = []
+    for key, value in (labels or {}).items():
+        errors += each_invalid(field, key, names.qualified(key))
+        errors += each_invalid(field, value, names.label_value(value))
+    return errors
+
+
+def annotations_valid(annotations: Mapping[str, str] | None, field: str) -> list[FieldError]:
+    """Errors of annotation keys, which may hold capitals, and of their size in all."""
+    errors: list[FieldError] = []
+    for key in annotations or {}:
+        errors += each_invalid(field, key, names.qualified(key.lower()))
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in (annotations or {}).items())
+    if size > ANNOTATIONS_LIMIT:
+        errors.append(too_long(field, ANNOTATIONS_LIMIT))
+    return errors
+
+
+def validate_create(obj: Object, name_rule: NameRule, *, namespaced: bool, core: bool = True) -> list[FieldError]:
+    """Errors of a new object's metadata; `core` adds the check of finalizers that Kubernetes' own kinds have."""
+    meta = of(obj)
+    errors: list[FieldError] = []
+    if base := meta.get("generateName"):
+        prefix = base[:-2] + "a" if len(base) > 1 and base.endswith("-") else base
+        errors += each_invalid("metadata.generateName", base, name_rule(prefix))
+    if not meta.get("name"):
+        errors.append(required("metadata.name", "name or generateName is required"))
+    else:
+        errors += each_invalid("metadata.name", meta["name"], name_rule(meta["name"]))
+    errors += _namespace(meta, namespaced) + _common(meta)
+    for index, finalizer in enumerate(meta.get("finalizers") or ()):
+        errors += each_invalid("metadata.finalizers", finalizer, names.qualified(finalizer))
+        if core:
+            errors += _kube_finalizer(finalizer, f"metadata.finalizers[{index}]")
+    return errors
+
+
+def _namespace(meta: Object, namespaced: bool) -> list[FieldError]:
+    namespace = meta.get("namespace") or ""
+    if not namespaced:
+        return [forbidden("metadata.namespace", "not allowed on this type")] if namespace else []
+    if not namespace:
+        return [required("metadata.namespace")]
+    return each_invalid("metadata.namespace", namespace, names.label(namespace))
+
+
+def _common(meta: Object) -> list[FieldError]:
+    errors = []
+    if (meta.get("generation") or 0) < 0:
+        errors.append(invalid("metadata.generation", meta["generation"], "must be greater than or equal to 0"))
+    errors += labels_valid(meta.get("labels"), "metadata.labels")
+    errors += annotations_valid(meta.get("annotations"), "metadata.annotations")
+    return errors + _owners(meta.get("ownerReferences") or ())
+
+
+def _owners(owners: Sequence[Object]) -> list[FieldError]:
+    field = "metadata.ownerReferences"
+    errors: list[FieldError] = []
+    controller = ""
+    for owner in owners:
+        if not (owner.get("apiVersion") or "").rpartition("/")[2]:
+            errors.append(invalid(f"{field}.apiVersion", owner.get("apiVersion") or "", "version must not be empty"))
+        errors += [
+            invalid(f"{field}.{key}", "", "must not be empty") for key in ("kind", "name", "uid") if not owner.get(key)
+        ]
+        if owner.get("apiVersion") == "v1" and owner.get("kind") == "Event":
+            errors.append(invalid(field, _owner_value(owner), "/v1, Kind=Event is disallowed from being an owner"))
+        if owner.get("controller"):
+            if controller:
+                text = "Only one reference can have Controller set to true. Found "
+                text += f'"true" in references for {controller} and {owner.get("name")}'
+                errors.append(invalid(field, [_owner_value(o) for o in owners], text))
+            controller = owner.get("name") or ""
+    return errors
+
+
+def _owner_value(owner: Object) -> Object:
+    value = {key: owner.get(key) or "" for key in ("apiVersion", "kind", "name", "uid")}
+    return value | {key: owner[key] for key in ("controller", "blockOwnerDeletion") if key in owner}
+
+
+def _kube_finalizer(finalizer: str, field: str) -> list[FieldError]:
+    if "/" in finalizer or finalizer in STANDARD_FINALIZERS:
+        return []
+    return [invalid(field, finalizer, "name is neither a standard finalizer name nor is it fully qualified")]
+
+
+def validate_update(new: Object, old: Object, *, namespaced: bool, core: bool = True) -> list[FieldError]:
+    """Errors of an updated object's metadata.
+
+    The API machinery checks twice before a kind's own rules, which check the update once more: causes repeat.
+    """
+    meta = of(new)
+    errors = _namespace(meta, namespaced) + _common(meta)
+    for finalizer in meta.get("finalizers") or ():
+        errors += each_invalid("metadata.finalizers", finalizer, names.qualified(finalizer))
+    once = _changed(meta, of(old))
+    if not core:
+        return errors + once
+    kube = [
+        error
+        for index, finalizer in enumerate(meta.get("finalizers") or ())
+        for error in _kube_finalizer(finalizer, f"metadata.finalizers[{index}]")
+    ]
+    return errors + once + once + kube
+
+
+def _changed(meta: Object, old: Object) -> list[FieldError]:
+    errors: list[FieldError] = []
+    if old.get("deletionTimestamp"):
+        added = [f for f in meta.get("finalizers") or () if f not in (old.get("finalizers") or ())]
+        if added:
+            listed = "[]string{" + ", ".join(map(go_quote, added)) + "}"
+            text = f"no new finalizers can be added if the object is being deleted, found new finalizers {listed}"
+            errors.append(forbidden("metadata.finalizers", text))
+    if not meta.get("resourceVersion"):
+        errors.append(invalid("metadata.resourceVersion", "", "must be specified for an update"))
+    for key in IMMUTABLE:
+        if meta.get(key) != old.get(key):
+            errors.append(invalid(f"metadata.{key}", meta.get(key), "field is immutable"))
+    errors += labels_valid(meta.get("labels"), "metadata.labels")
+    errors += annotations_valid(meta.get("annotations"), "metadata.annotations")
+    return errors + _owners(meta.get("ownerReferences") or ())
