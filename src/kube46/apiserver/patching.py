@@ -1,0 +1,161 @@
+"""PATCH: the three patch formats applied to a stored object, and kube-apiserver's refusals.
+
+Source: apiserver pkg/endpoints/handlers/patch.go. The algorithms are in `patching_json` and `patching_strategic`.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any
+
+from kube46.apiserver import fieldvalidation_json as gojson
+from kube46.apiserver.fieldvalidation import Decoded, Identified, Validation, prune, strict_text
+from kube46.apiserver.fieldvalidation_types import Mismatch
+from kube46.apiserver.patching_json import PatchProblem, json_patch, merge_patch
+from kube46.apiserver.patching_strategic import BadPatch, go_value, strategic_merge_patch
+from kube46.apiserver.schemas import Schemas
+from kube46.apiserver.statuses import StatusError
+
+if TYPE_CHECKING:
+    from kube46.apiserver.schemas import Type
+
+__all__ = ["JSON", "MEDIA_TYPES", "MERGE", "STRATEGIC", "apply_patch", "json_patch", "merge_patch", "strategic_merge_patch"]
+
+JSON, MERGE, STRATEGIC = "application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"
+MEDIA_TYPES = (JSON, MERGE, STRATEGIC)
+OPERATIONS = 10_000  # in one JSON patch
+ANY_MAP = "Go value of type map[string]interface {}"
+
+
+def apply_patch(media_type: str, patch: bytes, current: dict[str, Any], kind: Identified, validation: str = Validation.WARN) -> Decoded:
+    """The patched object in stored form; `current` is left as it was. Raises StatusError 400, 413, 415 or 422."""
+    media_type = media_type.partition(";")[0].strip()
+    if media_type not in MEDIA_TYPES:
+        raise StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
+    schema = Schemas.load().kind(kind.group, kind.version, kind.kind)
+    document = copy.deepcopy(current)
+    apply = {JSON: _json, MERGE: _merge, STRATEGIC: _strategic}[media_type]
+    patched, problems, shown = apply(patch, document, schema, validation)
+    if media_type != STRATEGIC:
+        _same_kind(patched, current, shown)
+    try:
+        decoded, more = prune(patched, schema, unstructured=media_type == STRATEGIC)
+    except Mismatch as problem:
+        raise _invalid(shown, str(problem)) from None
+    problems = problems + more
+    if problems and validation == Validation.STRICT:
+        raise _invalid(shown, strict_text(problems))
+    identity = {name: current[name] for name in ("kind", "apiVersion") if name in current}
+    return Decoded({**identity, **decoded, **identity}, problems if validation == Validation.WARN else [])
+
+
+def _json(patch: bytes, document: dict[str, Any], schema: Type, validation: str) -> tuple[Any, list[str], str]:
+    strict = validation != Validation.IGNORE
+    operations = _parsed(patch, "error decoding patch: " if strict else "")
+    if operations is not None and not isinstance(operations, list):
+        go = "Go value of type []interface {}" if strict else "Go value of type jsonpatch.Patch"
+        prefix = "error decoding patch: " if strict else ""
+        raise _bad_request(f"{prefix}json: cannot unmarshal {gojson.described(operations)} into {go}")
+    problems = _repeated(operations) if strict else []
+    operations = gojson.plain(operations or [])
+    for operation in operations:
+        if operation is not None and not isinstance(operation, dict):
+            raise _bad_request(f"json: cannot unmarshal {gojson.described(operation)} into Go value of type jsonpatch.Operation")
+    if len(operations) > OPERATIONS:
+        text = f"The allowed maximum operations in a JSON patch is {OPERATIONS}, got {len(operations)}"
+        raise StatusError(413, "RequestEntityTooLarge", f"Request entity is too large: {text}")
+    try:
+        patched = json_patch(document, operations)
+    except PatchProblem as problem:
+        raise _unprocessable(str(problem)) from None
+    return patched, problems, _compact(patched)
+
+
+def _merge(patch: bytes, document: dict[str, Any], schema: Type, validation: str) -> tuple[Any, list[str], str]:
+    strict = validation != Validation.IGNORE
+    found = _parsed(patch, "error decoding patch: " if strict else "")
+    if strict and found is not None and not isinstance(found, dict):
+        raise _bad_request(f"error decoding patch: json: cannot unmarshal {gojson.described(found)} into {ANY_MAP}")
+    if not isinstance(found, (dict, list)):
+        raise _bad_request("Invalid JSON Patch")
+    patched = merge_patch(document, gojson.plain(found))
+    return patched, _repeated(found) if strict else [], _compact(patched)
+
+
+def _strategic(patch: bytes, document: dict[str, Any], schema: Type, validation: str) -> tuple[Any, list[str], str]:
+    found = _parsed(patch, "")
+    if found is None:
+        found = {}
+    if not isinstance(found, dict):
+        raise _bad_request(f"json: cannot unmarshal {gojson.described(found)} into {ANY_MAP}")
+    problems = _repeated(found) if validation != Validation.IGNORE else []
+    plain = gojson.plain(found)
+    try:
+        patched = strategic_merge_patch(document, plain, schema)
+    except BadPatch as problem:
+        raise (_bad_request(str(problem)) if problem.malformed else _unprocessable(str(problem))) from None
+    return patched, problems, go_value(plain)
+
+
+def _parsed(patch: bytes, prefix: str) -> Any:
+    try:
+        return gojson.parse(patch)
+    except gojson.SyntaxProblem as problem:
+        raise _bad_request(f"{prefix}{problem}") from None
+
+
+def _repeated(value: Any, path: str = "") -> list[str]:
+    """`duplicate field "…"` for each key that comes twice in an object of the patch."""
+    found: list[str] = []
+    if isinstance(value, gojson.Repeated):
+        seen: set[str] = set()
+        for name, _ in value.pairs:
+            text = f'duplicate field "{path}.{name}"' if path else f'duplicate field "{name}"'
+            if name in seen and text not in found:
+                found.append(text)
+            seen.add(name)
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            found += _repeated(inner, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            found += _repeated(inner, f"{path}[{index}]")
+    return found
+
+
+def _same_kind(patched: Any, current: dict[str, Any], shown: str) -> None:
+    """A patch may not make another kind of the object."""
+    if not isinstance(patched, dict):
+        raise _invalid(shown, f"couldn't get version/kind; json parse error: json: cannot unmarshal {gojson.described(patched)} into {ANY_MAP}")
+    for name in ("apiVersion", "kind"):
+        if name in current and patched.get(name) != current[name]:
+            got = patched.get(name)
+            if not isinstance(got, str) or not got:
+                raise _invalid(shown, f"Object '{'Kind' if name == 'kind' else 'apiVersion'}' is missing in '{shown}'")
+            version, kind = patched.get("apiVersion"), patched.get("kind")
+            text = f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
+            raise _invalid(shown, text)
+
+
+def _compact(value: Any) -> str:
+    """As Go writes JSON: keys sorted, no spaces, HTML characters escaped."""
+    text = json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _bad_request(text: str) -> StatusError:
+    return StatusError(400, "BadRequest", text)
+
+
+def _unprocessable(text: str) -> StatusError:
+    """A patch that cannot be applied: upstream's generic answer, which does not carry the cause; ours names it in details."""
+    del text
+    return StatusError(422, "Invalid", "the server rejected our request due to an error in our request", {})
+
+
+def _invalid(shown: str, text: str) -> StatusError:
+    """The patch's result is no object of the kind: the error names the whole of it."""
+    message = f"Invalid value: {json.dumps(shown, ensure_ascii=False)}: {text}"
+    causes = [{"reason": "FieldValueInvalid", "message": message, "field": "patch"}]
+    return StatusError(422, "Invalid", f' "" is invalid: patch: {message}', {"causes": causes})
