@@ -1,0 +1,123 @@
+"""The program that probes from one place: standard library only, so it runs wherever Python does.
+
+Reads a JSON list of probes (see `kube46.check.model.Probe`) from its input and writes a JSON list of results.
+"""
+
+import json
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+from typing import Any
+
+FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+QUERY_TYPES = {4: 1, 6: 28}
+
+
+def ask_dns(server: str, name: str, version: int, timeout: float) -> str:
+    """The first address of the family that a DNS server has for a name. Raises OSError."""
+    question = b"".join(bytes([len(label)]) + label.encode() for label in name.rstrip(".").split(".")) + b"\0"
+    identity = os.urandom(2)
+    query = identity + b"\x01\0\0\1\0\0\0\0\0\0" + question + struct.pack(">HH", QUERY_TYPES[version], 1)
+    with socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(timeout)
+        sock.connect((server, 53))
+        sock.send(query)
+        reply = sock.recv(4096)
+    if reply[:2] != identity or reply[3] & 15:
+        raise OSError(f"DNS server {server} has no {name}: code {reply[3] & 15}")
+    place = 12 + len(question) + 4
+    for _ in range(int.from_bytes(reply[6:8], "big")):
+        while reply[place] and reply[place] < 192:
+            place += reply[place] + 1
+        place += 2 if reply[place] else 1
+        kind, _, _, length = struct.unpack(">HHIH", reply[place : place + 10])
+        place += 10
+        if kind == QUERY_TYPES[version]:
+            return socket.inet_ntop(FAMILIES[version], reply[place : place + length])
+        place += length
+    raise OSError(f"DNS server {server} has no address of IPv{version} for {name}")
+
+
+def resolve(probe: dict[str, Any]) -> str:
+    """The address to go to: as given, from the named DNS server, or by the place's own resolver."""
+    if probe.get("dns_server"):
+        return ask_dns(probe["dns_server"], probe["host"], probe["family"], probe["timeout"])
+    found = socket.getaddrinfo(probe["host"], None, FAMILIES[probe["family"]], socket.SOCK_STREAM)
+    return str(found[0][4][0])
+
+
+def exchange(probe: dict[str, Any], address: str) -> tuple[bytes, str]:
+    """Sends the request and returns the answer and our own address as the socket has it."""
+    request = json.dumps({"nonce": probe["nonce"], "reply": probe["reply"]}).encode().ljust(probe["size"] - 1) + b"\n"
+    kind = socket.SOCK_DGRAM if probe["protocol"] == "UDP" else socket.SOCK_STREAM
+    with socket.socket(FAMILIES[probe["family"]], kind) as sock:
+        sock.settimeout(probe["timeout"])
+        sock.connect((address, probe["port"]))
+        sock.sendall(request)
+        if probe["protocol"] == "UDP":
+            return sock.recv(65535), sock.getsockname()[0]
+        answer = b""
+        while not answer.endswith(b"\n"):
+            chunk = sock.recv(65536)
+            if not chunk:
+                raise ConnectionError("connection closed before the answer's end")
+            answer += chunk
+        return answer, sock.getsockname()[0]
+
+
+def once(probe: dict[str, Any]) -> dict[str, Any]:
+    """One attempt."""
+    address = ""
+    try:
+        address = resolve(probe)
+        answer, local = exchange(probe, address)
+        return {
+            "id": probe["id"],
+            "error": "",
+            "address": address,
+            "local": local,
+            "size": len(answer),
+            **json.loads(answer),
+        }
+    except socket.gaierror as error:
+        return {"id": probe["id"], "error": f"name {probe['host']} not resolved: {error.strerror}", "address": address}
+    except TimeoutError:
+        return {"id": probe["id"], "error": f"no answer in {probe['timeout']:g} s", "address": address}
+    except (OSError, ValueError) as error:
+        text = getattr(error, "strerror", None) or str(error)
+        return {"id": probe["id"], "error": text[:1].lower() + text[1:], "address": address}
+
+
+def attempt(probe: dict[str, Any], results: list[dict[str, Any]]) -> None:
+    """Tries until an answer or until the probe's attempts are over: the first large datagram may teach the path MTU."""
+    for left in reversed(range(probe["attempts"])):
+        result = once(probe)
+        if not result["error"] or not left:
+            results.append(result)
+            return
+        time.sleep(0.05)
+
+
+def main() -> None:
+    """Runs all probes, at most 32 at once."""
+    probes = json.load(sys.stdin)
+    results: list[dict[str, Any]] = []
+    places = threading.Semaphore(32)
+
+    def work(probe: dict[str, Any]) -> None:
+        with places:
+            attempt(probe, results)
+
+    threads = [threading.Thread(target=work, args=(probe,), daemon=True) for probe in probes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    json.dump(results, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

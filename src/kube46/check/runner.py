@@ -1,0 +1,198 @@
+"""A whole check: makes the responders, probes from every place, judges, and takes the responders away."""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from kube46.addresses.families import Family, by_family
+from kube46.api import objects
+from kube46.api.resources import ENDPOINT_SLICES, NAMESPACES, NODES, PODS, SERVICES
+from kube46.check import rules, workload
+from kube46.check.matrix import Report
+from kube46.check.model import Layout, Node, Place, Probe, Responder, Result
+from kube46.kubernetes.client import Client
+from kube46.kubernetes.errors import KubernetesError
+
+# A cross is looked at again for this long before it counts, seconds: rules reach nodes a moment after the API has them.
+SETTLE = 3.0
+
+
+class CheckError(Exception):
+    """The check could not be made; the message says what is missing."""
+
+
+class Prober(Protocol):
+    """Reaches the places of a cluster: by namespaces in a stand-alone one, by exec in others."""
+
+    @property
+    def outside(self) -> bool:
+        """Whether there is a place outside the cluster to probe from."""
+
+    async def probe(self, place: Place, namespace: str, probes: Sequence[Probe]) -> list[Result]:
+        """Runs the probes at a place, all at once. Raises CheckError when the place cannot be entered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What to check: all families of the cluster when none is named; `timeout` is for the responders, seconds."""
+
+    families: tuple[Family, ...] = ()
+    domain: str = "cluster.local"
+    dns_service: tuple[str, str] = ("kube-system", "kube-dns")
+    timeout: float = 60.0
+
+
+async def check(
+    client: Client, prober: Prober, settings: Settings, progress: Callable[[str], None] = lambda _: None
+) -> Report:
+    """The matrix of this cluster, now. Raises CheckError and KubernetesError."""
+    namespace = f"kube46-check-{secrets.token_hex(3)}"
+    async with _responders(client, namespace, progress) as nodes:
+        layout = await _layout(client, namespace, nodes, settings, prober.outside, progress)
+        probes = rules.probes(layout, lambda: secrets.token_hex(8))
+        progress(f"Sending {len(probes)} probes from {len(rules.places(layout))} places")
+        start = time.monotonic()
+        results = await _settled(prober, namespace, probes)
+        report_cells = tuple(rules.cells(probes, results))
+        return Report(tuple(map(str, layout.families)), report_cells, round(time.monotonic() - start, 3))
+
+
+@contextlib.asynccontextmanager
+async def _responders(
+    client: Client, namespace: str, progress: Callable[[str], None]
+) -> AsyncIterator[list[objects.Node]]:
+    nodes = sorted((await client.list(NODES)).items, key=lambda node: node.metadata.name)
+    ready = [node for node in nodes if any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)]
+    if not ready:
+        raise CheckError("no node is Ready: see kubectl get nodes")
+    progress(f"Starting a responder on {len(ready)} nodes")
+    await client.create(NAMESPACES, workload.namespace(namespace))
+    try:
+        names = [node.metadata.name for node in ready]
+        for body in workload.services(names):
+            await client.create(SERVICES, body, namespace)
+        for name in names:
+            await client.create(PODS, workload.pod(name), namespace)
+        yield ready
+    finally:
+        # The answer is not waited for: whoever asked for the matrix need not watch the pods end.
+        with contextlib.suppress(KubernetesError):
+            await client.delete(NAMESPACES, namespace)
+
+
+async def _layout(
+    client: Client,
+    namespace: str,
+    nodes: list[objects.Node],
+    settings: Settings,
+    outside: bool,
+    progress: Callable[[str], None],
+) -> Layout:
+    """Waits until every responder is an endpoint of its Services, then describes all."""
+    names = [workload.pod_name(node.metadata.name) for node in nodes]
+    pods = await _ready_pods(client, namespace, names, settings.timeout, progress)
+    services = {item.metadata.name: item for item in (await client.list(SERVICES, namespace)).items}
+    cluster = tuple(Family(name) for name in services[workload.HEADLESS].spec.ip_families)
+    families = settings.families or cluster
+    if missing := [family for family in families if family not in cluster]:
+        raise CheckError(f"--families: this cluster has no {missing[0]} Services, only {', '.join(cluster)}")
+    dns = await client.get(SERVICES, settings.dns_service[1], settings.dns_service[0])
+    return Layout(
+        namespace,
+        settings.domain,
+        families,
+        tuple(
+            Node(node.metadata.name, by_family(node.status.internal_ips), by_family(node.spec.pod_cidrs))
+            for node in nodes
+        ),
+        tuple(
+            Responder(
+                name,
+                node.metadata.name,
+                by_family(entry.ip for entry in pods[name].status.pod_ips),
+                name,
+                by_family(services[name].spec.cluster_ips),
+                services[name].spec.ports[0].node_port,
+            )
+            for name, node in zip(names, nodes, strict=True)
+        ),
+        workload.HEADLESS,
+        by_family(dns.spec.cluster_ips),
+        workload.PORT,
+        outside,
+    )
+
+
+async def _ready_pods(
+    client: Client, namespace: str, names: list[str], timeout: float, progress: Callable[[str], None]
+) -> dict[str, objects.Pod]:
+    progress("Waiting for the responders")
+    pods: dict[str, objects.Pod] = {}
+    try:
+        async with asyncio.timeout(timeout):
+            while True:
+                pods = {pod.metadata.name: pod for pod in (await client.list(PODS, namespace)).items}
+                slices = (await client.list(ENDPOINT_SLICES, namespace)).items
+                ready = {
+                    piece.metadata.labels.get("kubernetes.io/service-name")
+                    for piece in slices
+                    if any(endpoint.conditions.ready is not False for endpoint in piece.endpoints or ())
+                }
+                if all(name in pods and pods[name].status.ready and name in ready for name in names):
+                    return pods
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        late = [name for name in names if name not in pods or not pods[name].status.ready]
+        why = f"pods {', '.join(late)} are not Ready" if late else "their Services have no endpoints"
+        raise CheckError(f"after {timeout:g} s {why}: see kubectl describe pods -n {namespace}") from None
+
+
+async def _settled(prober: Prober, namespace: str, probes: list[Probe]) -> dict[str, Result]:
+    """The results, with crosses probed again until they pass or the time to settle is over."""
+    results: dict[str, Result] = {}
+    todo = probes
+    deadline = time.monotonic() + SETTLE
+    while todo:
+        results |= await _everywhere(prober, namespace, todo)
+        todo = [probe for probe in todo if rules.judge(probe, results.get(probe.id))]
+        if time.monotonic() > deadline:
+            break
+        await asyncio.sleep(0.1 if todo else 0)
+    return results
+
+
+async def _everywhere(prober: Prober, namespace: str, probes: list[Probe]) -> dict[str, Result]:
+    by_place: dict[Place, list[Probe]] = {}
+    for probe in probes:
+        by_place.setdefault(probe.place, []).append(probe)
+    found: list[Result] = []
+
+    async def at(place: Place, own: list[Probe]) -> None:
+        try:
+            found.extend(await prober.probe(place, namespace, own))
+        except CheckError as error:
+            found.extend(Result(probe.id, error=str(error)) for probe in own)
+
+    async with asyncio.TaskGroup() as group:
+        for place, own in by_place.items():
+            group.create_task(at(place, own))
+    return {result.id: result for result in found}
+
+
+def encoded(probes: Sequence[Probe]) -> bytes:
+    """The probes as `kube46.check.prober` reads them."""
+    return msgspec.json.encode([msgspec.to_builtins(probe) for probe in probes])
+
+
+def decoded(output: bytes) -> list[Result]:
+    """The results as `kube46.check.prober` writes them. Raises CheckError."""
+    try:
+        return msgspec.json.decode(output, type=list[Result])
+    except msgspec.DecodeError as error:
+        raise CheckError(f"the prober's output is not JSON: {output[:200]!r}") from error

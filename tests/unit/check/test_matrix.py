@@ -1,0 +1,44 @@
+"""How the matrix is shown."""
+
+import json
+
+from kube46.check.matrix import Report, as_json, as_table
+from kube46.check.model import Cell, Target
+
+CELLS = (
+    Cell("node1", str(Target.POD_HERE), "IPv4", 1),
+    Cell("outside", str(Target.NODE_PORT), "IPv4", 3, ("TCP 10.46.0.11:30001: connection refused",)),
+)
+
+
+def test_the_table_has_a_tick_a_cross_and_its_reason() -> None:
+    """Rows are places, columns targets, and each cross is explained below."""
+    text = as_table(Report(("IPv4",), CELLS, 0.51), colour=False)
+    lines = text.splitlines()
+    assert lines[0].split() == " ".join(["IPv4", *Target]).split()
+    assert lines[1].split() == ["node1", "✔", *"········"]
+    assert lines[2].index("✘") == lines[0].index("NodePort")
+    assert "1 of 2 cells failed: 4 probes in 0.5 s" in text
+    assert "outside → NodePort over IPv4: a Service's node port, on each node" in text
+    assert "  TCP 10.46.0.11:30001: connection refused" in text
+
+
+def test_colour_is_only_added() -> None:
+    """Without colour there is no escape; with it, the same text."""
+    report = Report(("IPv4",), CELLS, 0.5)
+    plain, coloured = as_table(report, colour=False), as_table(report, colour=True)
+    assert "\033" not in plain
+    assert "\033[31m✘" in coloured
+
+
+def test_many_reasons_are_cut() -> None:
+    """Four reasons tell enough."""
+    cell = Cell("node1", str(Target.UDP), "IPv6", 9, tuple(f"UDP [fd00::{n}]:1: x" for n in range(9)))
+    assert "and 5 more" in as_table(Report(("IPv6",), (cell,), 1.0), colour=False)
+
+
+def test_json_is_for_programs() -> None:
+    """The verdict stands on top, the cells below."""
+    body = json.loads(as_json(Report(("IPv4",), CELLS, 0.5)))
+    assert (body["passed"], body["summary"]) == (False, {"cells": 2, "failed": 1})
+    assert body["cells"][1]["failures"] == ["TCP 10.46.0.11:30001: connection refused"]
