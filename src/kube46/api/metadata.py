@@ -153,9 +153,11 @@ def _changed(meta: Object, old: Object) -> list[FieldError]:
             errors.append(forbidden("metadata.finalizers", text))
     if not meta.get("resourceVersion"):
         errors.append(invalid("metadata.resourceVersion", "", "must be specified for an update"))
-    for key in IMMUTABLE:
-        if meta.get(key) != old.get(key):
-            errors.append(invalid(f"metadata.{key}", meta.get(key), "field is immutable"))
+    errors += [
+        invalid(f"metadata.{key}", meta.get(key), "field is immutable")
+        for key in IMMUTABLE
+        if meta.get(key) != old.get(key)
+    ]
     errors += labels_valid(meta.get("labels"), "metadata.labels")
     errors += annotations_valid(meta.get("annotations"), "metadata.annotations")
     return errors + _owners(meta.get("ownerReferences") or ())

@@ -50,7 +50,8 @@ def too_long(most: int) -> str:
 
 def example(text: str, pattern: str, *examples: str) -> str:
     """`text (e.g. 'a',  or 'b', regex used for validation is '…')`: the double blank is upstream's."""
-    return f"{text} (e.g. {' or '.join(f'{chr(39)}{e}{chr(39)}, ' for e in examples)}regex used for validation is '{pattern}')"
+    listed = " or ".join(f"'{one}', " for one in examples)
+    return f"{text} (e.g. {listed}regex used for validation is '{pattern}')"
 
 
 def _check(text: str, most: int, pattern: str, complaint: str) -> list[str]:

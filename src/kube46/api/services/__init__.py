@@ -2,11 +2,13 @@
 
 The order decides which error a client sees (semantics 1.1):
 
-    create:  defaults → sync → families → (addresses, ports: allocation) → validation → warnings
-    update:  defaults → reading(old) → carry → sync → families → (addresses, ports) → wipe → immutable, validation → warnings
+    create:  defaults → sync → families → addresses → nodeports → validation → warnings
+    update:  defaults → reading(old) → carry → sync → families → addresses → nodeports → wipe
+             → immutable → validation → warnings
     read:    reading
 
-`create` and `update` in `rules.py` run the part before allocation; the API server's strategy allocates and goes on.
+The API server's strategy for Services calls them in this order; `addresses` and `nodeports` say what to allocate.
 Every function takes JSON objects; one that is said to change its argument changes it in place.
-Sources: pkg/registry/core/service/{strategy.go,storage/*.go}, pkg/apis/core/{v1/defaults.go,validation}, pkg/api/service (1.37).
+Sources: pkg/registry/core/service/{strategy.go,storage/*.go}, pkg/apis/core/{v1/defaults.go,validation},
+pkg/api/service (1.37).
 """

@@ -1,4 +1,4 @@
-"""Do `clusterIP`, `clusterIPs`, `ipFamilies` and `ipFamilyPolicy` agree with each other? (semantics 1.8.2, C-1 to C-9)"""
+"""Do `clusterIP`, `clusterIPs`, `ipFamilies` and `ipFamilyPolicy` agree with each other? (semantics 1.8.2)"""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ from kube46.api.services.traits import CLUSTER, CLUSTER_IP, LOAD_BALANCER, NODE_
 AFFINITY_TIMEOUT = 10800  # seconds
 # Fields that Go leaves out when they hold their zero value: absent and empty are the same.
 OMIT_EMPTY = (
-    "clusterIP", "clusterIPs", "ipFamilies", "externalIPs", "externalName", "loadBalancerIP", "loadBalancerSourceRanges",
-    "ports", "selector", "type", "sessionAffinity", "externalTrafficPolicy", "healthCheckNodePort",
-    "publishNotReadyAddresses",
+    "clusterIP", "clusterIPs", "ipFamilies", "externalIPs", "externalName", "loadBalancerIP",
+    "loadBalancerSourceRanges", "ports", "selector", "type", "sessionAffinity", "externalTrafficPolicy",
+    "healthCheckNodePort", "publishNotReadyAddresses",
 )  # fmt: skip
 OMIT_EMPTY_PORT = ("name", "protocol", "nodePort")
 

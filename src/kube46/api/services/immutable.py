@@ -47,7 +47,7 @@ def _addresses(spec: Spec, old: Spec) -> list[FieldError]:
 
 
 def _families(spec: Spec, old: Spec) -> list[FieldError]:
-    """The paths and values are upstream's, odd as they are: index 0 always, and cluster IPs where families are meant."""
+    """The paths and values are upstream's, odd as they are: always index 0, and cluster IPs for families."""
     if is_type(spec, EXTERNAL_NAME) or is_type(old, EXTERNAL_NAME) or headless(old) or headless(spec):
         return []
     new, before, field = families(spec), families(old), "spec.ipFamilies[0]"
@@ -66,9 +66,9 @@ def _families(spec: Spec, old: Spec) -> list[FieldError]:
 
 def _balancer_class(spec: Spec, old: Spec) -> list[FieldError]:
     found = []
-    if is_type(spec, LOAD_BALANCER) and is_type(old, LOAD_BALANCER):
-        if spec.get("loadBalancerClass") != old.get("loadBalancerClass"):
-            found.append(invalid("spec.loadBalancerClass", spec.get("loadBalancerClass"), ONCE))
+    value, both = spec.get("loadBalancerClass"), is_type(spec, LOAD_BALANCER) and is_type(old, LOAD_BALANCER)
+    if both and value != old.get("loadBalancerClass"):
+        found.append(invalid("spec.loadBalancerClass", value, ONCE))
     return found + validation.balancer_class(spec)
 
 

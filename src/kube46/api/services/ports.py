@@ -67,6 +67,5 @@ def together(spec: Spec) -> list[FieldError]:
 
 def _key(port: dict[str, Any]) -> dict[str, Any]:
     """The internal ServicePort that upstream prints: only protocol and port are set, names are Go's."""
-    return {
-        "Name": "", "Protocol": port["protocol"], "AppProtocol": None, "Port": port["port"], "TargetPort": 0, "NodePort": 0,
-    }  # fmt: skip
+    empty = {"Name": "", "Protocol": "", "AppProtocol": None, "Port": 0, "TargetPort": 0, "NodePort": 0}
+    return empty | {"Protocol": port["protocol"], "Port": port["port"]}

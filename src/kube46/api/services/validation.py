@@ -41,7 +41,7 @@ DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
 
 
 def errors(service: Object, old_service: Object | None = None) -> list[FieldError]:
-    """Every error of a Service but those of common metadata; `old_service` exempts malformed values it holds already."""
+    """Every error of a Service but those of common metadata; malformed values that `old_service` holds pass."""
     spec, old = service["spec"], old_service["spec"] if old_service else None
     checks: tuple[Callable[[Spec], list[FieldError]], ...] = (
         _by_type, ports.each_port, _selector, _affinity,

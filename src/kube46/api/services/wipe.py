@@ -25,10 +25,10 @@ def type_dependent_fields(service: dict[str, Any], old_service: dict[str, Any]) 
         if spec.get("clusterIP", "") == old.get("clusterIP", "") and ips(spec) == ips(old):
             _drop(spec, "clusterIP", "clusterIPs")
         _drop_unchanged(spec, old, "ipFamilies", "ipFamilyPolicy")
-    if is_type(old, NODE_PORT, LOAD_BALANCER) and not is_type(spec, NODE_PORT, LOAD_BALANCER):
-        if set(node_ports(spec)) <= set(node_ports(old)):
-            for port in ports(spec):
-                port.pop("nodePort", None)
+    left = is_type(old, NODE_PORT, LOAD_BALANCER) and not is_type(spec, NODE_PORT, LOAD_BALANCER)
+    if left and set(node_ports(spec)) <= set(node_ports(old)):
+        for port in ports(spec):
+            port.pop("nodePort", None)
     if needs_health_port(old) and not needs_health_port(spec):
         _drop_unchanged(spec, old, "healthCheckNodePort")
     if is_type(old, LOAD_BALANCER) and not is_type(spec, LOAD_BALANCER):
