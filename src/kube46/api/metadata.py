@@ -151,8 +151,6 @@ def _changed(meta: Object, old: Object) -> list[FieldError]:
             listed = "[]string{" + ", ".join(map(go_quote, added)) + "}"
             text = f"no new finalizers can be added if the object is being deleted, found new finalizers {listed}"
             errors.append(forbidden("metadata.finalizers", text))
-    if not meta.get("resourceVersion"):
-        errors.append(invalid("metadata.resourceVersion", "", "must be specified for an update"))
     errors += [
         invalid(f"metadata.{key}", meta.get(key), "field is immutable")
         for key in IMMUTABLE

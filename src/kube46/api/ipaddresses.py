@@ -1,0 +1,55 @@
+"""IPAddress objects: the record of an address in use (semantics 2.4; KEP 1880)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kube46.addresses.families import Address, family_of
+from kube46.api import ip, names
+from kube46.api.errors import FieldError, each_invalid, invalid, required
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Object = dict[str, Any]
+
+FAMILY_LABEL = "ipaddress.kubernetes.io/ip-family"
+MANAGED_LABEL = "ipaddress.kubernetes.io/managed-by"
+ALLOCATOR = "ipallocator.k8s.io"
+
+
+def of_service(address: Address, namespace: str, name: str) -> Object:
+    """The record that an address belongs to a Service."""
+    labels = {FAMILY_LABEL: str(family_of(address)), MANAGED_LABEL: ALLOCATOR}
+    parent = {"resource": "services", "namespace": namespace, "name": name}
+    return {"metadata": {"name": str(address), "labels": labels}, "spec": {"parentRef": parent}}
+
+
+def name_errors(name: str) -> list[FieldError]:
+    """The name must be an address in canonical form."""
+    return ip.canonical_ip("metadata.name", name)
+
+
+def validate(obj: Mapping[str, Any]) -> list[FieldError]:
+    """Errors of `spec`."""
+    field, parent = "spec.parentRef", (obj.get("spec") or {}).get("parentRef")
+    if parent is None:
+        return [required(field)]
+    found: list[FieldError] = []
+    if group := parent.get("group"):
+        found += each_invalid(f"{field}.group", group, names.subdomain(group))
+    for key in ("resource", "name"):
+        value = parent.get(key) or ""
+        problems = each_invalid(f"{field}.{key}", value, names.path_segment(value))
+        found += problems if value else [required(f"{field}.{key}")]
+    namespace = parent.get("namespace") or ""
+    return found + each_invalid(f"{field}.namespace", namespace, names.path_segment(namespace))
+
+
+def immutable(new: Object, old: Object) -> list[FieldError]:
+    """`parentRef` is set once; the value is printed as Go's internal struct."""
+    value = (new.get("spec") or {}).get("parentRef")
+    if value == (old.get("spec") or {}).get("parentRef"):
+        return []
+    shown = value and {key.capitalize(): value.get(key) or "" for key in ("group", "resource", "namespace", "name")}
+    return [invalid("spec.parentRef", shown, "field is immutable")]

@@ -1,0 +1,46 @@
+"""The rules that all kinds share: metadata is validated, with the name syntax of the kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kube46.api import metadata, names
+from kube46.apiserver.strategy import Context, Object, Strategy
+
+if TYPE_CHECKING:
+    from kube46.api.errors import FieldError
+    from kube46.api.metadata import NameRule
+
+
+class Generic(Strategy):
+    """Metadata rules; kinds with rules of their own extend `create_errors`, `update_errors` and `status_errors`.
+
+    `core`: kinds of Kubernetes' core and apps groups check finalizers and changed metadata once more.
+    """
+
+    name_rule: NameRule = staticmethod(names.subdomain)
+    core: bool = True
+
+    def validate_create(self, obj: Object, ctx: Context) -> list[FieldError]:
+        """Metadata first, then the kind's own errors."""
+        found = metadata.validate_create(obj, self.name_rule, namespaced=ctx.kind.namespaced, core=self.core)
+        return found + self.create_errors(obj, ctx)
+
+    def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Metadata first, then the kind's own errors of the object or of its status."""
+        found = metadata.validate_update(new, old, namespaced=ctx.kind.namespaced, core=self.core)
+        if ctx.subresource == "status":
+            return found + self.status_errors(new, old, ctx)
+        return found + self.update_errors(new, old, ctx)
+
+    def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
+        """Errors of a new object beside those of its metadata."""
+        return []
+
+    def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Errors of an updated object beside those of its metadata."""
+        return []
+
+    def status_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Errors of a write to /status."""
+        return []

@@ -1,0 +1,121 @@
+"""Services: the rules of `kube46.api.services` in upstream's order, with addresses and node ports taken on the way."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+from kube46.addresses.families import Family, family_of
+from kube46.api import names
+from kube46.api.services import (
+    addresses,
+    carry,
+    defaults,
+    families,
+    immutable,
+    nodeports,
+    reading,
+    status,
+    sync,
+    validation,
+    warnings,
+    wipe,
+)
+from kube46.api.services.traits import EXTERNAL_NAME, headless, ips, is_type
+from kube46.apiserver import statuses
+from kube46.apiserver.strategies import service_addresses, service_ports
+from kube46.apiserver.strategies.generic import Generic
+
+if TYPE_CHECKING:
+    from kube46.api.errors import FieldError
+    from kube46.api.services.traits import Spec
+    from kube46.apiserver.strategy import Context, Object
+
+
+class Services(Generic):
+    """Semantics section 1; what readers see is what is stored, so that reads need no decoding."""
+
+    create_on_update = True
+    name_rule = staticmethod(names.label)
+
+    def default(self, obj: Object) -> None:
+        """Static defaulting (1.9)."""
+        defaults.default(obj)
+
+    def prepare_create(self, obj: Object, ctx: Context) -> None:
+        """Steps 3 to 6 of a create (1.1): families, addresses, ports; each may refuse alone."""
+        obj["status"] = {"loadBalancer": {}}
+        spec: Spec = obj["spec"]
+        sync.on_create(spec)
+        self._initialise(spec, None, ctx)
+        addresses.place(spec, service_addresses.allocate(spec, addresses.on_create(spec), ctx))
+        service_ports.run(ctx, lambda pool: nodeports.create(spec, pool))
+
+    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+        """The same for an update, against the stored Service as readers see it."""
+        if ctx.subresource == "status":
+            return
+        before = copy.deepcopy(old)
+        reading.complete(before, _cluster(ctx)[0])
+        spec, stored = new["spec"], before["spec"]
+        carry.allocated_values(spec, stored)
+        sync.on_update(spec, stored)
+        self._initialise(spec, stored, ctx)
+        wanted, given_back = addresses.on_update(spec, stored)
+        addresses.place(spec, service_addresses.allocate(spec, wanted, ctx))
+        service_ports.run(ctx, lambda pool: nodeports.update(spec, stored, pool))
+        wipe.type_dependent_fields(new, before)
+        service_addresses.release(given_back, ctx)
+
+    @staticmethod
+    def _initialise(spec: Spec, old: Spec | None, ctx: Context) -> None:
+        if errors := families.initialise(spec, old, _cluster(ctx)):
+            raise statuses.invalid(ctx.kind, ctx.name, errors)
+
+    def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
+        """Everything that is still wrong (1.8)."""
+        found = validation.errors(obj)
+        if not found and ctx.name:
+            _show_to_readers(obj)
+        return found
+
+    def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """What may not change (1.6), then everything that is wrong."""
+        before = copy.deepcopy(old)
+        reading.complete(before, _cluster(ctx)[0])
+        found = immutable.errors(new["spec"], before["spec"]) + validation.errors(new, before)
+        if not found:
+            _show_to_readers(new)
+        return found
+
+    def status_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """The load balancer's addresses (1.8.4)."""
+        return status.errors(new, old)
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        """Of the Service and of its reported addresses (1.8.5)."""
+        return warnings.warnings(new) + status.warnings(new)
+
+    def after_delete(self, obj: Object, ctx: Context) -> None:
+        """Give back what it held, and remove its Endpoints (S1.1.4)."""
+        spec: Spec = obj["spec"]
+        ctx.txn.delete("endpoints", obj["metadata"]["name"], obj["metadata"]["namespace"])
+        if not is_type(spec, EXTERNAL_NAME) and not headless(spec):
+            service_addresses.release(ips(spec), ctx)
+
+        def give_back(pool: nodeports.Operation) -> None:
+            for port in nodeports.held(spec):
+                pool.release(port)
+
+        service_ports.run(ctx, give_back)
+
+
+def _cluster(ctx: Context) -> list[Family]:
+    """The families of --service-cluster-ip-range, the default family first."""
+    return [family_of(prefix) for prefix in ctx.service_ranges]
+
+
+def _show_to_readers(service: Object) -> None:
+    """ExternalName hides `internalTrafficPolicy` (R-3): not stored, so that reads need no change."""
+    if is_type(service["spec"], EXTERNAL_NAME):
+        service["spec"].pop("internalTrafficPolicy", None)
