@@ -1,0 +1,220 @@
+"""Watches Services, pods and nodes, and writes the EndpointSlices that follow from them.
+
+One pod's change looks up the Services that select it by its labels, and syncs only those. A Service's sync reads its
+own pods and slices from indexes; it waits while the cache does not yet show its last writes.
+"""
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+import msgspec
+from prometheus_client import Counter
+
+from kube46.api.objects import EndpointSlice, Node, Pod, Service
+from kube46.api.resources import ENDPOINT_SLICES, NODES, PODS, SERVICES
+from kube46.controllers.endpointslices import endpoints, hints, rules
+from kube46.controllers.endpointslices.packing import Slices
+from kube46.controllers.endpointslices.settings import Settings
+from kube46.controllers.endpointslices.triggers import TriggerTimes
+from kube46.controllers.expectations import Expectations
+from kube46.controllers.indexes import Index
+from kube46.controllers.selectors import Labels, contains
+from kube46.kubernetes.caches import Caches, Key
+from kube46.kubernetes.client import Client
+from kube46.kubernetes.errors import ApiError, Conflict, Forbidden, NotFound
+from kube46.kubernetes.events import EventRecorder
+from kube46.kubernetes.queues import Trigger, WorkQueue
+
+log = logging.getLogger(__name__)
+SYNCS = Counter("kube46_endpointslice_syncs", "Services whose EndpointSlices were looked at.")
+CHANGES = Counter("kube46_endpointslice_changes", "EndpointSlices written.", ["operation"])
+# How long to wait for the watch before looking at a Service again whose writes it has not shown.
+STALE_SECONDS = 1.0
+ZONES_SECONDS = 0.1
+Pair = tuple[str, str]
+
+
+async def run(settings: Settings, client: Client, caches: Caches) -> None:
+    """Runs until cancelled."""
+    needed = (caches.of(SERVICES), caches.of(PODS), caches.of(NODES), caches.of(ENDPOINT_SLICES))
+    for cache in needed:
+        await cache.synced.wait()
+    loop = EndpointSlices(settings, client, caches)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(loop.zones.run(loop.weigh_zones, ZONES_SECONDS))
+        group.create_task(loop.queue.run(loop.sync, settings.workers))
+
+
+class EndpointSlices:
+    """The rules joined to the objects of a cluster."""
+
+    def __init__(self, settings: Settings, client: Client, caches: Caches) -> None:
+        self.queue: WorkQueue[Key] = WorkQueue("endpointslice")
+        self.zones = Trigger("endpointslice-zones")
+        self._settings, self._client = settings, client
+        self._events = EventRecorder(client, "endpoint-slice-controller")
+        self._triggers = TriggerTimes()
+        self._services, self._nodes = caches.of(SERVICES), caches.of(NODES)
+        self._shares = hints.shares_of(self._nodes.values())
+        pods, slices = caches.of(PODS), caches.of(ENDPOINT_SLICES)
+        # Indexes listen first: whoever reads them in a listener below finds the change in them.
+        self._selecting = Index(self._services, _selecting)
+        self._pods = Index(pods, _labelled)
+        self._pods_on: Index[str, Pod] = Index(pods, lambda pod: [pod.spec.node_name])
+        self._slices = Index(slices, _belonging)
+        slices.listen(self._slice_changed)
+        self._written: Expectations[Key, EndpointSlice] = Expectations(slices, self.queue.add)
+        self._services.listen(self._service_changed)
+        pods.listen(self._pod_changed)
+        self._nodes.listen(self._node_changed)
+
+    async def sync(self, key: Key) -> None:
+        """Makes one Service's slices right."""
+        service = self._services.get(key)
+        if service is None:
+            self._triggers.forget(key)  # its slices are the garbage collector's
+            return
+        if not rules.handles(service):
+            return
+        if self._written.pending(key):
+            self.queue.add_after(key, STALE_SECONDS)
+            return
+        pods = self._pods_of(service)
+        plan = rules.plan(
+            service,
+            pods,
+            lambda name: self._nodes.get(("", name)),
+            self._slices.objects(key),
+            maximum=self._settings.max_endpoints,
+            shares=self._shares,
+            trigger=self._triggers.since_last(service, pods),
+        )
+        SYNCS.inc()
+        try:
+            await self._apply(key, plan.slices)
+        except (Conflict, NotFound) as error:
+            log.info("A slice changed meanwhile, its Service is looked at again service=%s/%s error=%s", *key, error)
+            self.queue.add_after(key, STALE_SECONDS / 10)
+        for notice in plan.notices:
+            await self._events.record(SERVICES, service, notice.reason, notice.message, notice.type)
+
+    def services_of(self, pod: Pod) -> list[Service]:
+        """The Services that select the pod: as many look-ups as it has labels."""
+        namespace, labels = pod.metadata.namespace, pod.metadata.labels
+        places = [(namespace, None), *((namespace, pair) for pair in labels.items())]
+        candidates = [service for place in places for service in self._selecting.objects(place)]
+        return [service for service in candidates if contains(labels, service.spec.selector or {})]
+
+    def _pods_of(self, service: Service) -> list[Pod]:
+        """The pods that the Service selects, found through the rarest label of its selector."""
+        namespace, selector = service.metadata.namespace, service.spec.selector or {}
+        places: list[tuple[str, Pair | None]] = [(namespace, pair) for pair in selector.items()] or [(namespace, None)]
+        rarest = min(places, key=lambda place: len(self._pods.keys(place)))
+        return [pod for pod in self._pods.objects(rarest) if contains(pod.metadata.labels, selector)]
+
+    async def _apply(self, key: Key, changes: Slices) -> None:
+        for new in changes.create:
+            try:
+                self._written.wrote(key, await self._client.create(ENDPOINT_SLICES, _body(new), new.metadata.namespace))
+            except Forbidden as error:
+                if not _namespace_ends(error):
+                    raise
+                return
+            CHANGES.labels("create").inc()
+        for new in changes.update:
+            name, namespace = new.metadata.name, new.metadata.namespace
+            written = await self._client.replace(ENDPOINT_SLICES, name, _body(new), namespace)
+            self._written.wrote(key, written)
+            CHANGES.labels("update").inc()
+        for old in changes.delete:
+            meta = old.metadata
+            with contextlib.suppress(NotFound):
+                await self._client.delete(ENDPOINT_SLICES, meta.name, meta.namespace, uid=meta.uid)
+            self._written.deleted(key, old)
+            CHANGES.labels("delete").inc()
+
+    def _service_changed(self, old: Service | None, new: Service | None) -> None:
+        self.queue.add((new or old).key)  # type: ignore[union-attr]
+
+    def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
+        if old and new and _matter(old) == _matter(new):
+            return
+        for pod in (old, new):
+            for service in self.services_of(pod) if pod else ():
+                self.queue.add(service.key)
+
+    def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
+        if new and self._written.expects(new):
+            return
+        for slice_ in (old, new):
+            for key in _belonging(slice_) if slice_ else ():
+                self.queue.add(key)
+
+    def _node_changed(self, old: Node | None, new: Node | None) -> None:
+        if _zone(old) != _zone(new):
+            for pod in self._pods_on.objects((new or old).metadata.name):  # type: ignore[union-attr]
+                for service in self.services_of(pod):
+                    self.queue.add(service.key)
+        if _capacity(old) != _capacity(new):
+            self.zones.set()
+
+    async def weigh_zones(self) -> None:
+        """Looks at the Services with topology-aware hints again when the zones' shares of CPUs changed."""
+        shares = hints.shares_of(self._nodes.values())
+        if shares != self._shares:
+            self._shares = shares
+            for service in self._services.values():
+                if hints.topology_aware(service):
+                    self.queue.add(service.key)
+
+
+def _selecting(service: Service) -> list[tuple[str, Pair | None]]:
+    """Where a Service is looked for: at one pair of its selector, or at its namespace when that is empty."""
+    if not rules.handles(service):
+        return []
+    return [(service.metadata.namespace, min((service.spec.selector or {}).items(), default=None))]
+
+
+def _labelled(pod: Pod) -> list[tuple[str, Pair | None]]:
+    namespace = pod.metadata.namespace
+    return [(namespace, None), *((namespace, pair) for pair in pod.metadata.labels.items())]
+
+
+def _belonging(slice_: EndpointSlice) -> list[Key]:
+    """The Service whose slice this is, if it is one of ours."""
+    labels: Labels = slice_.metadata.labels
+    if labels.get(rules.MANAGED_BY) != rules.CONTROLLER or rules.SERVICE_NAME not in labels:
+        return []
+    return [(slice_.metadata.namespace, labels[rules.SERVICE_NAME])]
+
+
+def _matter(pod: Pod) -> tuple[Any, ...]:
+    """All of a pod that endpoints depend on."""
+    spec, meta = pod.spec, pod.metadata
+    place = (spec.node_name, spec.hostname, spec.subdomain, meta.labels, meta.uid, meta.deletion_timestamp is None)
+    return *place, endpoints.addresses(pod), pod.status.ready, endpoints.takes_part(pod)
+
+
+def _zone(node: Node | None) -> str | None:
+    return node.metadata.labels.get(endpoints.ZONE, "") if node else None
+
+
+def _capacity(node: Node | None) -> tuple[Any, ...] | None:
+    """All of a node that the zones' shares depend on."""
+    if node is None:
+        return None
+    ready = next((c.status for c in node.status.conditions if c.type == "Ready"), "")
+    return node.metadata.labels, node.status.allocatable.get("cpu"), ready
+
+
+def _body(slice_: EndpointSlice) -> dict[str, Any]:
+    """The slice as JSON; empty lists are null, as upstream's placeholder has them."""
+    body: dict[str, Any] = msgspec.to_builtins(slice_)
+    return {"endpoints": None, "ports": None, **body}
+
+
+def _namespace_ends(error: ApiError) -> bool:
+    """Nothing can be created in a namespace that is being deleted, and nothing need be."""
+    return any(cause.get("reason") == "NamespaceTerminating" for cause in error.details.get("causes") or ())
