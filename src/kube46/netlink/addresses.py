@@ -30,9 +30,10 @@ class Addresses:
 
     _socket: Socket
 
-    def add_address(self, link: str, address: str) -> None:
+    def add_address(self, link: str, address: str, *, detect_duplicates: bool = False) -> None:
         """Give a link an address like `10.0.0.1/24`; one it has stays. IPv6 ones skip duplicate detection."""
-        self._change(Kind.NEWADDR, link, address, "add", Flag.CREATE | Flag.REPLACE)
+        options = 0 if detect_duplicates else IFA_F_NODAD
+        self._change(Kind.NEWADDR, link, address, "add", Flag.CREATE | Flag.REPLACE, options)
 
     def delete_address(self, link: str, address: str) -> bool:
         """Take an address from a link; returns whether it had it."""
@@ -53,13 +54,13 @@ class Addresses:
             for data in self._socket.dump(Kind.GETADDR, payload, f"list addresses of {link or 'all links'}")
         ]
 
-    def _change(self, kind: Kind, link: str, address: str, verb: str, flags: int) -> None:
+    def _change(self, kind: Kind, link: str, address: str, verb: str, flags: int, options: int = 0) -> None:
         interface = ip_interface(address)
         packed = interface.ip.packed
         payload = wire.ADDRESS.pack(AF[interface.version], interface.network.prefixlen, 0, 0, self._socket.index(link))
         payload += wire.attribute(IFA_LOCAL, packed) + wire.attribute(IFA_ADDRESS, packed)
         if interface.version == 6:
-            payload += wire.attribute(IFA_FLAGS, IFA_F_NODAD)
+            payload += wire.attribute(IFA_FLAGS, options)
         self._socket.request(kind, payload, f"{verb} address {address} on {link}", flags=flags)
 
 

@@ -1,5 +1,6 @@
 """A connection to the networking of one namespace: links, addresses, routes, sysctls."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -45,14 +46,14 @@ class Netlink(Links, Addresses, Routes):
         """
         return self.sysctls({path: value})[path]
 
-    def sysctls(self, values: dict[str, int | str | None]) -> dict[str, str]:
+    def sysctls(self, values: Mapping[str, int | str | None]) -> dict[str, str]:
         """As `sysctl`, for several at once."""
         if not self._elsewhere:
             return _set_sysctls(values)
         return namespaces.call_in(self.namespace, lambda: _set_sysctls(values))
 
 
-def _set_sysctls(values: dict[str, int | str | None]) -> dict[str, str]:
+def _set_sysctls(values: Mapping[str, int | str | None]) -> dict[str, str]:
     found = {}
     for path, value in values.items():
         file = SYSCTLS / path.lstrip("/")

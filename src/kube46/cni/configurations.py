@@ -1,0 +1,162 @@
+"""Pure: a network configuration, decoded and checked.
+
+The keys are those of the reference plugins `bridge` and `host-local` (containernetworking/plugins 1.9); keys that are
+not known are ignored, as there. Keys known there and not done here are refused, so that nobody relies on them.
+"""
+
+from typing import Any
+
+import msgspec
+
+from kube46.cni.errors import CniError, Code
+from kube46.cni.requests import IDENTIFIER, Verb
+
+VERSIONS = ("0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
+NEWEST = VERSIONS[-1]
+SINCE = {Verb.CHECK: "0.4.0", Verb.GC: "1.1.0", Verb.STATUS: "1.1.0"}
+SMALLEST_MTU, LARGEST_MTU = 68, 65535
+UNSUPPORTED = ("vlan", "vlanTrunk", "macspoofchk")
+
+
+class Range(msgspec.Struct, frozen=True, rename="camel"):
+    """A part of a subnet to assign addresses from, as configured; texts are parsed by `ranges`."""
+
+    subnet: str = ""
+    range_start: str = ""
+    range_end: str = ""
+    gateway: str = ""
+
+
+class Ipam(Range, frozen=True, rename="camel"):
+    """The `ipam` key; the fields of Range in it are the old way to give a single range."""
+
+    type: str = ""
+    ranges: tuple[tuple[Range, ...], ...] = ()
+    routes: tuple[dict[str, Any], ...] = ()
+    data_dir: str = ""
+    resolv_conf: str = ""
+
+
+class CniArgs(msgspec.Struct, frozen=True):
+    """args.cni: what a runtime passes by the older convention."""
+
+    mac: str = ""
+    ips: tuple[str, ...] = ()
+
+
+class Args(msgspec.Struct, frozen=True):
+    """The `args` key."""
+
+    cni: CniArgs = CniArgs()
+
+
+class RuntimeConfig(msgspec.Struct, frozen=True, rename="camel"):
+    """runtimeConfig: what a runtime passes for the capabilities `mac`, `ips` and `ipRanges`."""
+
+    mac: str = ""
+    ips: tuple[str, ...] = ()
+    ip_ranges: tuple[tuple[Range, ...], ...] = ()
+
+
+class ValidAttachment(msgspec.Struct, frozen=True):
+    """One of `cni.dev/valid-attachments`, given with GC."""
+
+    container_id: str = msgspec.field(name="containerID", default="")
+    ifname: str = ""
+
+
+class Network(msgspec.Struct, frozen=True, rename="camel"):
+    """A network configuration as a plugin receives it, for `bridge` and `host-local` alike."""
+
+    name: str = ""
+    cni_version: str = ""
+    type: str = ""
+    bridge: str = "cni0"
+    is_gateway: bool = False
+    is_default_gateway: bool = False
+    force_address: bool = False
+    ip_masq: bool = False
+    mtu: int = 0
+    hairpin_mode: bool = False
+    promisc_mode: bool = False
+    port_isolation: bool = False
+    enabledad: bool = False
+    disable_container_interface: bool = False
+    ipam: Ipam = Ipam()
+    dns: dict[str, Any] = {}
+    args: Args = Args()
+    runtime_config: RuntimeConfig = RuntimeConfig()
+    prev_result: dict[str, Any] | None = None
+    valid_attachments: tuple[ValidAttachment, ...] | None = msgspec.field(
+        name="cni.dev/valid-attachments", default=None
+    )
+
+    @property
+    def gateway(self) -> bool:
+        """Whether the bridge has the gateways' addresses: a default gateway is a gateway."""
+        return self.is_gateway or self.is_default_gateway
+
+
+_decoder = msgspec.json.Decoder(Network)
+_keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def load(stdin: bytes, verb: Verb) -> Network:
+    """The configuration on standard input. Raises CniError 1, 2, 6 or 7, naming the key and what it should be."""
+    try:
+        keys = _keys.decode(stdin)
+        network = _decoder.decode(b"{" + b",".join(_present(keys)) + b"}")
+    except msgspec.ValidationError as error:
+        raise CniError(Code.INVALID_CONFIG, "Invalid network configuration", f"{error}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CniError(Code.DECODING_FAILURE, "The network configuration is not JSON", f"{error}.") from error
+    _check_version(network.cni_version, verb)
+    if not IDENTIFIER.fullmatch(network.name):
+        raise _invalid("name", repr(network.name), "letters, digits, '_', '.' and '-', a letter or digit first")
+    return network
+
+
+def check_bridge(network: Network, stdin: bytes) -> None:
+    """Raises CniError 2 or 7 for what the `bridge` plugin cannot do."""
+    keys = _keys.decode(stdin)
+    for key in UNSUPPORTED:
+        text = bytes(keys.get(key, b"")).decode()
+        if text not in ("", "0", "false", "null", "[]"):
+            raise CniError(Code.UNSUPPORTED_FIELD, "Unsupported field", f"{key}: {text} is not supported; remove it.")
+    if network.hairpin_mode and network.promisc_mode:
+        raise _invalid("hairpinMode, promiscMode", "both true", "at most one of them true")
+    if network.ipam.type and network.disable_container_interface:
+        raise _invalid("disableContainerInterface", "true with ipam", "false, or ipam left out")
+    if network.mtu and not SMALLEST_MTU <= network.mtu <= LARGEST_MTU:
+        raise _invalid("mtu", str(network.mtu), f"{SMALLEST_MTU} to {LARGEST_MTU} bytes, or 0 for the kernel's")
+    name = network.bridge
+    if not 0 < len(name.encode()) <= 15 or not IDENTIFIER.fullmatch(name):
+        raise _invalid("bridge", repr(name), "1 to 15 letters, digits, '_', '.' and '-', a letter or digit first")
+
+
+def version_in(stdin: bytes) -> str:
+    """The configuration's version if it is one we speak, else our newest: what an error object is written in."""
+    try:
+        found = msgspec.json.decode(stdin).get("cniVersion", NEWEST)
+    except (msgspec.DecodeError, UnicodeDecodeError, AttributeError):
+        return NEWEST
+    return found if found in VERSIONS else NEWEST
+
+
+def _present(keys: dict[str, msgspec.Raw]) -> list[bytes]:
+    """The pairs whose value is not null: like the reference plugins, take a null for an absent key."""
+    return [msgspec.json.encode(key) + b":" + bytes(value) for key, value in keys.items() if bytes(value) != b"null"]
+
+
+def _check_version(version: str, verb: Verb) -> None:
+    if version not in VERSIONS:
+        details = f"cniVersion: {version!r} is not supported; use one of {', '.join(VERSIONS)}."
+        raise CniError(Code.INCOMPATIBLE_VERSION, "Incompatible CNI version", details)
+    since = SINCE.get(verb, VERSIONS[0])
+    if VERSIONS.index(version) < VERSIONS.index(since):
+        details = f"cniVersion: {version} has no {verb}; use {since} or later."
+        raise CniError(Code.INCOMPATIBLE_VERSION, "Incompatible CNI version", details)
+
+
+def _invalid(key: str, value: str, wanted: str) -> CniError:
+    return CniError(Code.INVALID_CONFIG, "Invalid network configuration", f"{key}: is {value}, must be {wanted}.")

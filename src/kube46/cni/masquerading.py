@@ -1,0 +1,140 @@
+"""Masquerading of pods that leave the pod network: one nftables table, a rule a family, sets of addresses.
+
+inet kube46-cni
+  pods4, pods6         the pods to be masqueraded; each element's comment is the name of the pod's host link
+  near4, near6         pod subnet . pod subnet: reached without translation
+  cluster4, cluster6   the pod prefixes of all nodes: reached without translation (kept by the node's agent)
+"""
+
+import threading
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Interface, IPv6Interface, ip_address
+from typing import Any
+
+from kube46.addresses.families import Address, Family, Prefix, family_of
+from kube46.nftables import Nft, NftError, Table, elements, quoted
+
+TABLE = Table("kube46-cni")
+WORDS = {Family.IPV4: ("ip", "ipv4_addr", "4", "224.0.0.0/4"), Family.IPV6: ("ip6", "ipv6_addr", "6", "ff00::/8")}
+
+
+def schema() -> str:
+    """Commands that make the table as it must be and leave the elements that are there."""
+    lines = [f"add table {TABLE}"]
+    for _, kind, digit, _ in WORDS.values():
+        lines += [
+            f"add set {TABLE} pods{digit} {{ type {kind}; }}",
+            f"add set {TABLE} near{digit} {{ type {kind} . {kind}; flags interval; }}",
+            f"add set {TABLE} cluster{digit} {{ type {kind}; flags interval; }}",
+        ]
+    lines += [
+        f"add chain {TABLE} postrouting {{ type nat hook postrouting priority srcnat; policy accept; }}",
+        f"flush chain {TABLE} postrouting",
+    ]
+    for word, _, digit, multicast in WORDS.values():
+        lines.append(
+            f"add rule {TABLE} postrouting {word} saddr @pods{digit} {word} saddr . {word} daddr != @near{digit} "
+            f"{word} daddr != @cluster{digit} {word} daddr != {multicast} masquerade fully-random"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def addition(addresses: Iterable[IPv4Interface | IPv6Interface], owner: str) -> str:
+    """Commands by which these pod addresses are masqueraded outside of their subnets, whatever was there before."""
+    text = ""
+    for one in addresses:
+        _, _, digit, _ = WORDS[family_of(one.ip)]
+        text += _emptied(f"pods{digit}", str(one.ip))
+        text += f"add element {TABLE} pods{digit} {{ {one.ip} comment {quoted(owner)} }}\n"
+        text += f"add element {TABLE} near{digit} {{ {one.network} . {one.network} }}\n"
+    return text
+
+
+def removal(addresses: Iterable[str]) -> str:
+    """Commands after which these addresses are not masqueraded; it is no error when they were not."""
+    return "".join(_emptied(f"pods{WORDS[family_of(one)][2]}", one) for one in addresses)
+
+
+def cluster(prefixes: Mapping[Family, Iterable[Prefix]]) -> str:
+    """Commands that set the pod prefixes of the cluster."""
+    text = ""
+    for family, (_, _, digit, _) in WORDS.items():
+        text += f"flush set {TABLE} cluster{digit}\n"
+        text += "".join(elements("add", TABLE, f"cluster{digit}", map(str, prefixes.get(family, ()))))
+    return text
+
+
+def _emptied(name: str, address: str) -> str:
+    # Adding first makes the deletion of one that is not there no error; nft 1.0.6 has no `destroy element`.
+    return f"add element {TABLE} {name} {{ {address} }}\ndelete element {TABLE} {name} {{ {address} }}\n"
+
+
+class Masquerading:
+    """The table in the kernel. The handle is opened at the first use and may be shared by threads."""
+
+    def __init__(self) -> None:
+        self._nft: Nft | None = None
+        self._opening = threading.Lock()
+
+    def close(self) -> None:
+        """Close the handle; the table stays."""
+        if self._nft is not None:
+            self._nft.close()
+            self._nft = None
+
+    def add(self, addresses: Iterable[IPv4Interface | IPv6Interface], owner: str) -> None:
+        """Masquerade a pod's addresses. Raises NftError."""
+        self._apply(addition(addresses, owner))
+
+    def remove(self, addresses: Iterable[str]) -> None:
+        """No longer masquerade them. Raises NftError."""
+        text = removal(addresses)
+        if text:
+            try:
+                self._handle().run(text)
+            except NftError as error:
+                if not _is_absence(error):  # without the table nothing is masqueraded
+                    raise
+
+    def set_cluster(self, prefixes: Mapping[Family, Iterable[Prefix]]) -> None:
+        """Set the prefixes that pods reach untranslated, and mend the table if it was changed. Raises NftError."""
+        self._handle().run(schema() + cluster(prefixes))
+
+    def owned_by(self, owners: frozenset[str]) -> list[str]:
+        """The masqueraded addresses of these host links."""
+        return [str(address) for address, owner in self.owners().items() if owner in owners]
+
+    def owners(self) -> dict[Address, str]:
+        """Every masqueraded address and the host link it is for."""
+        found: dict[Address, str] = {}
+        for _, _, digit, _ in WORDS.values():
+            for entry in self._list(f"list set {TABLE} pods{digit}"):
+                for element in entry["set"].get("elem", ()):
+                    if isinstance(element, dict):  # one without a comment is a bare text, and not ours
+                        found[ip_address(element["elem"]["val"])] = element["elem"].get("comment", "")
+        return found
+
+    def _apply(self, text: str) -> None:
+        """Carry out commands; where the table or a part of it is missing, with what makes it, in one transaction."""
+        try:
+            self._handle().run(text)
+        except NftError:
+            self._handle().run(schema() + text)
+
+    def _list(self, command: str) -> list[dict[str, Any]]:
+        try:
+            return self._handle().list_json(command)
+        except NftError as error:
+            if _is_absence(error):
+                return []
+            raise
+
+    def _handle(self) -> Nft:
+        with self._opening:
+            if self._nft is None:
+                self._nft = Nft()
+            return self._nft
+
+
+def _is_absence(error: NftError) -> bool:
+    return "No such file" in error.message

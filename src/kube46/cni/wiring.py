@@ -1,0 +1,135 @@
+"""Pure: what an attachment to a bridge looks like – names, gateways, routes and settings of a pod's interface."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface, ip_network
+
+from kube46.addresses.families import Address, Family, family_of, in_order
+from kube46.cni.configurations import Network
+from kube46.cni.errors import CniError, Code
+from kube46.cni.requests import Attachment
+from kube46.cni.results import Assigned, Result, Route
+
+DEFAULTS = {Family.IPV4: ip_network("0.0.0.0/0"), Family.IPV6: ip_network("::/0")}
+POD_INTERFACE = 2  # in a result: the bridge, the host's end, the pod's end
+ALIAS_WORD = "kube46"
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What is to be set in the pod and on the bridge. Every route has the gateway it goes through, if any."""
+
+    addresses: tuple[Assigned, ...]
+    routes: tuple[Route, ...]
+    bridge_addresses: tuple[IPv4Interface | IPv6Interface, ...]
+
+    @property
+    def families(self) -> frozenset[Family]:
+        """The families that the pod has."""
+        return frozenset(family_of(one.address.ip) for one in self.addresses)
+
+
+def plan(network: Network, assigned: Result) -> Wiring:
+    """The wiring for what an IPAM plugin assigned. Raises CniError 103 when that is nothing."""
+    if not assigned.ips:
+        raise CniError(Code.DELEGATE_FAILED, "The IPAM plugin assigned no address", f"ipam.type: {network.ipam.type}.")
+    addresses = tuple(
+        replace(one, interface=POD_INTERFACE, gateway=_gateway(one) if network.gateway else one.gateway)
+        for one in assigned.ips
+    )
+    gateways = {family_of(one.address.ip): one.gateway for one in reversed(addresses) if one.gateway}
+    routes = list(assigned.routes)
+    if network.is_default_gateway:
+        there = {route.destination for route in routes if route.gateway}
+        routes += [
+            Route(DEFAULTS[family], gateways[family])
+            for family in dict.fromkeys(family_of(one.address.ip) for one in addresses)
+            if DEFAULTS[family] not in there
+        ]
+    on_bridge = [ip_interface((one.gateway, one.address.network.prefixlen)) for one in addresses if one.gateway]
+    return Wiring(addresses, tuple(routes), tuple(dict.fromkeys(on_bridge)) if network.gateway else ())
+
+
+def next_hop(route: Route, wiring: Wiring) -> Address | None:
+    """Through whom the pod reaches a route's destination: the route's gateway, else the subnet's."""
+    if route.gateway:
+        return route.gateway
+    family = family_of(route.destination)
+    return next((one.gateway for one in wiring.addresses if one.gateway and family_of(one.gateway) is family), None)
+
+
+def pod_settings(ifname: str, families: Iterable[Family], *, detect_duplicates: bool) -> dict[str, str]:
+    """The sysctls of the pod's interface, to be set before it comes up.
+
+    A pod without IPv6 gets no address of it, not even a link-local one. Duplicate address detection is off unless asked
+    for: it delays the use of an address by one to two seconds, and the IPAM plugin sees to uniqueness.
+    """
+    settings = {f"net/ipv6/conf/{ifname}/disable_ipv6": "0" if Family.IPV6 in families else "1"}
+    if Family.IPV6 in families:
+        settings[f"net/ipv6/conf/{ifname}/accept_dad"] = "1" if detect_duplicates else "0"
+        settings[f"net/ipv6/conf/{ifname}/accept_ra"] = "0"
+        settings[f"net/ipv6/conf/{ifname}/ndisc_notify"] = "1"
+    if Family.IPV4 in families:
+        settings[f"net/ipv4/conf/{ifname}/arp_notify"] = "1"
+    return settings
+
+
+def forwarding(families: Iterable[Family]) -> dict[str, str]:
+    """The sysctls by which a node forwards packets of these families."""
+    switches = {Family.IPV4: "net/ipv4/ip_forward", Family.IPV6: "net/ipv6/conf/all/forwarding"}
+    return dict.fromkeys(in_order(switches, families), "1")
+
+
+def host_link(attachment: Attachment) -> str:
+    """The name of the host's end of a pod's veth: the same for every request about the attachment."""
+    digest = hashlib.sha256(f"{attachment.container_id}/{attachment.ifname}".encode())
+    return "veth" + digest.hexdigest()[:11]
+
+
+def alias(network: str, attachment: Attachment) -> str:
+    """The description of the host's end, from which GC learns whose it is."""
+    return f"{ALIAS_WORD} {network} {attachment.container_id} {attachment.ifname}"
+
+
+def attachment_of(alias_text: str, network: str) -> Attachment | None:
+    """The attachment that an alias names, when it is one of that network."""
+    words = alias_text.split(" ")
+    if len(words) != 4 or words[:2] != [ALIAS_WORD, network]:
+        return None
+    return Attachment(words[2], words[3])
+
+
+def hardware_address() -> str:
+    """A random MAC address, unicast and locally administered.
+
+    Given at creation: udev leaves such a link alone, and a bridge keeps it rather than take its lowest port's.
+    """
+    first, *rest = os.urandom(6)
+    return bytes([first & 0xFC | 0x02, *rest]).hex(":")
+
+
+def link_local(mac: str) -> str:
+    """The link-local address made of a MAC address (RFC 4291 appendix A), with its prefix length."""
+    octets = bytes.fromhex(mac.replace(":", ""))
+    identifier = bytes([octets[0] ^ 0x02]) + octets[1:3] + b"\xff\xfe" + octets[3:]
+    return str(IPv6Interface((b"\xfe\x80" + bytes(6) + identifier, 64)))
+
+
+def families_of(result: Result) -> frozenset[Family]:
+    """The families of a result's addresses."""
+    return frozenset(family_of(one.address.ip) for one in result.ips)
+
+
+def in_conflict(there: str, wanted: str) -> bool:
+    """Whether an address of a bridge cannot stay beside another: a second IPv4 one, or an overlapping IPv6 subnet."""
+    old, new = ip_interface(there), ip_interface(wanted)
+    if old.version != new.version or old.is_link_local:
+        return False
+    return old.version == 4 or old.network.overlaps(new.network)
+
+
+def _gateway(assigned: Assigned) -> Address:
+    """The gateway that IPAM gave, else the first address of the subnet."""
+    return assigned.gateway or assigned.address.network.network_address + 1
