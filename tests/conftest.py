@@ -1,0 +1,26 @@
+"""For all tests: a skip must be on the committed list, with the reason why this machine cannot run it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ALLOWED = Path(__file__).parent / "allowed-skips.txt"
+
+
+def _allowed() -> set[str]:
+    lines = (line.split("#")[0].strip() for line in ALLOWED.read_text().splitlines())
+    return {line for line in lines if line}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Fails a run in which a test was skipped that may not be."""
+    yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = {report.nodeid for report in reporter.stats.get("skipped", [])} if reporter else set()
+    if unexpected := sorted(skipped - _allowed()):
+        reporter.write_line("")
+        for nodeid in unexpected:
+            reporter.write_line(f"SKIPPED but not listed in {ALLOWED.name}: {nodeid}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
