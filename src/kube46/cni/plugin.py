@@ -42,11 +42,11 @@ def answer(plugin: str, environment: Mapping[str, str], stdin: bytes, masqueradi
         network = configurations.load(stdin, request.verb)
         result = _handlers(plugin, masquerading)[request.verb](request, network)
     except CniError as error:
-        return _refusal(error, stdin)
+        return refusal(error, stdin)
     except (NetlinkError, NftError) as error:
-        return _refusal(CniError(Code.KERNEL_REFUSED, "The kernel refused a change", f"{error}."), stdin)
+        return refusal(CniError(Code.KERNEL_REFUSED, "The kernel refused a change", f"{error}."), stdin)
     except OSError as error:
-        return _refusal(CniError(Code.IO_FAILURE, "Input or output failed", f"{error}."), stdin)
+        return refusal(CniError(Code.IO_FAILURE, "Input or output failed", f"{error}."), stdin)
     return _printed(result.to_json(network.cni_version)) if result else Answer(0, b"")
 
 
@@ -105,7 +105,8 @@ def _printed(document: dict[str, Any]) -> Answer:
     return Answer(0, json.dumps(document).encode() + b"\n")
 
 
-def _refusal(error: CniError, stdin: bytes) -> Answer:
+def refusal(error: CniError, stdin: bytes) -> Answer:
+    """The error object that a runtime reads, in the version of its configuration."""
     document = {
         "cniVersion": configurations.version_in(stdin) or NEWEST,
         "code": int(error.code),

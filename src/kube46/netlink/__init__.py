@@ -10,6 +10,7 @@ from kube46.netlink.addresses import LinkAddress
 from kube46.netlink.connections import Netlink
 from kube46.netlink.errors import NetlinkError
 from kube46.netlink.links import Link
+from kube46.netlink.monitors import Monitor
 from kube46.netlink.routes import PROTOCOL, Route
 
-__all__ = ["PROTOCOL", "Link", "LinkAddress", "Netlink", "NetlinkError", "Route"]
+__all__ = ["PROTOCOL", "Link", "LinkAddress", "Monitor", "Netlink", "NetlinkError", "Route"]

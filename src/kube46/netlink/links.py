@@ -11,8 +11,8 @@ from kube46.netlink.wire import Flag, Kind
 
 IFF_UP, IFF_PROMISC = 0x1, 0x100
 IFLA_ADDRESS, IFLA_MTU, IFLA_LINK, IFLA_MASTER = 1, 4, 5, 10
-IFLA_PROTINFO, IFLA_LINKINFO, IFLA_AF_SPEC, IFLA_NET_NS_FD, IFLA_LINK_NETNSID = 12, 18, 26, 28, 37
-IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2
+IFLA_PROTINFO, IFLA_AF_SPEC, IFLA_NET_NS_FD = 12, 26, 28
+IFLA_INFO_DATA = 2
 VETH_INFO_PEER = 1
 IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED = 4, 33
 IFLA_IFALIAS = 20
@@ -201,7 +201,7 @@ def _naming(name: str, mtu: int, hardware_address: str) -> bytes:
 
 
 def _info(kind: str, data: bytes = b"") -> bytes:
-    return wire.nested(IFLA_LINKINFO, wire.attribute(IFLA_INFO_KIND, kind), data)
+    return wire.nested(wire.IFLA_LINKINFO, wire.attribute(wire.IFLA_INFO_KIND, kind), data)
 
 
 def _mac(text: str) -> bytes:
@@ -217,11 +217,10 @@ def _namespace_descriptor(netns: str | Path | int | None) -> int | None:
 def _parsed(data: bytes) -> Link:
     _, _, index, flags, _ = wire.LINK.unpack_from(data)
     found = wire.attributes(data, wire.LINK.size)
-    info = wire.attributes(found.get(IFLA_LINKINFO, b""))
     return Link(
         index=index,
         name=wire.text(found[wire.IFLA_IFNAME]),
-        kind=wire.text(info.get(IFLA_INFO_KIND, b"")),
+        kind=wire.link_kind(data),
         mtu=wire.number(found.get(IFLA_MTU, b"")),
         hardware_address=found.get(IFLA_ADDRESS, b"").hex(":"),
         up=bool(flags & IFF_UP),

@@ -17,7 +17,7 @@ _ATTRIBUTE = struct.Struct("=HH")  # length, type
 
 NLA_TYPE_MASK = 0x3FFF
 NLA_NESTED = 0x8000
-IFLA_IFNAME = 3
+IFLA_IFNAME, IFLA_LINKINFO, IFLA_INFO_KIND = 3, 18, 1
 
 
 class Flag(IntEnum):
@@ -95,6 +95,12 @@ def number(data: bytes) -> int:
 def text(data: bytes) -> str:
     """A zero-terminated text."""
     return data.rstrip(b"\0").decode(errors="replace")
+
+
+def link_kind(payload: bytes) -> str:
+    """The kind (`veth`, `bridge`; empty for hardware) in the payload of a message about a link."""
+    info = attributes(attributes(payload, LINK.size).get(IFLA_LINKINFO, b""))
+    return text(info.get(IFLA_INFO_KIND, b""))
 
 
 def message(kind: int, flags: int, sequence: int, payload: bytes) -> bytes:
