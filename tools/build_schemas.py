@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,9 @@ def definitions() -> dict[str, dict[str, Any]]:
     """All definitions of the release, in OpenAPI form; raises RuntimeError when kubernetes-validate is not installed."""
     spec = importlib.util.find_spec("kubernetes_validate")
     if spec is None or spec.origin is None:
-        raise RuntimeError("kubernetes-validate is not installed: it is a build requirement (pyproject.toml, build-system)")
+        raise RuntimeError(
+            "kubernetes-validate is not installed: it is a build requirement (pyproject.toml, build-system)"
+        )
     file = Path(spec.origin).parent / "kubernetes-json-schema" / RELEASE / "_definitions.json"
     found: dict[str, dict[str, Any]] = json.loads(file.read_bytes())["$defs"]
     return {name: openapi(schema, name) for name, schema in sorted(found.items())}
@@ -133,12 +136,32 @@ def reduced(name: str, schema: dict[str, Any], exceptions: dict[str, str]) -> li
     return [name, fields, gvk if len(gvk) == 1 else [], schema.get("x-kubernetes-map-type", "")]
 
 
+def column_prose(found: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """What the columns of Tables say, for those that point to a field's description."""
+    file = Path(__file__).parent.parent / "src/kube46/apiserver/tables_columns.py"
+    spec = importlib.util.spec_from_file_location("tables_columns", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    texts = {column.text for columns in (*module.COLUMNS.values(), module.GENERIC) for column in columns}
+    prose = {}
+    for text in sorted(t for t in texts if t.startswith("@")):
+        name, _, field = text[1:].partition("#")
+        prose[text] = found[f"io.k8s.{name}"]["properties"][field]["description"]
+    return prose
+
+
 def build(destination: Path) -> list[Path]:
     """Write both resources into the folder; returns their paths."""
     found = definitions()
     exceptions = go_types(Path(__file__).parent / "go_types.txt")
     encode = msgspec.msgpack.encode
-    types = {name: encode(reduced(name, schema, exceptions.get(name, {}))) for name, schema in found.items() if name not in SPECIAL}
+    types = {
+        name: encode(reduced(name, schema, exceptions.get(name, {})))
+        for name, schema in found.items()
+        if name not in SPECIAL
+    }
     kinds = {}
     for name, schema in found.items():
         gvks = schema.get("x-kubernetes-group-version-kind", ())
@@ -146,9 +169,10 @@ def build(destination: Path) -> list[Path]:
             kinds[f"{gvks[0]['group']}/{gvks[0]['version']}/{gvks[0]['kind']}"] = name
         elif name.startswith("io.k8s.apimachinery.pkg.apis.meta.v1.") and gvks:
             kinds[f"/v1/{gvks[0]['kind']}"] = name
+    prose = column_prose(found)
     text = json.dumps(found, separators=(",", ":"), ensure_ascii=False).encode()
     outputs = {
-        destination / "schemas.types.msgpack": encode([kinds, types]),
+        destination / "schemas.types.msgpack": encode([kinds, types, prose]),
         destination / "schemas.openapi.zz": zlib.compress(text, 9),
     }
     for path, data in outputs.items():

@@ -63,8 +63,9 @@ class Type(msgspec.Struct, frozen=True, array_like=True):
 class Schemas:
     """All types by definition name and by group, version and kind."""
 
-    def __init__(self, kinds: Mapping[str, str], encoded: Mapping[str, bytes]) -> None:
+    def __init__(self, kinds: Mapping[str, str], encoded: Mapping[str, bytes], prose: Mapping[str, str]) -> None:
         self._kinds, self._encoded = kinds, encoded
+        self.prose = prose  # what the columns of Tables say
         self._decoded: dict[str, Type] = {}
         self._decoder = msgspec.msgpack.Decoder(Type)
 
@@ -77,8 +78,7 @@ class Schemas:
             data = file.read_bytes()
         except FileNotFoundError:
             raise RuntimeError(f"{file} is missing: run `python tools/build_schemas.py` in the clone") from None
-        kinds, encoded = msgspec.msgpack.decode(data, type=tuple[dict[str, str], dict[str, bytes]])
-        return Schemas(kinds, encoded)
+        return Schemas(*msgspec.msgpack.decode(data, type=tuple[dict[str, str], dict[str, bytes], dict[str, str]]))
 
     def type(self, name: str) -> Type:
         """The struct of a definition name; raises KeyError."""

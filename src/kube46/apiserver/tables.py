@@ -1,0 +1,110 @@
+"""Server-side Tables: what `kubectl get` prints, and metadata-only views (`as=Table`, `as=PartialObjectMetadata`).
+
+Source: kube-apiserver pkg/printers/internalversion/printers.go (cells are always the wide ones) and
+apiserver pkg/endpoints/handlers/response.go. Objects may be in stored or any other valid form: every field may be absent.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+from typing import TYPE_CHECKING, Any
+
+from kube46.apiserver.schemas import Schemas
+from kube46.apiserver.statuses import StatusError
+from kube46.apiserver.tables_cells import CELLS, generic
+from kube46.apiserver.tables_columns import COLUMNS, GENERIC, Column
+from kube46.apiserver.tables_pods import conditions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kube46.apiserver.discovery import Kind
+
+NONE, METADATA, OBJECT = "None", "Metadata", "Object"
+
+
+def table(
+    kind: Kind,
+    objects: Sequence[dict[str, Any]],
+    *,
+    include: str = METADATA,
+    list_metadata: dict[str, Any] | None = None,
+    columns: bool = True,
+    now: datetime.datetime | None = None,
+    version: str = "v1",
+) -> dict[str, Any]:
+    """A Table of a list (with the list's metadata) or of one object (without).
+
+    `include` is `?includeObject=`; `columns` is false for all but the first event of a watch. Raises StatusError 400.
+    """
+    if include not in (NONE, METADATA, OBJECT, ""):
+        raise StatusError(400, "BadRequest", f'unrecognized includeObject value: "{include}"')
+    moment = now or datetime.datetime.now(datetime.UTC)
+    cells = CELLS.get((kind.group, kind.plural), generic)
+    pods = (kind.group, kind.plural) == ("", "pods")
+    rows = []
+    for found in objects:
+        row: dict[str, Any] = {"cells": cells(found, moment)}
+        if pods and (states := conditions(found)):
+            row["conditions"] = states
+        row["object"] = _included(kind, found, include, version)
+        rows.append(row)
+    if list_metadata is None:
+        list_metadata = (
+            {k: v for k, v in (objects[0].get("metadata") or {}).items() if k == "resourceVersion"} if objects else {}
+        )
+    api = f"meta.k8s.io/{version}"
+    definitions = _definitions(kind.group, kind.plural) if columns else None
+    return {
+        "kind": "Table",
+        "apiVersion": api,
+        "metadata": list_metadata,
+        "columnDefinitions": definitions,
+        "rows": rows,
+    }
+
+
+def partial_metadata(found: dict[str, Any], version: str = "v1") -> dict[str, Any]:
+    """An object with nothing but its metadata."""
+    return {
+        "kind": "PartialObjectMetadata",
+        "apiVersion": f"meta.k8s.io/{version}",
+        "metadata": found.get("metadata") or {},
+    }
+
+
+def partial_metadata_list(
+    objects: Sequence[dict[str, Any]], list_metadata: dict[str, Any], version: str = "v1"
+) -> dict[str, Any]:
+    """A list of such objects."""
+    items = [partial_metadata(found, version) for found in objects]
+    api = f"meta.k8s.io/{version}"
+    return {"kind": "PartialObjectMetadataList", "apiVersion": api, "metadata": list_metadata, "items": items}
+
+
+def _included(kind: Kind, found: dict[str, Any], include: str, version: str) -> dict[str, Any] | None:
+    if include == NONE:
+        return None
+    if include == OBJECT:
+        api = f"{kind.group}/{kind.version}" if kind.group else kind.version
+        return {"kind": kind.kind, "apiVersion": api, **found}
+    return partial_metadata(found, version)
+
+
+@functools.cache
+def _definitions(group: str, plural: str) -> list[dict[str, Any]]:
+    prose = Schemas.load().prose
+    return [
+        _definition(column, prose.get(column.text, column.text)) for column in COLUMNS.get((group, plural), GENERIC)
+    ]
+
+
+def _definition(column: Column, text: str) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "type": column.type,
+        "format": column.format,
+        "description": text,
+        "priority": column.priority,
+    }

@@ -1,0 +1,151 @@
+"""The columns of Tables, kind by kind, as kube-apiserver 1.37 declares them (pkg/printers/internalversion/printers.go).
+
+Plain data, read at build time too: a text that begins with `@` names the OpenAPI field whose prose describes the column;
+`tools/build_schemas.py` looks it up.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Column(NamedTuple):
+    """A column; those of priority 1 are shown by `-o wide` only."""
+
+    name: str
+    text: str
+    type: str = "string"
+    priority: int = 0
+    format: str = ""
+
+
+META, CORE, APPS = "apimachinery.pkg.apis.meta.v1", "api.core.v1", "api.apps.v1"
+NET, DISCOVERY, BATCH = "api.networking.v1", "api.discovery.v1", "api.batch.v1"
+NAME = Column("Name", f"@{META}.ObjectMeta#name", format="name")
+AGE = Column("Age", f"@{META}.ObjectMeta#creationTimestamp")
+CREATED = Column("Created At", AGE.text, "date")
+CONTAINERS = Column("Containers", "Names of each container in the template.", priority=1)
+IMAGES = Column("Images", "Images referenced by each container in the template.", priority=1)
+
+
+def _selector(kind: str) -> Column:
+    return Column("Selector", f"@{kind}#selector", priority=1)
+
+
+GENERIC = (NAME, CREATED)
+COLUMNS: dict[tuple[str, str], tuple[Column, ...]] = {
+    ("", "pods"): (
+        NAME,
+        Column("Ready", "The aggregate readiness state of this pod for accepting traffic."),
+        Column("Status", "The aggregate status of the containers in this pod."),
+        Column("Restarts", "The number of times the containers in this pod have been restarted and when the last container "
+               "in this pod has restarted."),
+        AGE,
+        Column("IP", f"@{CORE}.PodStatus#podIP", priority=1),
+        Column("Node", f"@{CORE}.PodSpec#nodeName", priority=1),
+        Column("Nominated Node", f"@{CORE}.PodStatus#nominatedNodeName", priority=1),
+        Column("Readiness Gates", f"@{CORE}.PodSpec#readinessGates", priority=1),
+    ),
+    ("", "services"): (
+        NAME,
+        Column("Type", f"@{CORE}.ServiceSpec#type"),
+        Column("Cluster-IP", f"@{CORE}.ServiceSpec#clusterIP"),
+        Column("External-IP", f"@{CORE}.ServiceSpec#externalIPs"),
+        Column("Port(s)", f"@{CORE}.ServiceSpec#ports"),
+        AGE,
+        _selector(f"{CORE}.ServiceSpec"),
+    ),
+    ("", "nodes"): (
+        NAME,
+        Column("Status", "The status of the node"),
+        Column("Roles", "The roles of the node"),
+        AGE,
+        Column("Version", f"@{CORE}.NodeSystemInfo#kubeletVersion"),
+        Column("Internal-IP", f"@{CORE}.NodeStatus#addresses", priority=1),
+        Column("External-IP", f"@{CORE}.NodeStatus#addresses", priority=1),
+        Column("OS-Image", f"@{CORE}.NodeSystemInfo#osImage", priority=1),
+        Column("Kernel-Version", f"@{CORE}.NodeSystemInfo#kernelVersion", priority=1),
+        Column("Container-Runtime", f"@{CORE}.NodeSystemInfo#containerRuntimeVersion", priority=1),
+    ),
+    ("", "namespaces"): (NAME, Column("Status", "The status of the namespace"), AGE),
+    ("", "configmaps"): (NAME, Column("Data", f"@{CORE}.ConfigMap#data"), AGE),
+    ("", "secrets"): (NAME, Column("Type", f"@{CORE}.Secret#type"), Column("Data", f"@{CORE}.Secret#data"), AGE),
+    ("", "serviceaccounts"): (NAME, AGE),
+    ("", "endpoints"): (NAME, Column("Endpoints", f"@{CORE}.Endpoints#subsets"), AGE),
+    ("", "events"): (
+        Column("Last Seen", f"@{CORE}.Event#lastTimestamp"),
+        Column("Type", f"@{CORE}.Event#type"),
+        Column("Reason", f"@{CORE}.Event#reason"),
+        Column("Object", f"@{CORE}.Event#involvedObject"),
+        Column("Subobject", f"@{CORE}.ObjectReference#fieldPath", priority=1),
+        Column("Source", f"@{CORE}.Event#source", priority=1),
+        Column("Message", f"@{CORE}.Event#message"),
+        Column("First Seen", f"@{CORE}.Event#firstTimestamp", priority=1),
+        Column("Count", f"@{CORE}.Event#count", priority=1),
+        NAME._replace(priority=1),
+    ),
+    ("discovery.k8s.io", "endpointslices"): (
+        NAME,
+        Column("AddressType", f"@{DISCOVERY}.EndpointSlice#addressType"),
+        Column("Ports", f"@{DISCOVERY}.EndpointSlice#ports"),
+        Column("Endpoints", f"@{DISCOVERY}.EndpointSlice#endpoints"),
+        AGE,
+    ),
+    ("coordination.k8s.io", "leases"): (NAME, Column("Holder", "@api.coordination.v1.LeaseSpec#holderIdentity"), AGE),
+    ("networking.k8s.io", "servicecidrs"): (NAME, Column("CIDRs", f"@{NET}.ServiceCIDRSpec#cidrs"), AGE),
+    # the row has a third cell, the age, without a column: so has upstream's
+    ("networking.k8s.io", "ipaddresses"): (NAME, Column("ParentRef", f"@{NET}.IPAddressSpec#parentRef")),
+    ("networking.k8s.io", "ingresses"): (
+        NAME,
+        Column("Class", "The name of the IngressClass resource that should be used for additional configuration"),
+        Column("Hosts", "Hosts that incoming requests are matched against before the ingress rule"),
+        Column("Address", "Address is a list containing ingress points for the load-balancer"),
+        Column("Ports", "Ports of TLS configurations that open"),
+        AGE,
+    ),
+    ("networking.k8s.io", "ingressclasses"): (
+        NAME,
+        Column("Controller", "Controller that is responsible for handling this class"),
+        Column("Parameters", "A reference to a resource with additional parameters"),
+        AGE,
+    ),
+    ("networking.k8s.io", "networkpolicies"): (NAME, Column("Pod-Selector", f"@{NET}.NetworkPolicySpec#podSelector"), AGE),
+    ("apps", "replicasets"): (
+        NAME,
+        Column("Desired", f"@{APPS}.ReplicaSetSpec#replicas", "integer"),
+        Column("Current", f"@{APPS}.ReplicaSetStatus#replicas", "integer"),
+        Column("Ready", f"@{APPS}.ReplicaSetStatus#readyReplicas", "integer"),
+        AGE, CONTAINERS, IMAGES, _selector(f"{APPS}.ReplicaSetSpec"),
+    ),
+    ("apps", "deployments"): (
+        NAME,
+        Column("Ready", "Number of the pod with ready state"),
+        Column("Up-to-date", f"@{APPS}.DeploymentStatus#updatedReplicas"),
+        Column("Available", f"@{APPS}.DeploymentStatus#availableReplicas"),
+        AGE, CONTAINERS, IMAGES, _selector(f"{APPS}.DeploymentSpec"),
+    ),
+    ("apps", "daemonsets"): (
+        NAME,
+        Column("Desired", f"@{APPS}.DaemonSetStatus#desiredNumberScheduled", "integer"),
+        Column("Current", f"@{APPS}.DaemonSetStatus#currentNumberScheduled", "integer"),
+        Column("Ready", f"@{APPS}.DaemonSetStatus#numberReady", "integer"),
+        Column("Up-to-date", f"@{APPS}.DaemonSetStatus#updatedNumberScheduled", "integer"),
+        Column("Available", f"@{APPS}.DaemonSetStatus#numberAvailable", "integer"),
+        Column("Node Selector", f"@{CORE}.PodSpec#nodeSelector"),
+        AGE, CONTAINERS, IMAGES, _selector(f"{APPS}.DaemonSetSpec"),
+    ),
+    ("apps", "statefulsets"): (NAME, Column("Ready", "Number of the pod with ready state"), AGE, CONTAINERS, IMAGES),
+    ("batch", "jobs"): (
+        NAME,
+        Column("Status", "Status of the job."),
+        Column("Completions", f"@{BATCH}.JobStatus#succeeded"),
+        Column("Duration", "Time required to complete the job."),
+        AGE, CONTAINERS, IMAGES, _selector(f"{BATCH}.JobSpec"),
+    ),
+    ("autoscaling", "scale"): (
+        NAME._replace(format=""),
+        Column("Desired", "@api.autoscaling.v1.ScaleSpec#replicas", "integer"),
+        Column("Available", "@api.autoscaling.v1.ScaleStatus#replicas", "integer"),
+        AGE,
+    ),
+}  # fmt: skip
