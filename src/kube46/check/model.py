@@ -67,7 +67,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Responder:
-    """A responding pod on a node, and the Service that has it as its only endpoint."""
+    """A responding pod on a node, and the Service that has it as its only endpoint. `asks`: probes start from it, too."""
 
     pod: str
     node: str
@@ -75,6 +75,7 @@ class Responder:
     service: str
     cluster_ips: dict[Family, str]
     node_port: int
+    asks: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def _probe(place: Place, family: Family, target: Target, responder: Responder, h
 
 
 def _is_self(place: Place, responder: Responder) -> bool:
-    return place.kind is Kind.POD and place.node == responder.node
+    return place.kind is Kind.POD and place.node == responder.node and responder.asks
 
 
 def _pods(layout: Layout, place: Place, family: Family) -> Iterator[Probe]:

@@ -71,14 +71,15 @@ async def _responders(
     ready = [node for node in nodes if any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)]
     if not ready:
         raise CheckError("no node is Ready: see kubectl get nodes")
-    progress(f"Starting a responder on {len(ready)} nodes")
+    progress(f"Starting {len(workload.COPIES)} responders on each of {len(ready)} nodes")
     await client.create(NAMESPACES, workload.namespace(namespace))
     try:
         names = [node.metadata.name for node in ready]
         for body in workload.services(names):
             await client.create(SERVICES, body, namespace)
         for name in names:
-            await client.create(PODS, workload.pod(name), namespace)
+            for copy in workload.COPIES:
+                await client.create(PODS, workload.pod(name, copy), namespace)
         yield ready
     finally:
         # The answer is not waited for: whoever asked for the matrix need not watch the pods end.
@@ -95,8 +96,10 @@ async def _layout(
     progress: Callable[[str], None],
 ) -> Layout:
     """Waits until every responder is an endpoint of its Services, then describes all."""
-    names = [workload.pod_name(node.metadata.name) for node in nodes]
-    pods = await _ready_pods(client, namespace, names, settings.timeout, progress)
+    hosts = {
+        workload.pod_name(node.metadata.name, copy): node.metadata.name for node in nodes for copy in workload.COPIES
+    }
+    pods = await _ready_pods(client, namespace, list(hosts), settings.timeout, progress)
     services = {item.metadata.name: item for item in (await client.list(SERVICES, namespace)).items}
     cluster = tuple(Family(name) for name in services[workload.HEADLESS].spec.ip_families)
     families = settings.families or cluster
@@ -114,13 +117,14 @@ async def _layout(
         tuple(
             Responder(
                 name,
-                node.metadata.name,
+                node,
                 by_family(entry.ip for entry in pods[name].status.pod_ips),
                 name,
                 by_family(services[name].spec.cluster_ips),
                 services[name].spec.ports[0].node_port,
+                name == workload.pod_name(node),
             )
-            for name, node in zip(names, nodes, strict=True)
+            for name, node in hosts.items()
         ),
         workload.HEADLESS,
         by_family(dns.spec.cluster_ips),

@@ -10,9 +10,13 @@ HEADLESS = "responders"
 LABELS = {"app.kubernetes.io/name": "kube46-check", "app.kubernetes.io/managed-by": "kube46"}
 
 
-def pod_name(node: str) -> str:
-    """The responder of a node; dots of node names would make its DNS name two labels."""
-    return f"on-{node.replace('.', '-')}"[:63].rstrip("-")
+# Two pods a node: the first also asks, the second is its neighbour.
+COPIES = ("a", "b")
+
+
+def pod_name(node: str, copy: str = COPIES[0]) -> str:
+    """A responder of a node; dots of node names would make its DNS name two labels."""
+    return f"{copy}-{node.replace('.', '-')}"[:63].rstrip("-")
 
 
 def namespace(name: str) -> dict[str, Any]:
@@ -20,9 +24,9 @@ def namespace(name: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "labels": LABELS}}
 
 
-def pod(node: str) -> dict[str, Any]:
-    """The responder of one node. It tolerates every taint: a check of a broken node must run on it."""
-    name = pod_name(node)
+def pod(node: str, copy: str) -> dict[str, Any]:
+    """A responder of one node. It tolerates every taint: a check of a broken node must run on it."""
+    name = pod_name(node, copy)
     return {
         "metadata": {"name": name, "labels": {**LABELS, "kube46.dev/check": name, "kube46.dev/check-group": HEADLESS}},
         "spec": {
@@ -66,5 +70,6 @@ def service(name: str, selector: dict[str, str], *, headless: bool) -> dict[str,
 
 def services(nodes: list[str]) -> list[dict[str, Any]]:
     """A Service for each responder alone, so that the endpoint of every probe is known, and the headless one."""
-    own = [service(pod_name(node), {"kube46.dev/check": pod_name(node)}, headless=False) for node in nodes]
+    names = [pod_name(node, copy) for node in nodes for copy in COPIES]
+    own = [service(name, {"kube46.dev/check": name}, headless=False) for name in names]
     return [*own, service(HEADLESS, {"kube46.dev/check-group": HEADLESS}, headless=True)]

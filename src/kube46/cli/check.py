@@ -10,12 +10,13 @@ import click
 from kube46.addresses.families import Family
 from kube46.check.matrix import Report, as_json, as_table
 from kube46.check.runner import CheckError, Settings, check
-from kube46.cli.root import become_root
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.config import ClusterConfig, ConfigError
 from kube46.kubernetes.errors import KubernetesError
+from kube46.lab import endings, privileges
 from kube46.lab.paths import Paths
 from kube46.lab.prober import LabProber
+from kube46.lab.starting import DEFAULT_NAME
 
 
 def run_check(
@@ -46,7 +47,7 @@ def _families(_: click.Context, __: click.Parameter, value: str) -> tuple[Family
 
 
 @click.command(epilog="Exit status: 0 all cells passed, 1 some failed, 2 the check could not be made.")
-@click.option("--name", default="kube46", show_default=True, help="The cluster's name.")
+@click.option("--name", default=DEFAULT_NAME, show_default=True, help="The cluster's name.")
 @click.option("--families", default="", callback=_families, help="ipv4, ipv6 or both; default: all the cluster has.")
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def command(name: str, families: tuple[Family, ...], output: str) -> None:
@@ -55,13 +56,14 @@ def command(name: str, families: tuple[Family, ...], output: str) -> None:
     From each node, a pod on each node, and the outside: pods, Services, node ports, names, hairpin, UDP, large packets.
     A tick means that the right pod answered this very question, over the right family, and saw the right client.
     """
-    become_root()
+    with endings.told():
+        privileges.become_root()
     if not Paths(name).settings.exists():
         raise click.UsageError(f"there is no cluster named {name!r}: start it with kube46 up --name {name}")
     try:
         report = run_check(name, families, progress=lambda text: click.echo(text, err=True))
     except (CheckError, ConfigError, KubernetesError) as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"kube46: {error}", err=True)
         sys.exit(2)
     click.echo(as_json(report) if output == "json" else as_table(report, colour=coloured()))
     sys.exit(1 if report.failures else 0)

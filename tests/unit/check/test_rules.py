@@ -32,14 +32,16 @@ def layout(*, nodes: int = 2, families: tuple[Family, ...] = FAMILIES, outside: 
         ),
         tuple(
             Responder(
-                f"on-node{n}",
+                f"{copy}-node{n}",
                 f"node{n}",
-                by("10.244.{}.9", "fd00:10:244:{}::9", n),
-                f"on-node{n}",
-                by("10.96.0.{}", "fd00:10:96::{}", n),
-                30000 + n,
+                by(f"10.244.{{}}.{last}", f"fd00:10:244:{{}}::{last}", n),
+                f"{copy}-node{n}",
+                by(f"10.96.{last}.{{}}", f"fd00:10:96::{last}:{{}}", n),
+                30000 + 10 * n + last,
+                copy == "a",
             )
             for n in numbers
+            for last, copy in enumerate("ab")
         ),
         "responders",
         by("10.96.0.10", "fd00:10:96::a", 0),
@@ -76,15 +78,16 @@ def test_probes_are_told_apart() -> None:
 @pytest.mark.parametrize("nodes", [1, 2, 4])
 def test_columns_of_each_kind_of_place(nodes: int) -> None:
     """Pods alone have a hairpin; the outside has only what node ports give; one node has nothing on another."""
-    there = {Target.POD_THERE, Target.LARGE} if nodes > 1 else set()
-    names = {Target.CLUSTER_IP, Target.UDP, Target.NAME, Target.HEADLESS}
+    inside = {Target.POD_HERE, Target.CLUSTER_IP, Target.NODE_PORT, Target.UDP, Target.NAME, Target.HEADLESS}
+    inside |= {Target.POD_THERE, Target.LARGE} if nodes > 1 else set()
     found: dict[Kind, set[Target]] = {}
     for probe in made(layout(nodes=nodes)):
         found.setdefault(probe.place.kind, set()).add(probe.target)
-    assert found[Kind.OUTSIDE] == {Target.NODE_PORT, Target.UDP, Target.LARGE}
-    assert found[Kind.NODE] == {Target.POD_HERE, Target.NODE_PORT} | names | there
-    others = names | there if nodes > 1 else set()
-    assert found[Kind.POD] == {Target.HAIRPIN, Target.NODE_PORT} | others
+    assert found == {
+        Kind.NODE: inside,
+        Kind.POD: inside | {Target.HAIRPIN},
+        Kind.OUTSIDE: {Target.NODE_PORT, Target.UDP, Target.LARGE},
+    }
 
 
 def test_probes_stay_within_their_family() -> None:
@@ -107,7 +110,7 @@ def test_a_healthy_answer_passes() -> None:
     [
         (lambda result: replace(result, error="connection refused"), "connection refused"),
         (lambda result: replace(result, nonce="older"), "another question"),
-        (lambda result: replace(result, pod="on-node9"), "answered by on-node9"),
+        (lambda result: replace(result, pod="a-node9"), "answered by a-node9"),
         (lambda result: replace(result, family=10 - result.family), "arrived over"),
         (lambda result: replace(result, client="192.0.2.1"), "client seen as 192.0.2.1"),
         (lambda result: replace(result, size=3), "3 bytes came back"),
