@@ -8,6 +8,23 @@ ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "up
 
 
 @dataclass(frozen=True, slots=True)
+class Subresource:
+    """A path below an object; `kind` (with its group and version) where its body is of another kind than the object."""
+
+    name: str
+    verbs: tuple[str, ...] = ("get", "patch", "update")
+    kind: str = ""
+    group: str = ""
+    version: str = ""
+
+
+STATUS = Subresource("status")
+SCALE = Subresource("scale", kind="Scale", group="autoscaling", version="v1")
+FINALIZE = Subresource("finalize", ("update",))
+TOKEN = Subresource("token", ("create",), "TokenRequest", "authentication.k8s.io", "v1")
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """One row of the table; discovery, URLs, storage keys and error texts come from it."""
 
@@ -18,11 +35,12 @@ class Kind:
     namespaced: bool = True
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
-    subresources: tuple[str, ...] = ()  # "status", "scale", "binding", …
+    subresources: tuple[Subresource, ...] = ()
     verbs: tuple[str, ...] = ALL_VERBS
     # selectable fields beside metadata.name and metadata.namespace
     fields: tuple[str, ...] = ()
-    generation: bool = False  # metadata.generation counts changes of spec
+    generation: bool = False  # metadata.generation counts changes of all but metadata and status
+    generation_labels: bool = False  # … and of labels
     returns_deleted: bool = False  # DELETE answers with the object instead of a Status
     warning: str = ""  # a Warning header on every request
 
@@ -44,11 +62,25 @@ class Kind:
     @property
     def has_status(self) -> bool:
         """Whether /status is a subresource."""
-        return "status" in self.subresources
+        return STATUS in self.subresources
+
+    def subresource(self, name: str) -> Subresource | None:
+        """The subresource of that name."""
+        return next((s for s in self.subresources if s.name == name), None)
 
 
 DISCOVERY, NETWORKING, APPS, COORDINATION = "discovery.k8s.io", "networking.k8s.io", "apps", "coordination.k8s.io"
-POD_SUBRESOURCES = ("attach", "binding", "eviction", "exec", "log", "portforward", "status")
+AUTHENTICATION, AUTHORIZATION = "authentication.k8s.io", "authorization.k8s.io"
+CREATE = ("create",)  # questions that are answered, not stored
+POD_SUBRESOURCES = (
+    Subresource("attach", ("create", "get"), "PodAttachOptions"),
+    Subresource("binding", ("create",), "Binding"),
+    Subresource("eviction", ("create",), "Eviction", "policy", "v1"),
+    Subresource("exec", ("create", "get"), "PodExecOptions"),
+    Subresource("log", ("get",)),
+    Subresource("portforward", ("create", "get"), "PodPortForwardOptions"),
+    STATUS,
+)
 POD_FIELDS = (
     "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
     "status.phase", "status.podIP", "status.podIPs", "status.nominatedNodeName",
@@ -61,29 +93,33 @@ EVENT_FIELDS = (
 ENDPOINTS_WARNING = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
 
 KINDS: tuple[Kind, ...] = (
-    Kind("", "v1", "namespaces", "Namespace", False, ("ns",), (), ("finalize", "status"),
+    Kind("", "v1", "namespaces", "Namespace", False, ("ns",), (), (FINALIZE, STATUS),
          verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
          fields=("status.phase",), returns_deleted=True),
-    Kind("", "v1", "nodes", "Node", False, ("no",), (), ("status",), fields=("spec.unschedulable",)),
+    Kind("", "v1", "nodes", "Node", False, ("no",), (), (STATUS,), fields=("spec.unschedulable",)),
     Kind("", "v1", "pods", "Pod", True, ("po",), ("all",), POD_SUBRESOURCES, fields=POD_FIELDS, generation=True,
          returns_deleted=True),
-    Kind("", "v1", "services", "Service", True, ("svc",), ("all",), ("status",),
+    Kind("", "v1", "services", "Service", True, ("svc",), ("all",), (STATUS,),
          fields=("spec.clusterIP", "spec.type"), returns_deleted=True),
     Kind("", "v1", "endpoints", "Endpoints", True, ("ep",), warning=ENDPOINTS_WARNING),
     Kind("", "v1", "configmaps", "ConfigMap", True, ("cm",)),
     Kind("", "v1", "secrets", "Secret", fields=("type",)),
-    Kind("", "v1", "serviceaccounts", "ServiceAccount", True, ("sa",), (), ("token",), returns_deleted=True),
+    Kind("", "v1", "serviceaccounts", "ServiceAccount", True, ("sa",), (), (TOKEN,), returns_deleted=True),
     Kind("", "v1", "events", "Event", True, ("ev",), fields=EVENT_FIELDS),
-    Kind(DISCOVERY, "v1", "endpointslices", "EndpointSlice", generation=True),
+    Kind(DISCOVERY, "v1", "endpointslices", "EndpointSlice", generation=True, generation_labels=True),
     Kind(COORDINATION, "v1", "leases", "Lease"),
-    Kind(NETWORKING, "v1", "servicecidrs", "ServiceCIDR", False, (), (), ("status",)),
+    Kind(NETWORKING, "v1", "servicecidrs", "ServiceCIDR", False, (), (), (STATUS,)),
     Kind(NETWORKING, "v1", "ipaddresses", "IPAddress", False, ("ip",), fields=("spec.parentRef",)),
-    Kind(NETWORKING, "v1", "ingresses", "Ingress", True, ("ing",), (), ("status",), generation=True),
+    Kind(NETWORKING, "v1", "ingresses", "Ingress", True, ("ing",), (), (STATUS,), generation=True),
     Kind(NETWORKING, "v1", "ingressclasses", "IngressClass", False, generation=True),
     Kind(NETWORKING, "v1", "networkpolicies", "NetworkPolicy", True, ("netpol",), generation=True),
-    Kind(APPS, "v1", "replicasets", "ReplicaSet", True, ("rs",), ("all",), ("scale", "status"),
+    Kind(APPS, "v1", "replicasets", "ReplicaSet", True, ("rs",), ("all",), (SCALE, STATUS),
          fields=("status.replicas",), generation=True),
-    Kind(APPS, "v1", "deployments", "Deployment", True, ("deploy",), ("all",), ("scale", "status"), generation=True),
+    Kind(APPS, "v1", "deployments", "Deployment", True, ("deploy",), ("all",), (SCALE, STATUS), generation=True),
+    Kind(AUTHENTICATION, "v1", "tokenreviews", "TokenReview", False, verbs=CREATE),
+    Kind(AUTHENTICATION, "v1", "selfsubjectreviews", "SelfSubjectReview", False, verbs=CREATE),
+    Kind(AUTHORIZATION, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False, verbs=CREATE),
+    Kind(AUTHORIZATION, "v1", "subjectaccessreviews", "SubjectAccessReview", False, verbs=CREATE),
 )  # fmt: skip
 
 BY_PATH: dict[tuple[str, str, str], Kind] = {(k.group, k.version, k.plural): k for k in KINDS}

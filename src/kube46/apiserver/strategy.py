@@ -14,13 +14,14 @@ A dry run is the same call, its transaction is thrown away at the end.
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from kube46.apiserver.statuses import StatusError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from kube46.addresses.families import Prefix
     from kube46.api.errors import FieldError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Context", "Object", "StatusError", "Strategy", "Transaction", "User"]
 
 Object = dict[str, Any]
+T = TypeVar("T")
 
 
 class Transaction(Protocol):
@@ -64,6 +66,15 @@ class Transaction(Protocol):
     def reserved(self, pool: str) -> Mapping[str, str]:
         """name → owner of everything taken in a pool (a view: O(1) membership, don't keep it)."""
 
+    def memory(self, name: str, build: Callable[[Transaction], T]) -> T:
+        """An object that lives as long as the server's storage, made by `build` at first use: an index of objects.
+
+        Change it along with the objects and register the reverse with `undo`. After a failed commit it is dropped.
+        """
+
+    def undo(self, callback: Callable[[], None]) -> None:
+        """Call back, newest first, if this transaction is not committed (dry run, refused request)."""
+
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -94,9 +105,15 @@ class Strategy:
     """The rules of one kind; this base is the generic default and accepts everything.
 
     `create_on_update`: PUT to a missing name creates (Services, S1.1.1).
+    `keeps_status_on_create`: a POST may bring `status` (nodes, B-5); otherwise it is dropped.
     """
 
     create_on_update: bool = False
+    keeps_status_on_create: bool = False
+
+    def generate_name(self, base: str) -> str:
+        """A name for metadata.generateName: at most 63 characters, ending in five that avoid vowels and look-alikes."""
+        return base[:58] + "".join(secrets.choice("bcdfghjklmnpqrstvwxz2456789") for _ in range(5))
 
     def default(self, obj: Object) -> None:
         """Static defaulting: of each body that comes in and of the result of each patch."""

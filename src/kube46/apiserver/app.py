@@ -1,0 +1,144 @@
+"""The ASGI application: authentication, authorization, dispatch, and the one place where refusals become answers.
+
+Bare ASGI: every request passes here, and a framework's router would cost as much as the request itself (ecosystem §5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kube46.apiserver import answers, requests
+from kube46.apiserver.answers import Answer
+from kube46.apiserver.authentication import unauthorized
+from kube46.apiserver.authorization import authorize, path_allowed
+from kube46.apiserver.requests import Disconnected, check_method
+from kube46.apiserver.reviews import GROUPS as REVIEW_GROUPS
+from kube46.apiserver.statuses import StatusError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from kube46.apiserver.authentication import Authenticator
+    from kube46.apiserver.kubelets import Kubelets
+    from kube46.apiserver.metrics import Metrics
+    from kube46.apiserver.paths import Paths
+    from kube46.apiserver.requests import Request, Target
+    from kube46.apiserver.resources import Resources
+    from kube46.apiserver.reviews import Reviews
+    from kube46.apiserver.subresources import Subresources
+
+log = logging.getLogger(__name__)
+
+STREAMS = ("exec", "attach", "portforward")
+
+
+class Application:
+    """The server's parts, joined; instances are ASGI applications."""
+
+    def __init__(
+        self, authenticator: Authenticator, resources: Resources, subresources: Subresources, reviews: Reviews,
+        kubelets: Kubelets, paths: Paths, metrics: Metrics,
+    ) -> None:  # fmt: skip
+        self._authenticator, self._resources, self._subresources = authenticator, resources, subresources
+        self._reviews, self._kubelets, self._paths, self._metrics = reviews, kubelets, paths, metrics
+
+    async def __call__(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[dict[str, Any]]],
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> None:
+        """Answer one request, whatever happens."""
+        request = requests.parse(scope, receive)
+        started = time.perf_counter()
+        try:
+            answer = await self._answer(request)
+        except StatusError as error:
+            answer = refusal(error)
+        except (Disconnected, asyncio.CancelledError):
+            raise
+        except Exception:  # the server stays up: one request's bug must not end all others
+            log.exception("request failed method=%s path=%s user=%s", request.method, request.path, request.user.name)
+            answer = refusal(StatusError(500, "InternalError", "Internal error occurred: see the server's log", {}))
+        if answer is None:  # the connection was taken over
+            self._observe(request, 101, None)
+            return
+        self._observe(request, answer.code, None if answer.stream else time.perf_counter() - started)
+        answer.headers += answers.warning_headers(request.warnings)
+        await self._send(answer, request, send)
+
+    async def _send(self, answer: Answer, request: Request, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+        try:
+            if request.verb == "watch" and answer.stream is not None:
+                await self._send_watch(answer, request, send)
+            else:
+                await answers.send(answer, request, send)
+        except TimeoutError:  # the client reads nothing
+            log.info("client too slow path=%s user=%s", request.path, request.user.name)
+            request.scope["state"]["connection"].transport.abort()
+
+    async def _send_watch(self, answer: Answer, request: Request, send: Any) -> None:
+        """Send a watch until it ends or its client goes away, which only `receive` tells."""
+        assert request.target is not None
+        plural, watching = request.target.kind.plural, self._resources.watching
+        watching[plural] = watching.get(plural, 0) + 1
+        try:
+            async with asyncio.TaskGroup() as group:
+                sender = group.create_task(answers.send(answer, request, send))
+                gone = group.create_task(_gone(request, sender))
+                sender.add_done_callback(lambda _: gone.cancel())
+        except* TimeoutError:
+            raise TimeoutError from None
+        finally:
+            watching[plural] -= 1
+
+    def _observe(self, request: Request, code: int, seconds: float | None) -> None:
+        target = request.target
+        resource = target.kind.plural if target is not None else ""
+        self._metrics.observe(request.verb, resource, code, seconds)
+
+    async def _answer(self, request: Request) -> Answer | None:
+        user = self._authenticator.authenticate(request)
+        if user is not None:
+            request.user = user
+        elif request.target is not None or not path_allowed(request.user, request.verb, request.path):
+            raise unauthorized()
+        authorize(request)
+        if request.target is None:
+            return await self._paths.answer(request)
+        check_method(request, request.target)
+        if request.target.kind.warning:
+            request.warnings.append(request.target.kind.warning)
+        return await self._resource(request, request.target)
+
+    async def _resource(self, request: Request, target: Target) -> Answer | None:
+        if target.kind.group in REVIEW_GROUPS:
+            return await self._reviews.answer(request, target)
+        if target.subresource in ("", "status"):
+            handler = getattr(self._resources, request.verb)
+            answer: Answer = await handler(request, target)
+            return answer
+        if target.subresource == "log" or target.subresource in STREAMS:
+            return await self._kubelets.answer(request, target)
+        return await self._subresources.answer(request, target)
+
+
+async def _gone(request: Request, sender: asyncio.Task[None]) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    sender.cancel()
+
+
+def refusal(error: StatusError) -> Answer:
+    """A Status as an answer; 413 and 408 also close the connection, whose rest can't be trusted."""
+    answer = Answer(msgspec.json.encode(error.body()), error.code)
+    if error.retry_after is not None:
+        answer.headers.append((b"retry-after", str(error.retry_after).encode()))
+    if error.code in (408, 413):
+        answer.headers.append((b"connection", b"close"))
+    return answer

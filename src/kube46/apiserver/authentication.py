@@ -1,0 +1,131 @@
+"""Who asks: a client certificate, a token of the token file, or a ServiceAccount's token."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from kube46.apiserver.statuses import StatusError
+from kube46.apiserver.strategy import User
+from kube46.apiserver.tokens import InvalidToken, Signer, Subject
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kube46.apiserver.requests import Request
+    from kube46.apiserver.storage import Store
+
+AUTHENTICATED = "system:authenticated"
+CACHED_TOKENS = 2048  # checking an ES256 signature takes ~0.1 ms
+
+
+class TokenFileError(Exception):
+    """A line of the token file can't be used."""
+
+
+def read_tokens(path: Path) -> dict[bytes, User]:
+    """kube-apiserver's CSV (`token,user,uid,"group,group"`), keyed by the tokens' digests."""
+    found: dict[bytes, User] = {}
+    with path.open(newline="") as file:
+        for number, row in enumerate(csv.reader(file), 1):
+            if not row:
+                continue
+            if len(row) < 3 or not row[0] or not row[1]:
+                message = f"--token-auth-file {path}: line {number}: must be token,user,uid and, if any, quoted groups"
+                raise TokenFileError(message)
+            groups = tuple(name.strip() for name in row[3].split(",") if name.strip()) if len(row) > 3 else ()
+            found[_digest(row[0])] = User(row[1], groups, row[2])
+    return found
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    subject: Subject
+    claims: dict[str, Any]
+
+
+class Authenticator:
+    """Finds the user of a request; also answers TokenReviews."""
+
+    def __init__(self, store: Store, signer: Signer, tokens: dict[bytes, User]) -> None:
+        self._store, self._signer, self._tokens = store, signer, tokens
+        self._verified: dict[tuple[bytes, tuple[str, ...]], _Verified] = {}
+
+    def authenticate(self, request: Request) -> User | None:
+        """The user; None for an anonymous request; raises 401 for credentials that don't hold."""
+        header = request.headers.get(b"authorization", b"").decode("latin-1")
+        if header[:7].lower() == "bearer ":
+            try:
+                return _known(self.token_user(header[7:].strip()))
+            except InvalidToken:
+                raise unauthorized() from None
+        if header:
+            raise unauthorized()
+        certificate = request.scope["state"].get("client_certificate")
+        return _known(_certificate_user(certificate)) if certificate else None
+
+    def token_user(self, token: str, audiences: tuple[str, ...] = ()) -> User:
+        """The user of a bearer token; raises InvalidToken."""
+        digest = _digest(token)
+        if (user := self._tokens.get(digest)) is not None:
+            return user
+        place = digest, audiences
+        verified = self._verified.get(place)
+        if verified is None:
+            verified = _Verified(*self._signer.verify(token, audiences))
+            if len(self._verified) >= CACHED_TOKENS:
+                self._verified.clear()
+            self._verified[place] = verified
+        self._signer.check_claims(verified.claims, audiences)
+        self._check_lives(verified.subject)
+        return _account_user(verified.subject, str(verified.claims.get("jti", "")))
+
+    def _check_lives(self, subject: Subject) -> None:
+        """A token dies with its ServiceAccount and with what it is bound to."""
+        self._check_object("serviceaccounts", f"{subject.namespace}/{subject.name}", subject.uid)
+        if subject.bound_kind == "node":
+            self._check_object("nodes", subject.bound_name, subject.bound_uid)
+        elif subject.bound_kind:
+            self._check_object(f"{subject.bound_kind}s", f"{subject.namespace}/{subject.bound_name}", subject.bound_uid)
+
+    def _check_object(self, plural: str, key: str, uid: str) -> None:
+        record = self._store.get(plural, key)
+        if record is None or (uid and f'"uid":"{uid}"'.encode() not in record.value):
+            raise InvalidToken(f"{plural} {key} with uid {uid} is gone")
+
+
+def unauthorized() -> StatusError:
+    """401; says no more than that."""
+    return StatusError(401, "Unauthorized", "Unauthorized")
+
+
+def _known(user: User) -> User:
+    return user if AUTHENTICATED in user.groups else replace(user, groups=(*user.groups, AUTHENTICATED))
+
+
+def _account_user(subject: Subject, token_id: str) -> User:
+    extra: dict[str, list[str]] = {}
+    prefix = "authentication.kubernetes.io"
+    if token_id:
+        extra[f"{prefix}/credential-id"] = [f"JTI={token_id}"]
+    if subject.bound_kind == "pod":
+        extra |= {f"{prefix}/pod-name": [subject.bound_name], f"{prefix}/pod-uid": [subject.bound_uid]}
+    if subject.node_name:
+        extra[f"{prefix}/node-name"] = [subject.node_name]
+    groups = ("system:serviceaccounts", f"system:serviceaccounts:{subject.namespace}")
+    return User(subject.user, groups, subject.uid, extra)
+
+
+def _certificate_user(certificate: dict[str, Any]) -> User:
+    """From ssl's getpeercert(): the common name and the organizations of the subject."""
+    pairs = [pair for name in certificate.get("subject", ()) for pair in name]
+    names = [value for key, value in pairs if key == "commonName"]
+    if not names:
+        raise unauthorized()
+    return User(names[-1], tuple(value for key, value in pairs if key == "organizationName"))

@@ -1,0 +1,112 @@
+"""Who may do what: a small table of identities, until RBAC comes.
+
+Masters may do everything. Nodes and controllers may do what their programs need. ServiceAccounts may read (Secrets only
+in their own namespace) and write Leases and Events. The texts of refusals are kube-apiserver's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kube46.apiserver import statuses
+from kube46.apiserver.statuses import StatusError
+
+if TYPE_CHECKING:
+    from kube46.apiserver.kinds import Kind
+    from kube46.apiserver.requests import Request
+    from kube46.apiserver.strategy import User
+
+READ = frozenset(("get", "list", "watch"))
+WRITE = frozenset(("create", "update", "patch", "delete"))
+MASTERS, NODES, CONTROLLERS = "system:masters", "system:nodes", "system:kube-controller-manager"
+AUTHENTICATED, SERVICE_ACCOUNTS = "system:authenticated", "system:serviceaccounts"
+NODE_PREFIX, ACCOUNT_PREFIX = "system:node:", "system:serviceaccount:"
+
+# Paths that kube-apiserver serves to everyone (ClusterRole system:public-info-viewer).
+PUBLIC_PATHS = ("/healthz", "/livez", "/readyz", "/version")
+# Paths for everyone with a name (ClusterRole system:discovery).
+DISCOVERY_PATHS = ("/api", "/apis", "/openapi", "/healthz", "/livez", "/readyz", "/version", "/metrics")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Verbs on resources (`pods`, `pods/status`, `*`), for a user or a member of a group."""
+
+    subject: str
+    verbs: frozenset[str]
+    resources: frozenset[str]
+
+
+def _rule(subject: str, verbs: frozenset[str], *resources: str) -> Rule:
+    return Rule(subject, verbs, frozenset(resources))
+
+
+CREATE = frozenset(("create",))
+RULES = (
+    _rule(AUTHENTICATED, CREATE, "selfsubjectreviews", "selfsubjectaccessreviews"),
+    _rule(SERVICE_ACCOUNTS, READ, "*"),
+    _rule(SERVICE_ACCOUNTS, WRITE, "leases", "events"),
+    _rule(NODES, READ, "*"),
+    _rule(NODES, WRITE, "nodes", "nodes/status", "leases", "events", "endpointslices"),
+    _rule(NODES, frozenset(("update", "patch")), "pods/status"),
+    _rule(NODES, frozenset(("delete",)), "pods"),
+    _rule(NODES, CREATE, "serviceaccounts/token", "tokenreviews", "subjectaccessreviews"),
+    # garbage collection, namespaces' ends and owner references reach every kind
+    _rule(CONTROLLERS, READ | {"delete", "deletecollection", "update", "patch"}, "*"),
+    _rule(CONTROLLERS, CREATE, "pods", "pods/binding", "pods/eviction", "replicasets", "endpointslices", "endpoints",
+          "serviceaccounts", "serviceaccounts/token", "configmaps", "secrets", "events", "leases", "tokenreviews",
+          "subjectaccessreviews"),
+)  # fmt: skip
+
+
+def allowed(user: User, verb: str, resource: str, namespace: str = "") -> bool:
+    """Whether the table lets a user do this; `resource` is `plural` or `plural/subresource`."""
+    if MASTERS in user.groups:
+        return True
+    if resource == "secrets" and SERVICE_ACCOUNTS in user.groups:
+        return verb in READ and bool(namespace) and user.name.startswith(f"{ACCOUNT_PREFIX}{namespace}:")
+    subjects = {user.name, *user.groups}
+    return any(
+        rule.subject in subjects and verb in rule.verbs and (resource in rule.resources or "*" in rule.resources)
+        for rule in RULES
+    )
+
+
+def path_allowed(user: User, verb: str, path: str) -> bool:
+    """Whether a user may do this to a path that is no resource."""
+    if MASTERS in user.groups or any(_below(path, root) for root in PUBLIC_PATHS):
+        return True
+    return verb in ("get", "head") and AUTHENTICATED in user.groups and any(_below(path, p) for p in DISCOVERY_PATHS)
+
+
+def _below(path: str, root: str) -> bool:
+    return path == root or path.startswith(f"{root}/")
+
+
+def authorize(request: Request) -> None:
+    """Refuse with 403 what the table does not allow."""
+    target, user = request.target, request.user
+    if target is None:
+        if not path_allowed(user, request.verb, request.path):
+            text = f'forbidden: User "{user.name}" cannot {request.verb} path "{request.path}"'
+            raise StatusError(403, "Forbidden", text, {})
+        return
+    kind = target.kind
+    resource = f"{kind.plural}/{target.subresource}" if target.subresource else kind.plural
+    if not allowed(user, request.verb, resource, target.namespace):
+        where = f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
+        text = f'User "{user.name}" cannot {request.verb} resource "{resource}" in API group "{kind.group}" {where}'
+        raise statuses.forbidden(kind, target.name, text)
+
+
+def admit(user: User, kind: Kind, subresource: str, name: str, obj: dict[str, Any]) -> None:
+    """Keep nodes to themselves (as the NodeRestriction plugin does): own Node, and pods bound to it."""
+    if NODES not in user.groups or MASTERS in user.groups or not user.name.startswith(NODE_PREFIX):
+        return
+    node = user.name.removeprefix(NODE_PREFIX)
+    if kind.plural == "nodes" and name != node:
+        raise statuses.forbidden(kind, name, f'node "{node}" is not allowed to modify node "{name}"')
+    if kind.plural == "pods" and (obj.get("spec") or {}).get("nodeName") != node:
+        what = "update status for" if subresource else "delete"
+        raise statuses.forbidden(kind, name, f'node "{node}" can only {what} pods with spec.nodeName set to itself')

@@ -1,0 +1,123 @@
+"""What every cluster has: its namespaces, the default ServiceCIDR, and `kubernetes.default` with its endpoints.
+
+Source: semantics A-18, A-20, A-21; k8s.io/kubernetes pkg/controlplane/controller.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kube46.addresses.families import family_of
+from kube46.addresses.prefixes import nth
+from kube46.apiserver.kinds import BY_PLURAL
+from kube46.apiserver.statuses import StatusError
+from kube46.apiserver.transactions import now
+from kube46.apiserver.writes import Call
+
+if TYPE_CHECKING:
+    from kube46.addresses.families import Address, Prefix
+    from kube46.apiserver.strategy import Object
+    from kube46.apiserver.writes import Registry
+
+log = logging.getLogger(__name__)
+
+NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+LABELS = {"component": "apiserver", "provider": "kubernetes"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What the flags say: the Service ranges, primary first, and where this server is reached."""
+
+    service_ranges: tuple[Prefix, ...]
+    address: Address
+    port: int
+
+
+async def prepare(registry: Registry, cluster: Cluster) -> None:
+    """Create what is missing; a restart finds everything there and writes nothing."""
+    for name in NAMESPACES:
+        await _ensure(registry, "namespaces", "", {"metadata": {"name": name}})
+    await _service_cidr(registry, cluster)
+    await _service(registry, cluster)
+    await _endpoints(registry, cluster)
+
+
+async def _ensure(registry: Registry, plural: str, namespace: str, obj: Object) -> bool:
+    name = obj["metadata"]["name"]
+    with registry.store.begin() as txn:
+        if txn.exists(plural, name, namespace):
+            return False
+    await registry.create(Call(BY_PLURAL[plural], name, namespace), obj)
+    return True
+
+
+async def _service_cidr(registry: Registry, cluster: Cluster) -> None:
+    """The default ServiceCIDR: made from the flags, extended when a second range was added, else left as it is."""
+    wanted = [str(prefix) for prefix in cluster.service_ranges]
+    await _ensure(registry, "servicecidrs", "", {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": wanted}})
+
+    def settle(obj: Object) -> None:
+        cidrs = obj["spec"].get("cidrs") or []
+        if len(cidrs) == 1 and len(wanted) == 2 and cidrs[0] == wanted[0]:
+            obj["spec"]["cidrs"] = cidrs = wanted
+        if cidrs != wanted:
+            log.warning("default ServiceCIDR differs from --service-cluster-ip-range stored=%s flags=%s", cidrs, wanted)
+            return
+        conditions = (obj.get("status") or {}).get("conditions") or []
+        if any(c["type"] == "Ready" and c["status"] != "Unknown" for c in conditions):
+            return
+        message = "Kubernetes default Service CIDR is ready"
+        ready = {"type": "Ready", "status": "True", "lastTransitionTime": now(), "reason": "", "message": message}
+        obj["status"] = {"conditions": [c for c in conditions if c["type"] != "Ready"] + [ready]}
+
+    await registry.change_directly(Call(BY_PLURAL["servicecidrs"], "kubernetes"), settle)
+
+
+async def _service(registry: Registry, cluster: Cluster) -> None:
+    port = {"name": "https", "port": 443, "protocol": "TCP", "targetPort": cluster.port}
+    address = str(nth(cluster.service_ranges[0], 1))
+    families = {"ipFamilyPolicy": "SingleStack", "ipFamilies": [str(family_of(address))]}
+    spec = {"type": "ClusterIP", "clusterIP": address, "clusterIPs": [address], "ports": [port], **families}
+    spec["sessionAffinity"] = "None"
+    service = {"metadata": {"name": "kubernetes", "labels": dict(LABELS)}, "spec": spec}
+    try:
+        await _ensure(registry, "services", "default", service)
+    except StatusError as error:  # the rest of the cluster can live without it
+        log.error("kubernetes.default can't be made error=%s", error.message)
+
+
+async def _endpoints(registry: Registry, cluster: Cluster) -> None:
+    address, family = str(cluster.address), str(family_of(cluster.address))
+    port = {"name": "https", "port": cluster.port, "protocol": "TCP"}
+    labels = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+    meta = {"name": "kubernetes", "namespace": "default"}
+    await _put(registry, "endpoints", {
+        "metadata": {**meta, "labels": labels},
+        "subsets": [{"addresses": [{"ip": address}], "ports": [port]}],
+    })  # fmt: skip
+    await _put(registry, "endpointslices", {
+        "metadata": {**meta, "labels": {"kubernetes.io/service-name": "kubernetes"}},
+        "addressType": family,
+        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+        "ports": [port],
+    })  # fmt: skip
+
+
+async def _put(registry: Registry, plural: str, wanted: Object) -> None:
+    """Bring an object to the wanted content; a changed addressType can't be updated, so the slice is made anew."""
+    call = Call(BY_PLURAL[plural], "kubernetes", "default")
+    if await _ensure(registry, plural, "default", wanted):
+        return
+    with registry.store.begin() as txn:
+        stored = txn.get(plural, "kubernetes", "default")
+        if stored is not None and stored.get("addressType") == wanted.get("addressType"):
+            content = {k: v for k, v in wanted.items() if k != "metadata"}
+            if {k: stored.get(k) for k in content} != content:
+                txn.update(plural, {**stored, **content})
+        else:
+            txn.delete(plural, "kubernetes", "default")
+    await registry.finish(call, txn)
+    await _ensure(registry, plural, "default", wanted)

@@ -1,0 +1,108 @@
+"""One client's connection: uvicorn's HTTP protocol with client certificates, limits for slow or endless requests, and
+a way out of HTTP for upgrades (exec, attach, port-forward).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    import ssl
+    from asyncio import StreamReader, StreamWriter
+
+HEADER_BYTES = 1 << 20  # kube-apiserver's limit (net/http's default)
+HEADER_SECONDS = 32  # its ReadHeaderTimeout
+
+
+class Connection(HttpToolsProtocol):
+    """`scope["state"]` of each request carries `client_certificate` (a dict or None) and `connection` (this)."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._header_bytes = 0
+        self._in_header = True
+        self._deadline: asyncio.TimerHandle | None = None
+        self._upgraded: bytearray | None = None  # what came after an upgrade request's end
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Note who is there, and give the first request a time limit."""
+        super().connection_made(transport)
+        tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        self.app_state = {"client_certificate": tls.getpeercert() if tls else None, "connection": self}
+        self._await_header()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
+        self._stop_clock()
+        super().connection_lost(exc)
+
+    def _await_header(self) -> None:
+        self._in_header, self._header_bytes = True, 0
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(HEADER_SECONDS, self._too_slow)
+
+    def _stop_clock(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_slow(self) -> None:
+        self._deadline = None
+        if self._in_header and not self.transport.is_closing():
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """A request's first byte: its header must be complete in time."""
+        super().on_message_begin()
+        self._await_header()
+
+    def on_headers_complete(self) -> None:
+        """The header is complete: the body's limits are the application's."""
+        self._in_header = False
+        self._stop_clock()
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser; after an upgrade request nothing more is HTTP."""
+        if self._upgraded is not None:
+            self._upgraded += data
+            return
+        self._unset_keepalive_if_required()
+        if self._in_header:
+            self._header_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._upgraded = bytearray(data[upgrade.args[0] :])
+            self.cycle.keep_alive = False
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+            return
+        if self._in_header and self._header_bytes > HEADER_BYTES:
+            self._refuse_header()
+
+    def _refuse_header(self) -> None:
+        text = b"431 Request Header Fields Too Large"
+        head = b"HTTP/1.1 %b\r\ncontent-type: text/plain\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b"
+        self.transport.write(head % (text, len(text), text))
+        self.transport.close()
+
+    def take_over(self) -> tuple[StreamReader, StreamWriter]:
+        """The bare connection of an upgrade request; the application has the rest of it from now on."""
+        if self._upgraded is None:
+            message = "the request asked for no upgrade"
+            raise ValueError(message)
+        reader = asyncio.StreamReader(limit=1 << 18, loop=self.loop)
+        reader.feed_data(bytes(self._upgraded))
+        protocol = asyncio.StreamReaderProtocol(reader, loop=self.loop)
+        self.connections.discard(self)
+        self.transport.set_protocol(protocol)
+        protocol.connection_made(self.transport)
+        # nobody is to be answered through HTTP any more
+        self.cycle.response_started = self.cycle.response_complete = self.cycle.disconnected = True
+        self._stop_clock()
+        return reader, asyncio.StreamWriter(self.transport, protocol, reader, self.loop)

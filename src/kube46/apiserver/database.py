@@ -1,0 +1,199 @@
+"""The SQLite file: what is on disk, and the one thread that writes it.
+
+WAL with synchronous=FULL: a COMMIT returns after the log's bytes are synced, so an answer that follows it is durable.
+Transactions that arrive while one is being synced are committed together (group commit).
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import sqlite3
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+FORMAT = "1"
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS objects (resource TEXT NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL,
+  value BLOB NOT NULL, PRIMARY KEY (resource, key));
+CREATE TABLE IF NOT EXISTS events (revision INTEGER PRIMARY KEY, resource TEXT NOT NULL, key TEXT NOT NULL,
+  type TEXT NOT NULL, value BLOB NOT NULL, old BLOB);
+"""
+
+
+class DataError(Exception):
+    """The data file can't be used; the text says why and what to do."""
+
+
+class Write(NamedTuple):
+    """One changed row: `value` is None for a removal; `event` is what watchers see (None for internal pools)."""
+
+    resource: str
+    key: str
+    revision: int
+    value: bytes | None
+    event: Event | None
+
+
+class Event(NamedTuple):
+    """A change as the log keeps it; for DELETED, `value` is the last state with the revision of its removal."""
+
+    revision: int
+    type: str
+    key: str
+    value: bytes
+    old: bytes | None
+
+
+@dataclass(slots=True)
+class Batch:
+    """Writes that are committed whole or not at all; `trim` maps resources to the revision their log is cut at."""
+
+    epoch: int
+    revision: int
+    writes: tuple[Write, ...]
+    trim: dict[str, int]
+
+
+class Database:
+    """An open data file; only this process may have it open."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._queue: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        try:
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+            self._prepare()
+        except sqlite3.Error as error:
+            raise DataError(self._explain(error)) from error
+
+    def _prepare(self) -> None:
+        run = self._connection.execute
+        run("PRAGMA locking_mode=EXCLUSIVE")  # a second server on the same file fails here
+        run("PRAGMA journal_mode=WAL")
+        run("PRAGMA synchronous=FULL")
+        run("PRAGMA journal_size_limit=8388608")
+        self._connection.executescript(SCHEMA)
+        run("BEGIN EXCLUSIVE")
+        run("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (FORMAT,))
+        run("COMMIT")
+        if (found := self.meta("format")) != FORMAT:
+            message = f"--data {self._path}: has format {found}, this program reads {FORMAT}: use another file"
+            raise DataError(message)
+
+    def _explain(self, error: sqlite3.Error) -> str:
+        reason = str(error)
+        if "locked" in reason:
+            return f"--data {self._path}: another API server has it open: stop that one or name another file"
+        if "not a database" in reason:
+            return f"--data {self._path}: is not an SQLite file: name another file"
+        return f"--data {self._path}: {reason}: check that its directory exists and is writable"
+
+    def meta(self, name: str) -> str:
+        """A stored word, "" when absent."""
+        row = self._connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return "" if row is None else str(row[0])
+
+    def compacted(self) -> dict[str, int]:
+        """resource → revision up to which its events are gone."""
+        rows = self._connection.execute("SELECT substr(name, 11), value FROM meta WHERE name LIKE 'compacted:%'")
+        return {str(resource): int(revision) for resource, revision in rows}
+
+    def objects(self) -> Iterator[tuple[str, str, int, bytes]]:
+        """Every row: resource, key, revision, value, ordered by key."""
+        yield from self._connection.execute("SELECT resource, key, revision, value FROM objects ORDER BY resource, key")
+
+    def events(self) -> Iterator[tuple[str, Event]]:
+        """The kept log, oldest first."""
+        rows = self._connection.execute(
+            "SELECT resource, revision, type, key, value, old FROM events ORDER BY revision"
+        )
+        for resource, *event in rows:
+            yield resource, Event(*event)
+
+    # The writer thread
+
+    def start(self, done: Callable[[list[Batch], Exception | None], None]) -> None:
+        """Begin to commit what `submit` is given; `done` is called on the writer's thread, in order."""
+        self._thread = threading.Thread(target=self._write_all, args=(done,), name="storage", daemon=True)
+        self._thread.start()
+
+    def submit(self, batch: Batch) -> None:
+        """Queue a batch; never blocks."""
+        self._queue.put(batch)
+
+    def close(self) -> None:
+        """Commit what is queued and close the file."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+        self._connection.close()
+
+    def _write_all(self, done: Callable[[list[Batch], Exception | None], None]) -> None:
+        failed = -1  # batches of this epoch or an older one rest on writes that were lost: they are dropped
+        while (first := self._queue.get()) is not None:
+            batches, stop = self._gather(first)
+            batches = [b for b in batches if b.epoch > failed]
+            if batches:
+                error = self._commit(batches)
+                if error is not None:
+                    failed = batches[-1].epoch
+                done(batches, error)
+            if stop:
+                return
+
+    def _gather(self, first: Batch) -> tuple[list[Batch], bool]:
+        batches = [first]
+        while len(batches) < 512:
+            try:
+                batch = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if batch is None:
+                return batches, True
+            batches.append(batch)
+        return batches, False
+
+    def _commit(self, batches: list[Batch]) -> Exception | None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for batch in batches:
+                self._apply(batch)
+            revision = str(batches[-1].revision)
+            self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('revision', ?)", (revision,))
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            log.exception("writing failed file=%s transactions=%d", self._path, len(batches))
+            self._roll_back()
+            return error
+        return None
+
+    def _apply(self, batch: Batch) -> None:
+        run = self._connection.execute
+        for resource, key, revision, value, event in batch.writes:
+            if value is None:
+                run("DELETE FROM objects WHERE resource = ? AND key = ?", (resource, key))
+            else:
+                run("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", (resource, key, revision, value))
+            if event is not None:
+                row = (event.revision, resource, key, event.type, event.value, event.old)
+                run("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", row)
+        for resource, revision in batch.trim.items():
+            run("DELETE FROM events WHERE resource = ? AND revision <= ?", (resource, revision))
+            run("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"compacted:{resource}", str(revision)))
+
+    def _roll_back(self) -> None:
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            log.exception("rolling back failed file=%s", self._path)

@@ -1,0 +1,187 @@
+"""Delete and deletecollection: preconditions, grace for pods, finalizers and propagation, the end of namespaces.
+
+Source: k8s.io/apiserver registry/generic/registry/store.go and rest/delete.go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from kube46.apiserver import statuses
+from kube46.apiserver.authorization import admit
+
+if TYPE_CHECKING:
+    from kube46.apiserver.selectors import Selector
+    from kube46.apiserver.strategy import Object
+    from kube46.apiserver.transactions import Txn
+    from kube46.apiserver.writes import Call, Registry
+
+IMMORTAL = ("default", "kube-system", "kube-public")
+FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+POLICIES = ("", "Background", "Foreground", "Orphan")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """DeleteOptions: grace in seconds (None: the object's own), preconditions, and what happens to dependents."""
+
+    grace: int | None = None
+    uid: str = ""
+    resource_version: str = ""
+    propagation: str = ""
+    dry_run: bool = False
+
+    @classmethod
+    def parse(cls, body: dict[str, Any], query: dict[str, str]) -> Options:
+        """From the body, or from the query when there is no body; raises 400 or 422 for what can't be read."""
+        preconditions = body.get("preconditions") or {}
+        grace = body.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))
+        propagation = str(body.get("propagationPolicy") or query.get("propagationPolicy") or "")
+        orphans = body.get("orphanDependents")
+        if orphans is None and "orphanDependents" in query:
+            orphans = query["orphanDependents"].lower() in ("1", "true")
+        if orphans is not None and not propagation:
+            propagation = "Orphan" if orphans else "Background"
+        if propagation not in POLICIES:
+            text = (
+                f'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "{propagation}": '
+                'supported values: "Background", "Foreground", "Orphan", "nil"'
+            )
+            raise statuses.StatusError(422, "Invalid", text, {})
+        try:
+            seconds = None if grace is None else int(grace)
+        except (TypeError, ValueError):
+            raise statuses.bad_request(f"gracePeriodSeconds: Invalid value: {grace!r}: must be an integer") from None
+        return cls(
+            seconds,
+            str(preconditions.get("uid") or ""),
+            str(preconditions.get("resourceVersion") or ""),
+            propagation,
+            "All" in (body.get("dryRun") or ()) or query.get("dryRun") == "All",
+        )
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a delete did: the object as it is or last was, and whether it is gone."""
+
+    obj: Object = field(default_factory=dict)
+    gone: bool = False
+
+
+async def delete(registry: Registry, call: Call, options: Options) -> Object:
+    """Delete one object; returns the answer: the object where its kind says so or while it lingers, else a Status."""
+    with registry.store.begin() as txn:
+        outcome = _delete(registry, call, options, txn)
+    await registry.finish(call, txn)
+    if outcome.gone and not call.kind.returns_deleted:
+        return statuses.success(call.kind, call.name, outcome.obj["metadata"]["uid"])
+    return registry.view(call, outcome.obj)
+
+
+async def delete_all(registry: Registry, call: Call, options: Options, selector: Selector) -> Object:
+    """Delete what a selector picks, in one commit; returns the list of what was deleted."""
+    collection = registry.store.collection(call.kind.plural)
+    keys = list(collection.under(call.namespace))
+    found: list[Object] = []
+    with registry.store.begin() as txn:
+        for key in keys:
+            if not selector.matches(collection.records[key].value):
+                continue
+            call.namespace, _, call.name = key.rpartition("/")
+            if txn.exists(call.kind.plural, call.name, call.namespace):
+                found.append(registry.view(call, _delete(registry, call, options, txn).obj))
+    await registry.finish(call, txn)
+    metadata = {"resourceVersion": str(registry.store.revision)}
+    return {
+        "kind": f"{call.kind.kind}List", "apiVersion": call.kind.api_version, "metadata": metadata,
+        "items": [{k: v for k, v in obj.items() if k not in ("kind", "apiVersion")} for obj in found],
+    }  # fmt: skip
+
+
+def _delete(registry: Registry, call: Call, options: Options, txn: Txn) -> Outcome:
+    obj = txn.get(call.kind.plural, call.name, call.namespace)
+    if obj is None:
+        raise statuses.not_found(call.kind, call.name)
+    _check(call, options, obj)
+    admit(call.user, call.kind, call.subresource, call.name, obj)
+    changed = _mark(call, options, obj)
+    if registry.may_go(call.kind, obj):
+        txn.delete(call.kind.plural, call.name, call.namespace)
+        registry.strategy(call.kind).after_delete(obj, registry.context(call, txn))
+        return Outcome(obj, gone=True)
+    if changed:
+        obj = txn.update(call.kind.plural, obj)
+    return Outcome(obj)
+
+
+def _check(call: Call, options: Options, obj: Object) -> None:
+    meta = obj["metadata"]
+    if options.uid and options.uid != meta["uid"]:
+        text = (
+            f"the UID in the precondition ({options.uid}) does not match the UID in record ({meta['uid']}). "
+            "The object might have been deleted and then recreated"
+        )
+        raise statuses.conflict(call.kind, call.name, text)
+    if options.resource_version and options.resource_version != meta["resourceVersion"]:
+        text = (
+            f"the ResourceVersion in the precondition ({options.resource_version}) does not match the "
+            f"ResourceVersion in record ({meta['resourceVersion']}). The object might have been modified"
+        )
+        raise statuses.conflict(call.kind, call.name, text)
+    if call.kind.plural == "namespaces":
+        if call.name in IMMORTAL:
+            raise statuses.forbidden(call.kind, call.name, "this namespace may not be deleted")
+        if meta.get("deletionTimestamp") and (obj.get("spec") or {}).get("finalizers"):
+            text = (
+                "The system is ensuring all content is removed from this namespace.  "
+                "Upon completion, this namespace will automatically be purged by the system."
+            )
+            raise statuses.conflict(call.kind, call.name, text)
+
+
+def _mark(call: Call, options: Options, obj: Object) -> bool:
+    """Record in the object that it is to go; whether that changed it."""
+    meta = obj["metadata"]
+    changed = _set_finalizers(meta, options.propagation)
+    grace = _grace(call, options, obj)
+    before = meta.get("deletionGracePeriodSeconds")
+    if meta.get("deletionTimestamp") and (before or 0) <= grace:
+        return changed
+    meta["deletionTimestamp"] = (datetime.now(UTC) + timedelta(seconds=grace)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    meta["deletionGracePeriodSeconds"] = grace
+    if "generation" in meta and before is None:
+        meta["generation"] += 1
+    if call.kind.plural == "namespaces":
+        meta.pop("deletionGracePeriodSeconds")
+        obj["status"] = {**(obj.get("status") or {}), "phase": "Terminating"}
+    return True
+
+
+def _grace(call: Call, options: Options, obj: Object) -> int:
+    """Seconds until the object goes: only pods that a kubelet runs get any."""
+    if call.kind.plural != "pods":
+        return 0
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    if not spec.get("nodeName") or status.get("phase") in ("Failed", "Succeeded"):
+        return 0
+    own = spec.get("terminationGracePeriodSeconds")
+    grace = options.grace if options.grace is not None else (30 if own is None else int(own))
+    return grace if grace >= 0 else 1
+
+
+def _set_finalizers(meta: dict[str, Any], propagation: str) -> bool:
+    if not propagation:
+        return False
+    before = list(meta.get("finalizers") or ())
+    after = [name for name in before if name not in (FOREGROUND, ORPHAN)]
+    if propagation == "Foreground":
+        after.append(FOREGROUND)
+    elif propagation == "Orphan":
+        after.append(ORPHAN)
+    meta["finalizers"] = after
+    if not after:
+        del meta["finalizers"]
+    return sorted(after) != sorted(before)

@@ -1,0 +1,77 @@
+"""The recent changes of one resource: what watches read, each with a cursor of its own.
+
+No queue per watcher: a watcher that falls behind the kept window is told so (410 Gone) and lists again, so a slow
+client can't make the server grow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kube46.apiserver.database import Event
+
+KEEP_EVENTS = 2048  # at least so many stay, unless they are bigger than KEEP_BYTES
+KEEP_BYTES = 4 << 20
+
+
+class Compacted(Exception):
+    """The revision asked for is older than the kept window, which starts at `since`."""
+
+    def __init__(self, since: int) -> None:
+        super().__init__(since)
+        self.since = since
+
+
+class History:
+    """Events in order of revision; `compacted` is the newest revision that is gone."""
+
+    def __init__(self, compacted: int = 0) -> None:
+        self.compacted = compacted
+        self._events: list[Event] = []
+        self._bytes = 0
+        self._changed = asyncio.Event()
+
+    def append(self, event: Event) -> None:
+        """Add a committed change; call `wake` when all of its transaction are added."""
+        self._events.append(event)
+        self._bytes += _size(event)
+
+    def wake(self) -> None:
+        """Let waiting watchers look."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def wait(self) -> None:
+        """Return after the next `wake`."""
+        await self._changed.wait()
+
+    def since(self, revision: int) -> list[Event]:
+        """All events after a revision; raises Compacted when some of them are gone."""
+        if revision < self.compacted:
+            raise Compacted(self.compacted)
+        if not self._events or self._events[-1].revision <= revision:
+            return []
+        return self._events[bisect_right(self._events, revision, key=_revision) :]
+
+    def trim(self) -> int:
+        """Forget the older half when the window is overfull; the revision it is cut at, or 0."""
+        if len(self._events) <= 2 * KEEP_EVENTS and self._bytes <= 2 * KEEP_BYTES:
+            return 0
+        cut = 0
+        while len(self._events) - cut > KEEP_EVENTS or (self._bytes > KEEP_BYTES and cut < len(self._events) - 1):
+            self._bytes -= _size(self._events[cut])
+            cut += 1
+        self.compacted = self._events[cut - 1].revision
+        del self._events[:cut]
+        return self.compacted
+
+
+def _revision(event: Event) -> int:
+    return event.revision
+
+
+def _size(event: Event) -> int:
+    return len(event.value)

@@ -1,0 +1,54 @@
+"""What the server counts about itself, in Prometheus' text form (names as kube-apiserver's)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from prometheus_client.core import Metric
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Metrics:
+    """Counters of requests, gauges read when scraped."""
+
+    content_type = CONTENT_TYPE_LATEST.encode()
+
+    def __init__(self, counts: Callable[[], dict[str, int]], watching: Callable[[], dict[str, int]]) -> None:
+        self._counts, self._watching = counts, watching
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        labels = ("verb", "resource", "code")
+        self._total = Counter("apiserver_request_total", "Requests answered.", labels, registry=self._registry)
+        self._duration = Histogram(
+            "apiserver_request_duration_seconds", "Time to answer, watches and streams left out.", ("verb", "resource"),
+            buckets=BUCKETS, registry=self._registry,
+        )  # fmt: skip
+
+    def observe(self, verb: str, resource: str, code: int, seconds: float | None) -> None:
+        """Count one request; `seconds` is None for long-running ones."""
+        self._total.labels(verb.upper(), resource, str(code)).inc()
+        if seconds is not None:
+            self._duration.labels(verb.upper(), resource).observe(seconds)
+
+    def collect(self) -> Iterator[Metric]:
+        """The gauges."""
+        objects = GaugeMetricFamily("apiserver_storage_objects", "Stored objects.", labels=("resource",))
+        for resource, count in sorted(dict(self._counts()).items()):
+            objects.add_metric((resource,), count)
+        yield objects
+        watches = GaugeMetricFamily("apiserver_longrunning_requests", "Open watches.", labels=("verb", "resource"))
+        for resource, count in sorted(dict(self._watching()).items()):
+            watches.add_metric(("WATCH", resource), count)
+        yield watches
+
+    def text(self) -> bytes:
+        """The exposition; call it on a thread."""
+        return generate_latest(self._registry)

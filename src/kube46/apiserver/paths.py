@@ -1,0 +1,118 @@
+"""What is served beside resources: health, version, metrics, discovery and OpenAPI."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kube46.apiserver import answers, statuses
+from kube46.apiserver.answers import Answer
+from kube46.apiserver.discovery import Discovery, Document
+from kube46.apiserver.kinds import KINDS
+from kube46.apiserver.openapi import OpenApi
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from kube46.apiserver.metrics import Metrics
+    from kube46.apiserver.requests import Request
+
+VERSION = "v1.37.2+kube46"
+HEALTH = ("healthz", "livez", "readyz")
+
+
+def version() -> dict[str, str]:
+    """The body of /version."""
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    return {
+        "major": "1", "minor": "37", "emulationMajor": "1", "emulationMinor": "37", "minCompatibilityMajor": "1",
+        "minCompatibilityMinor": "36", "gitVersion": VERSION, "gitCommit": "", "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z", "goVersion": "", "compiler": platform.python_implementation(),
+        "platform": f"linux/{machine}",
+    }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """Named health checks: each returns "" when well, else what is wrong."""
+
+    live: Mapping[str, Callable[[], str]]
+    ready: Mapping[str, Callable[[], str]]
+
+
+class Paths:
+    """Answers requests that name no resource."""
+
+    def __init__(self, checks: Checks, metrics: Metrics, address: str) -> None:
+        self._checks, self._metrics = checks, metrics
+        self._discovery, self._openapi = Discovery(KINDS, address), OpenApi(KINDS)
+
+    async def answer(self, request: Request) -> Answer:
+        """Dispatch by the path's first part."""
+        first, _, rest = request.path.strip("/").partition("/")
+        if request.method not in ("GET", "HEAD"):
+            raise statuses.no_such_resource() if first in ("api", "apis") else statuses.method_not_allowed()
+        if first in HEALTH:
+            return self._health(first, rest, request)
+        match first:
+            case "version":
+                return answers.json(version())
+            case "metrics":
+                return Answer(await asyncio.to_thread(self._metrics.text), content_type=self._metrics.content_type)
+            case "api" | "apis":
+                path = request.path.rstrip("/")
+                return _document(request, self._discovery.answer(path, request.accept))
+            case "openapi":
+                ask = self._openapi.answer  # built at first use
+                return _document(request, await asyncio.to_thread(ask, request.path, request.accept, request.query))
+            case "":
+                return answers.json({"paths": root_paths()})
+        raise statuses.no_such_resource()
+
+    def _health(self, which: str, name: str, request: Request) -> Answer:
+        checks = self._checks.live if which == "livez" else self._checks.ready
+        if which == "healthz":
+            checks = {**self._checks.live, **{n: c for n, c in checks.items() if n != "shutdown"}}
+        if name:
+            if name not in checks:
+                raise statuses.no_such_resource()
+            checks = {name: checks[name]}
+        excluded = request.query.get("exclude", "").split(",")
+        found = {name: check() for name, check in checks.items() if name not in excluded}
+        lines = [f"[+]{name} ok" if not problem else f"[-]{name} failed: {problem}" for name, problem in found.items()]
+        if any(found.values()):
+            return answers.text("\n".join([*lines, f"{which} check failed", ""]), 500)
+        if request.flag("verbose"):
+            return answers.text("\n".join([*lines, f"{which} check passed", ""]))
+        return answers.text("ok")
+
+
+def root_paths() -> list[str]:
+    """The paths that `GET /` lists."""
+    groups = sorted({kind.group for kind in KINDS if kind.group})
+    apis = [path for group in groups for path in (f"/apis/{group}", f"/apis/{group}/v1")]
+    return [
+        "/api",
+        "/api/v1",
+        "/apis",
+        *apis,
+        *(f"/{h}" for h in HEALTH),
+        "/metrics",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/version",
+    ]
+
+
+def _document(request: Request, document: Document | None) -> Answer:
+    if document is None:
+        raise statuses.no_such_resource()
+    headers = [(name.lower().encode(), value.encode()) for name, value in document.headers.items()]
+    if document.etag:
+        quoted = f'"{document.etag}"'.encode()
+        headers.append((b"etag", quoted))
+        if quoted in request.headers.get(b"if-none-match", b""):
+            return Answer(b"", 304, document.content_type.encode(), headers)
+    return Answer(document.body, document.status, document.content_type.encode(), headers)

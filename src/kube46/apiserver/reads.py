@@ -1,0 +1,170 @@
+"""Get and list: resourceVersion and resourceVersionMatch, selectors, pages that show one consistent state.
+
+Source: k8s.io/apiserver pkg/storage (GetList), the concepts page "Kubernetes API Concepts".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kube46.apiserver import statuses
+from kube46.apiserver.history import Compacted
+from kube46.apiserver.statuses import StatusError
+
+if TYPE_CHECKING:
+    from kube46.apiserver.kinds import Kind
+    from kube46.apiserver.selectors import Selector
+    from kube46.apiserver.storage import Store
+
+FUTURE_SECONDS = 3.0  # so long a read waits for a revision that does not exist yet
+EXPIRED = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+    "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
+    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
+    "deleted between the time the first chunk was returned and now may show up in the list."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a list asks for beside its selector: `revision` None means the newest."""
+
+    revision: int | None
+    exact: bool
+    limit: int
+    start: str  # keys after this one
+
+
+class _Token(msgspec.Struct):
+    """A continue token: the revision all pages show (-1: the newest, the list need not be consistent), the last key."""
+
+    rv: int
+    start: str
+
+
+def revision_of(text: str) -> int | None:
+    """A resourceVersion parameter; None for "" and "0", which ask for the newest (or any) state."""
+    if text in ("", "0"):
+        return None
+    if not text.isdecimal():
+        message = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise statuses.bad_request(message)
+    return int(text)
+
+
+def page_of(query: dict[str, str]) -> Page:
+    """The paging parameters of a list; refuses combinations that mean nothing, with Kubernetes' texts."""
+    match, token = query.get("resourceVersionMatch", ""), query.get("continue", "")
+    version = query.get("resourceVersion", "")
+    try:
+        limit = int(query.get("limit") or 0)
+    except ValueError:
+        raise statuses.bad_request(f"limit: Invalid value: {query['limit']!r}: must be an integer") from None
+    if match and (problem := _match_problem(match, version, token)):
+        message = f'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: {problem}'
+        raise StatusError(422, "Invalid", message, {"group": "meta.k8s.io", "kind": "ListOptions"})
+    if token:
+        if version not in ("", "0"):
+            raise statuses.bad_request("specifying resource version is not allowed when using continue")
+        decoded = _decode(token)
+        return Page(decoded.rv if decoded.rv > 0 else None, decoded.rv > 0, limit, decoded.start)
+    revision = revision_of(version)
+    # a first page at a named revision shows that revision, unless "not older" was asked for
+    exact = match == "Exact" or (not match and limit > 0 and revision is not None)
+    return Page(revision, exact, limit, "")
+
+
+def _match_problem(match: str, version: str, token: str) -> str:
+    if token:
+        return "Forbidden: resourceVersionMatch is forbidden when continue is provided"
+    if not version:
+        return "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"
+    if match not in ("Exact", "NotOlderThan"):
+        return f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan"'
+    if match == "Exact" and version == "0":
+        return 'Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+    return ""
+
+
+def _decode(token: str) -> _Token:
+    try:
+        return msgspec.json.decode(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)), type=_Token)
+    except (ValueError, binascii.Error, msgspec.DecodeError):
+        raise statuses.bad_request("continue key is not valid: it was not made by this server") from None
+
+
+def _encode(revision: int, start: str) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(_Token(revision, start))).decode().rstrip("=")
+
+
+async def fresh(store: Store, revision: int | None) -> None:
+    """Wait until a revision exists; raises 504 when it does not come."""
+    if revision is None or revision <= store.revision:
+        return
+    deadline = asyncio.get_running_loop().time() + FUTURE_SECONDS
+    while revision > store.revision:
+        if asyncio.get_running_loop().time() > deadline:
+            text = f"Too large resource version: {revision}, current: {store.revision}"
+            cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+            raise StatusError(504, "Timeout", text, {"causes": [cause], "retryAfterSeconds": 1}, retry_after=1)
+        await asyncio.sleep(0.02)
+
+
+async def listing(
+    store: Store, kind: Kind, namespace: str, selector: Selector, page: Page
+) -> tuple[list[bytes], dict[str, Any]]:
+    """The objects of a list and its metadata."""
+    await fresh(store, page.revision)
+    collection = store.collection(kind.plural)
+    shown = page.revision if page.exact and page.revision is not None else store.revision
+    if shown == store.revision and not page.limit and not page.start:
+        return _whole(store, kind, namespace, selector), {"resourceVersion": str(shown)}
+    try:
+        objects = collection.at(shown, namespace)
+    except Compacted as gone:
+        raise _expired(page, shown, gone.since, store.revision) from None
+    return _cut(objects, selector, page, shown)
+
+
+def _whole(store: Store, kind: Kind, namespace: str, selector: Selector) -> list[bytes]:
+    records = store.collection(kind.plural).records
+    if not selector:
+        return [records[key].value for key in store.collection(kind.plural).under(namespace)]
+    name = selector.only_name()
+    if name and (namespace or not kind.namespaced):
+        record = records.get(f"{namespace}/{name}" if kind.namespaced else name)
+        values = [] if record is None else [record.value]
+    else:
+        values = [records[key].value for key in store.collection(kind.plural).under(namespace)]
+    return [value for value in values if selector.matches(value)]
+
+
+def _cut(objects: dict[str, bytes], selector: Selector, page: Page, shown: int) -> tuple[list[bytes], dict[str, Any]]:
+    keys = [key for key in objects if key > page.start] if page.start else list(objects)
+    metadata: dict[str, Any] = {"resourceVersion": str(shown)}
+    found: list[bytes] = []
+    for index, key in enumerate(keys):
+        if selector and not selector.matches(objects[key]):
+            continue
+        found.append(objects[key])
+        if page.limit and len(found) == page.limit:
+            rest = len(keys) - index - 1
+            if rest:
+                metadata["continue"] = _encode(shown, key)
+                if not selector:
+                    metadata["remainingItemCount"] = rest
+            break
+    return found, metadata
+
+
+def _expired(page: Page, revision: int, since: int, current: int) -> StatusError:
+    if page.start:
+        token = _encode(-1, page.start)
+        return StatusError(410, "Expired", EXPIRED, metadata={"resourceVersion": str(current), "continue": token})
+    return statuses.gone(f"The resourceVersion for the provided list is too old: {revision} ({since})")

@@ -1,0 +1,200 @@
+"""The verbs on stored kinds: each turns a request into a call of reads, watches, writes or deletes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kube46.apiserver import deletes, fieldvalidation, patching, reads, selectors, statuses, watches
+from kube46.apiserver.answers import Answer
+from kube46.apiserver.negotiation import negotiate
+from kube46.apiserver.statuses import StatusError
+from kube46.apiserver.transactions import key_of
+from kube46.apiserver.views import View
+from kube46.apiserver.writes import Call
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from kube46.apiserver.requests import Request, Target
+    from kube46.apiserver.strategy import Object
+    from kube46.apiserver.writes import Registry
+
+JSON_TYPES = ("application/json", "text/json")
+YAML_TYPES = ("application/yaml", "text/yaml")
+PATCH_TYPES = ("application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json")
+
+
+class Resources:
+    """Answers requests for objects and collections."""
+
+    def __init__(self, registry: Registry, stopping: asyncio.Event) -> None:
+        self.registry = registry
+        self._store, self._stopping = registry.store, stopping
+        self.watching: dict[str, int] = {}  # plural → open watches, for the metrics
+
+    def view(self, request: Request, target: Target) -> View:
+        """The form in which this client sees this kind."""
+        form, include = negotiate(request.accept), request.query.get("includeObject", "")
+        return View(target.kind, self.registry.strategy(target.kind), form, include)
+
+    def call(self, request: Request, target: Target) -> Call:
+        """The write that a request asks for."""
+        dry_run = request.query.get("dryRun", "")
+        if dry_run not in ("", "All"):
+            text = f'dryRun: Unsupported value: "{dry_run}": supported values: "All"'
+            raise StatusError(422, "Invalid", f' "" is invalid: {text}', {})
+        return Call(
+            target.kind,
+            target.name,
+            target.namespace,
+            target.subresource,
+            request.user,
+            bool(dry_run),
+            request.warnings,
+        )
+
+    # Reading
+
+    async def get(self, request: Request, target: Target) -> Answer:
+        """GET of one object."""
+        view = self.view(request, target)
+        await reads.fresh(self._store, reads.revision_of(request.query.get("resourceVersion", "")))
+        record = self._store.get(target.kind.plural, key_of(target.namespace, target.name))
+        if record is None:
+            raise statuses.not_found(target.kind, target.name)
+        return self._answer(view.one(record.value), request)
+
+    async def list(self, request: Request, target: Target) -> Answer:
+        """GET of a collection."""
+        view, selector = self.view(request, target), _selector(request, target)
+        page = reads.page_of(request.query)
+        values, metadata = await reads.listing(self._store, target.kind, target.namespace, selector, page)
+        return self._answer(view.many(values, metadata), request)
+
+    async def watch(self, request: Request, target: Target) -> Answer:
+        """GET of a collection with watch=true."""
+        view, selector = self.view(request, target), _selector(request, target)
+        options = watches.Options.parse(request.query)
+        watch = watches.Watch(self._store, target.kind, target.namespace, selector, options, view, self._stopping)
+        await watch.prepare()
+        return Answer(stream=watch.stream())
+
+    # Writing
+
+    async def create(self, request: Request, target: Target) -> Answer:
+        """POST."""
+        view, call = self.view(request, target), self.call(request, target)
+        obj = await self.decode(request, target)
+        return self._written(view, await self.registry.create(call, obj), request, 201)
+
+    async def update(self, request: Request, target: Target) -> Answer:
+        """PUT."""
+        view, call = self.view(request, target), self.call(request, target)
+        obj, created = await self.registry.update(call, await self.decode(request, target))
+        return self._written(view, obj, request, 201 if created else 200)
+
+    async def patch(self, request: Request, target: Target) -> Answer:
+        """PATCH."""
+        view, call = self.view(request, target), self.call(request, target)
+        edit = await self.edit(request, target)
+        return self._written(view, await self.registry.change(call, edit), request)
+
+    async def delete(self, request: Request, target: Target) -> Answer:
+        """DELETE of one object."""
+        view, call = self.view(request, target), self.call(request, target)
+        options = await _delete_options(request)
+        call.dry_run = call.dry_run or options.dry_run
+        obj = await deletes.delete(self.registry, call, options)
+        if obj["kind"] == "Status":
+            return self._answer(view.finish(msgspec.json.encode(obj)), request)
+        return self._written(view, obj, request)
+
+    async def deletecollection(self, request: Request, target: Target) -> Answer:
+        """DELETE of a collection."""
+        view, call, selector = self.view(request, target), self.call(request, target), _selector(request, target)
+        options = await _delete_options(request)
+        call.dry_run = call.dry_run or options.dry_run
+        listing = await deletes.delete_all(self.registry, call, options, selector)
+        return self._answer(view.finish(msgspec.json.encode(listing)), request)
+
+    # Bodies
+
+    async def decode(self, request: Request, target: Target) -> Object:
+        """The object of a request's body, checked against its schema."""
+        return self._checked(
+            request, fieldvalidation.decode(await read_json(request), target.kind, validation(request))
+        )
+
+    def _checked(self, request: Request, decoded: fieldvalidation.Decoded) -> Object:
+        request.warnings += decoded.warnings
+        obj: Object = decoded.object
+        return obj
+
+    async def edit(self, request: Request, target: Target) -> Any:
+        """The function that a patch is: stored object in, changed object out."""
+        media = request.content_type
+        if media == "application/apply-patch+yaml":
+            text = "server-side apply is not supported by this server yet: use kubectl apply without --server-side"
+            raise StatusError(415, "UnsupportedMediaType", text, {})
+        if media not in PATCH_TYPES:
+            raise StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
+        body = await request.body()
+
+        def change(current: Object) -> Object:
+            patched = patching.apply_patch(media, body, current, target.kind, validation(request))
+            return self._checked(request, patched)
+
+        return change
+
+    def _written(self, view: View, obj: Object, request: Request, code: int = 200) -> Answer:
+        stored = {name: value for name, value in obj.items() if name not in ("kind", "apiVersion")}
+        return self._answer(view.one(msgspec.json.encode(stored)), request, code)
+
+    def _answer(self, body: bytes, request: Request, code: int = 200) -> Answer:
+        form = negotiate(request.accept)
+        return Answer(body, code, form.media_type.encode())
+
+
+def _selector(request: Request, target: Target) -> selectors.Selector:
+    query = request.query
+    return selectors.parse(target.kind, query.get("labelSelector", ""), query.get("fieldSelector", ""))
+
+
+def validation(request: Request) -> str:
+    """The fieldValidation parameter; the server's default is Warn."""
+    return request.query.get("fieldValidation") or "Warn"
+
+
+async def read_json(request: Request) -> bytes:
+    """A body as JSON; YAML is converted; raises 415 for anything else."""
+    media = request.content_type
+    if media not in JSON_TYPES + YAML_TYPES:
+        accepted = "application/json, application/yaml"
+        text = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
+        raise StatusError(415, "UnsupportedMediaType", text, {})
+    body = await request.body()
+    return from_yaml(body) if media in YAML_TYPES else body
+
+
+def from_yaml(body: bytes) -> bytes:
+    """YAML as JSON; raises 400."""
+    import yaml  # noqa: PLC0415  rarely asked for
+
+    try:
+        return msgspec.json.encode(yaml.load(body, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))  # noqa: S506  is safe
+    except (yaml.YAMLError, TypeError) as error:
+        raise statuses.bad_request(f"error converting YAML to JSON: {error}") from None
+
+
+async def _delete_options(request: Request) -> deletes.Options:
+    body = await request.body()
+    if not body.strip():
+        return deletes.Options.parse({}, request.query)
+    if request.content_type in YAML_TYPES:
+        body = from_yaml(body)
+    try:
+        return deletes.Options.parse(msgspec.json.decode(body, type=dict), request.query)
+    except msgspec.DecodeError as error:
+        raise statuses.bad_request(f"couldn't get version/kind; json parse error: {error}") from None

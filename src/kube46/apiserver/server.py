@@ -1,0 +1,217 @@
+"""The server as a whole: parts joined, TLS, sockets, start and graceful end. Read this file first."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import ssl
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from kube46.addresses.families import bracketed
+from kube46.addresses.prefixes import nth
+from kube46.apiserver import authentication, bootstrap, sockets
+from kube46.apiserver.app import Application
+from kube46.apiserver.authentication import Authenticator, TokenFileError
+from kube46.apiserver.certificates import Authority, write_private
+from kube46.apiserver.connections import Connection
+from kube46.apiserver.database import DataError
+from kube46.apiserver.kubelets import Credentials, Kubelets
+from kube46.apiserver.metrics import Metrics
+from kube46.apiserver.paths import Checks, Paths
+from kube46.apiserver.resources import Resources
+from kube46.apiserver.reviews import Reviews
+from kube46.apiserver.settings import Settings, SettingsError
+from kube46.apiserver.storage import Store
+from kube46.apiserver.strategies import STRATEGIES
+from kube46.apiserver.subresources import Subresources
+from kube46.apiserver.tokens import Signer
+from kube46.apiserver.writes import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from kube46.apiserver.strategy import User
+
+log = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 10  # requests under way at SIGTERM have so long
+NAMES = (
+    "localhost",
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+)
+
+
+async def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; raises SettingsError for what the flags can't mean."""
+    store = _open(settings)
+    store.start()
+    listening = sockets.passed(os.environ) or sockets.opened(settings.bind_address, settings.secure_port)
+    try:
+        server = _Server(settings, store)
+        await server.serve(listening)
+    finally:
+        await asyncio.to_thread(store.close)
+
+
+def _open(settings: Settings) -> Store:
+    try:
+        return Store(settings.data)
+    except DataError as error:
+        raise SettingsError(str(error)) from error
+
+
+class _Server:
+    """The joined parts."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings, self._store = settings, store
+        self._stopping, self._ready = asyncio.Event(), False
+        signer = Signer.load_or_create(_signing_key(settings), settings.service_account_issuer, settings.api_audiences)
+        authenticator = Authenticator(store, signer, _tokens(settings))
+        self._registry = Registry(store, STRATEGIES, settings.service_ranges, settings.node_ports)
+        resources = Resources(self._registry, self._stopping)
+        self._kubelets = Kubelets(store, _kubelet_credentials(settings))
+        metrics = Metrics(store.counts, lambda: resources.watching)
+        subresources = Subresources(resources, signer)
+        address = settings.advertise_address or _own_address(settings)
+        paths = Paths(self._checks(), metrics, bracketed(str(address), settings.secure_port))
+        reviews = Reviews(authenticator)
+        self._app = Application(authenticator, resources, subresources, reviews, self._kubelets, paths, metrics)
+
+    def _checks(self) -> Checks:
+        live = {"ping": lambda: "", "etcd": self._store.problem}
+        ready = {
+            **live,
+            "poststarthook/bootstrap": lambda: "" if self._ready else "not finished",
+            "shutdown": lambda: "the server is shutting down" if self._stopping.is_set() else "",
+        }
+        return Checks(live, ready)
+
+    async def serve(self, listening: list[socket.socket]) -> None:
+        """Answer requests until told to stop, then let those under way finish."""
+        config = uvicorn.Config(
+            self._app, http=Connection, ws="none", lifespan="off", loop="none", log_config=None, access_log=False,
+            server_header=False, timeout_keep_alive=75, timeout_graceful_shutdown=DRAIN_SECONDS,
+        )  # fmt: skip
+        config.load()
+        config.ssl = _tls(self._settings)
+        server = _Uvicorn(config)
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            log.info("stopping")
+            self._stopping.set()
+            self._store.wake_all()
+            self._kubelets.close()
+            server.should_exit = True
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+        port = self._settings.secure_port or listening[0].getsockname()[1]
+        await bootstrap.prepare(self._registry, self._cluster(port))
+        self._ready = True
+        for sock in listening:
+            log.info("listening address=%s port=%s", *sock.getsockname()[:2])
+        await server.serve(sockets=listening)
+
+    def _cluster(self, port: int) -> bootstrap.Cluster:
+        address = self._settings.advertise_address or _own_address(self._settings)
+        return bootstrap.Cluster(self._settings.service_ranges, address, port)
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn without its signal handlers: ours also end watches."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture nothing."""
+        yield
+
+
+def _tokens(settings: Settings) -> dict[bytes, User]:
+    if settings.token_auth_file is None:
+        return {}
+    try:
+        return authentication.read_tokens(settings.token_auth_file)
+    except OSError as error:
+        message = f"--token-auth-file {settings.token_auth_file}: {error.strerror}: name a readable file"
+        raise SettingsError(message) from error
+    except TokenFileError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _signing_key(settings: Settings) -> Path:
+    return settings.service_account_signing_key_file or settings.cert_dir / "sa.key"
+
+
+def _kubelet_credentials(settings: Settings) -> Credentials:
+    return Credentials(
+        settings.kubelet_client_certificate, settings.kubelet_client_key, settings.kubelet_certificate_authority
+    )
+
+
+def _own_address(settings: Settings) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The address others reach this host at, of the primary Service family; loopback when there is no route."""
+    version = settings.service_ranges[0].version
+    bound = ipaddress.ip_address(settings.bind_address)
+    if not bound.is_unspecified and bound.version == version:
+        return bound
+    family, probe, loopback = (
+        (socket.AF_INET, "192.0.2.1", "127.0.0.1") if version == 4 else (socket.AF_INET6, "2001:db8::1", "::1")
+    )
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect((probe, 9))  # sends nothing: the kernel picks the source address
+        except OSError:
+            return ipaddress.ip_address(loopback)
+        return ipaddress.ip_address(sock.getsockname()[0])
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    certificate, key = settings.tls_cert_file, settings.tls_private_key_file
+    if certificate is None or key is None:
+        certificate, key = _make_certificate(settings)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key)
+        if settings.client_ca_file is not None:
+            context.load_verify_locations(settings.client_ca_file)
+            context.verify_mode = ssl.CERT_OPTIONAL
+    except (OSError, ssl.SSLError) as error:
+        files = (
+            f"--tls-cert-file {certificate}, --tls-private-key-file {key}, --client-ca-file {settings.client_ca_file}"
+        )
+        message = f"{files}: {error}: give matching PEM files"
+        raise SettingsError(message) from error
+    return context
+
+
+def _make_certificate(settings: Settings) -> tuple[Path, Path]:
+    """A certificate for every name and address of this server, signed by the CA of --cert-dir."""
+    directory = settings.cert_dir
+    certificate, key = directory / "apiserver.crt", directory / "apiserver.key"
+    addresses = {"127.0.0.1", "::1", *(str(nth(prefix, 1)) for prefix in settings.service_ranges)}
+    addresses.add(str(settings.advertise_address or _own_address(settings)))
+    if not ipaddress.ip_address(settings.bind_address).is_unspecified:
+        addresses.add(settings.bind_address)
+    try:
+        authority = Authority.load_or_create(directory)
+        issued = authority.issue("kube-apiserver", (), NAMES, sorted(addresses), server=True)
+        certificate.write_bytes(issued[0])
+        write_private(key, issued[1])
+    except OSError as error:
+        message = f"--cert-dir {directory}: {error.strerror}: name a writable directory"
+        raise SettingsError(message) from error
+    return certificate, key

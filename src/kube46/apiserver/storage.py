@@ -1,0 +1,281 @@
+"""All objects, as JSON bytes in memory, and the way of a change: staged, made durable, then seen by readers.
+
+Everything here runs on the event loop; only `Database` has a thread. Readers see committed state only. A transaction
+reads committed state with all staged changes on top, so requests are served one after the other without waiting for
+the disk. When a commit fails (full disk), everything staged is dropped and every waiting request is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from bisect import bisect_left, insort
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kube46.apiserver.database import Batch, Database, Write
+from kube46.apiserver.history import Compacted, History
+from kube46.apiserver.statuses import StatusError
+from kube46.apiserver.transactions import Txn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+
+class Record(NamedTuple):
+    """A stored object: JSON without apiVersion and kind, its revision within."""
+
+    revision: int
+    value: bytes
+
+
+class Collection:
+    """The committed objects of one resource, ordered by key (`namespace/name`, or `name` when cluster-scoped)."""
+
+    def __init__(self, compacted: int = 0) -> None:
+        self.records: dict[str, Record] = {}
+        self.keys: list[str] = []
+        self.history = History(compacted)
+
+    def put(self, key: str, record: Record) -> None:
+        """Add or replace."""
+        if key not in self.records:
+            insort(self.keys, key)
+        self.records[key] = record
+
+    def drop(self, key: str) -> None:
+        """Remove, if present."""
+        if self.records.pop(key, None) is not None:
+            del self.keys[bisect_left(self.keys, key)]
+
+    def under(self, namespace: str) -> list[str]:
+        """The keys in a namespace; all keys for ""."""
+        if not namespace:
+            return self.keys
+        # "0" is the character after "/"
+        return self.keys[bisect_left(self.keys, f"{namespace}/") : bisect_left(self.keys, f"{namespace}0")]
+
+    def at(self, revision: int, namespace: str = "") -> dict[str, bytes]:
+        """The objects as they were at a revision, by key in order; raises Compacted."""
+        found = {key: self.records[key].value for key in self.under(namespace)}
+        later = self.history.since(revision)
+        for event in reversed(later):
+            if namespace and not event.key.startswith(f"{namespace}/"):
+                continue
+            if event.old is None:
+                found.pop(event.key, None)
+            else:
+                found[event.key] = event.old
+        return dict(sorted(found.items())) if later else found
+
+
+class _Staged(NamedTuple):
+    batch: Batch
+    future: asyncio.Future[None]
+
+
+class Store:
+    """The storage of the server; open one per data file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._database = Database(path)
+        compacted = self._database.compacted()
+        self._collections = {resource: Collection(since) for resource, since in compacted.items()}
+        self.memories: dict[str, Any] = {}  # indexes that strategies keep (Transaction.memory)
+        self._pools: dict[str, dict[str, str]] = {}  # with everything staged; only transactions read pools
+        self._committed_pools: dict[str, dict[str, str]] = {}
+        self._overlay: dict[tuple[str, str], Record | None] = {}
+        self._overlay_revisions: dict[tuple[str, str], int] = {}
+        self._pending: list[_Staged] = []
+        self._epoch = 0
+        self._problem = ""
+        self._trim: dict[str, int] = {}
+        self.revision = 1  # of the newest commit
+        self._load()
+        self.head = self.revision  # of the newest staged change
+
+    def _load(self) -> None:
+        for resource, key, revision, value in self._database.objects():
+            if resource.startswith("!"):
+                self._committed_pools.setdefault(resource[1:], {})[key] = value.decode()
+            else:
+                collection = self.collection(resource)
+                collection.records[key] = Record(revision, value)
+        for collection in self._collections.values():
+            collection.keys = sorted(collection.records)
+        for resource, event in self._database.events():
+            self.collection(resource).history.append(event)
+        self._pools = {name: dict(pool) for name, pool in self._committed_pools.items()}
+        self.revision = max(1, int(self._database.meta("revision") or 0))
+
+    def start(self) -> None:
+        """Begin to accept writes; needs the running event loop."""
+        loop = asyncio.get_running_loop()
+
+        def done(batches: list[Batch], error: Exception | None) -> None:
+            loop.call_soon_threadsafe(self._committed, batches, error)
+
+        self._database.start(done)
+
+    def close(self) -> None:
+        """Commit what is staged and close the file."""
+        self._database.close()
+
+    # Reading committed state
+
+    def collection(self, resource: str) -> Collection:
+        """The committed objects of a resource (its plural name)."""
+        if resource not in self._collections:
+            self._collections[resource] = Collection()
+        return self._collections[resource]
+
+    def get(self, resource: str, key: str) -> Record | None:
+        """One committed object."""
+        return self.collection(resource).records.get(key)
+
+    def counts(self) -> dict[str, int]:
+        """resource → number of its objects."""
+        return {resource: len(c.records) for resource, c in self._collections.items()}
+
+    def problem(self) -> str:
+        """Why writes are refused at present, or ""."""
+        return self._problem
+
+    def wake_all(self) -> None:
+        """Let every watcher look, because the server stops."""
+        for collection in self._collections.values():
+            collection.history.wake()
+
+    # Reading with everything staged on top, for transactions
+
+    def staged(self, resource: str, key: str) -> Record | None:
+        """One object as the next transaction sees it."""
+        if (resource, key) in self._overlay:
+            return self._overlay[resource, key]
+        return self.get(resource, key)
+
+    def staged_keys(self, resource: str, namespace: str = "") -> Iterator[str]:
+        """The keys of a resource as the next transaction sees them, in order."""
+        keys = self.collection(resource).under(namespace)
+        changed = {key: record for (name, key), record in self._overlay.items() if name == resource}
+        if not changed:
+            yield from tuple(keys)
+            return
+        prefix = f"{namespace}/" if namespace else ""
+        added = {key for key, record in changed.items() if record is not None and key.startswith(prefix)}
+        removed = {key for key, record in changed.items() if record is None}
+        yield from sorted((set(keys) | added) - removed)
+
+    def pool(self, name: str) -> Mapping[str, str]:
+        """A pool's names and their owners."""
+        return MappingProxyType(self._pools.get(name, {}))
+
+    # Writing
+
+    def begin(self) -> Txn:
+        """A transaction over the newest staged state; use it without awaiting, then `commit` it or drop it."""
+        return Txn(self)
+
+    async def commit(self, txn: Txn) -> None:
+        """Make a transaction durable, then visible; raises StatusError 507 or 500 when the disk refuses."""
+        writes = txn.writes()
+        if not writes:
+            return
+        if txn.base != self.head:  # a programming error: somebody awaited between begin and commit
+            message = f"transaction began at revision {txn.base}, storage is at {self.head}"
+            raise RuntimeError(message)
+        self.head = txn.revision
+        for write in writes:
+            self._stage(write)
+        trim, self._trim = self._trim, {}
+        batch = Batch(self._epoch, txn.revision, writes, trim)
+        staged = _Staged(batch, asyncio.get_running_loop().create_future())
+        self._pending.append(staged)
+        self._database.submit(batch)
+        # a client that goes away must not cancel what others' commits wait for
+        await asyncio.shield(staged.future)
+
+    def _stage(self, write: Write) -> None:
+        if write.resource.startswith("!"):
+            _put_in(self._pools, write)
+            return
+        place = write.resource, write.key
+        self._overlay[place] = None if write.value is None else Record(write.revision, write.value)
+        self._overlay_revisions[place] = write.revision
+
+    def _committed(self, batches: list[Batch], error: Exception | None) -> None:
+        if error is not None:
+            self._problem = str(error)
+            self._lost(error)
+            return
+        self._problem = ""
+        changed: set[str] = set()
+        for batch in batches:
+            for write in batch.writes:
+                self._publish(write)
+                changed.add(write.resource)
+            self.revision = batch.revision
+        for resource in changed:
+            if not resource.startswith("!"):
+                self._tell(resource)
+        for _ in batches:
+            future = self._pending.pop(0).future
+            if not future.done():
+                future.set_result(None)
+
+    def _publish(self, write: Write) -> None:
+        if write.event is None:
+            _put_in(self._committed_pools, write)
+            return
+        collection = self.collection(write.resource)
+        if write.value is None:
+            collection.drop(write.key)
+        else:
+            collection.put(write.key, Record(write.revision, write.value))
+        collection.history.append(write.event)
+        place = write.resource, write.key
+        if self._overlay_revisions.get(place) == write.revision:
+            del self._overlay[place], self._overlay_revisions[place]
+
+    def _tell(self, resource: str) -> None:
+        history = self.collection(resource).history
+        if cut := history.trim():
+            self._trim[resource] = cut
+        history.wake()
+
+    def _lost(self, error: Exception) -> None:
+        """Drop everything staged: it rests on writes that the disk refused."""
+        lost, self._pending = self._pending, []
+        self._epoch += 1
+        self._overlay.clear()
+        self._overlay_revisions.clear()
+        self.memories.clear()
+        self.head = self.revision
+        self._pools = {name: dict(pool) for name, pool in self._committed_pools.items()}
+        for staged in lost:
+            for resource, revision in staged.batch.trim.items():
+                self._trim.setdefault(resource, revision)
+            if not staged.future.done():
+                staged.future.set_exception(self._refusal(error))
+
+    def _refusal(self, error: Exception) -> StatusError:
+        if "full" in str(error):
+            text = f"the disk that holds {self.path} is full: nothing was written: free space, then try again"
+            return StatusError(507, "InsufficientStorage", text, {"causes": [{"message": str(error)}]}, retry_after=5)
+        text = f"Internal error occurred: {self.path} can't be written: {error}"
+        return StatusError(500, "InternalError", text, {"causes": [{"message": str(error)}]})
+
+
+def _put_in(pools: dict[str, dict[str, str]], write: Write) -> None:
+    pool = pools.setdefault(write.resource[1:], {})
+    if write.value is None:
+        pool.pop(write.key, None)
+    else:
+        pool[write.key] = write.value.decode()
+
+
+__all__ = ["Collection", "Compacted", "Record", "Store"]

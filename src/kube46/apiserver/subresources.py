@@ -1,0 +1,210 @@
+"""Subresources that are more than a part of their object: scale, binding, eviction, finalize, token."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+
+from kube46.api import errors
+from kube46.apiserver import answers, deletes, fieldvalidation, patching, statuses, tokens
+from kube46.apiserver.kinds import BY_PLURAL, SCALE, Kind
+from kube46.apiserver.resources import Resources, read_json, validation
+from kube46.apiserver.strategy import Object
+
+if TYPE_CHECKING:
+    from kube46.apiserver.answers import Answer
+    from kube46.apiserver.requests import Request, Target
+    from kube46.apiserver.tokens import Signer
+
+SCALE_KIND = Kind(SCALE.group, SCALE.version, "scales", SCALE.kind)
+
+
+class Subresources:
+    """Answers requests below an object's path, but status (resources) and those a kubelet answers (kubelets)."""
+
+    def __init__(self, resources: Resources, signer: Signer) -> None:
+        self._resources, self._registry, self._signer = resources, resources.registry, signer
+
+    async def answer(self, request: Request, target: Target) -> Answer:
+        """Dispatch by the subresource's name."""
+        handler = getattr(self, f"_{target.subresource}")
+        answer: Answer = await handler(request, target)
+        return answer
+
+    def _stored(self, target: Target) -> Object:
+        with self._registry.store.begin() as txn:
+            obj = txn.get(target.kind.plural, target.name, target.namespace)
+        if obj is None:
+            raise statuses.not_found(target.kind, target.name)
+        return obj
+
+    # scale
+
+    async def _scale(self, request: Request, target: Target) -> Answer:
+        if request.verb == "get":
+            return answers.json(_scale_of(self._stored(target)))
+        if request.verb == "update":
+            body = (await self._body(request, SCALE.group, SCALE.version, SCALE.kind)).object
+            return answers.json(_scale_of(await self._rescale(request, target, lambda _: body)))
+        media, patch = request.content_type, await request.body()
+        if media not in ("application/json-patch+json", "application/merge-patch+json"):
+            media = "application/merge-patch+json"
+
+        def patched(scale: Object) -> Object:
+            result: Object = patching.apply_patch(media, patch, scale, SCALE_KIND, validation(request)).object
+            return result
+
+        return answers.json(_scale_of(await self._rescale(request, target, patched)))
+
+    async def _rescale(self, request: Request, target: Target, new_scale: Any) -> Object:
+        call = self._resources.call(request, target)
+        call.subresource = ""
+
+        def edit(obj: Object) -> Object:
+            scale = new_scale(_scale_of(obj))
+            replicas = (scale.get("spec") or {}).get("replicas", 0)
+            if replicas < 0:
+                problem = errors.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
+                raise statuses.invalid(SCALE_KIND, target.name, [problem])
+            obj["spec"]["replicas"] = replicas
+            if version := (scale.get("metadata") or {}).get("resourceVersion"):
+                obj["metadata"]["resourceVersion"] = version
+            return obj
+
+        return await self._registry.change(call, edit)
+
+    # pods
+
+    async def _binding(self, request: Request, target: Target) -> Answer:
+        body = (await self._body(request, "", "v1", "Binding")).object
+        node = (body.get("target") or {}).get("name", "")
+        annotations = (body.get("metadata") or {}).get("annotations") or {}
+        call = self._resources.call(request, target)
+        if not node:
+            problem = errors.required("target.name")
+            raise statuses.invalid(Kind("", "v1", "bindings", "Binding"), target.name, [problem])
+
+        def bind(pod: Object) -> Object:
+            if pod["spec"].get("nodeName"):
+                text = f'pod {target.name} is already assigned to node "{pod["spec"]["nodeName"]}"'
+                raise statuses.conflict(BY_PLURAL["pods"], target.name, text)
+            if pod["metadata"].get("deletionTimestamp"):
+                text = f"pod {target.name} is being deleted, cannot be assigned to a host"
+                raise statuses.conflict(BY_PLURAL["pods"], target.name, text)
+            pod["spec"]["nodeName"] = node
+            if annotations:
+                pod["metadata"]["annotations"] = {**(pod["metadata"].get("annotations") or {}), **annotations}
+            return pod
+
+        await self._registry.change_directly(call, bind, _scheduled)
+        status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+        return answers.json(status, 201)
+
+    async def _eviction(self, request: Request, target: Target) -> Answer:
+        body = (await self._body(request, "policy", "v1", "Eviction")).object
+        options = deletes.Options.parse(body.get("deleteOptions") or {}, request.query)
+        call = self._resources.call(request, target)
+        call.dry_run = call.dry_run or options.dry_run
+        await deletes.delete(self._registry, call, options)
+        return answers.json(
+            {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201
+        )
+
+    # namespaces
+
+    async def _finalize(self, request: Request, target: Target) -> Answer:
+        call = self._resources.call(request, target)
+        obj, _ = await self._registry.update(call, await self._resources.decode(request, target))
+        return answers.json(obj)
+
+    # serviceaccounts
+
+    async def _token(self, request: Request, target: Target) -> Answer:
+        body = (await self._body(request, "authentication.k8s.io", "v1", "TokenRequest")).object
+        account, spec = self._stored(target), body.get("spec") or {}
+        seconds = int(spec.get("expirationSeconds") or tokens.DEFAULT_SECONDS)
+        if not tokens.LEAST_SECONDS <= seconds <= tokens.MOST_SECONDS:
+            limit = "may not specify a duration less than 10 minutes" if seconds < tokens.LEAST_SECONDS else "too long"
+            problem = errors.invalid("spec.expirationSeconds", seconds, limit)
+            raise statuses.invalid(Kind("authentication.k8s.io", "v1", "", "TokenRequest"), target.name, [problem])
+        subject = self._token_subject(target, account, spec.get("boundObjectRef") or {})
+        audiences = tuple(spec.get("audiences") or self._signer.audiences)
+        token, expires = self._signer.sign(subject, audiences, seconds)
+        body["metadata"] = {"name": target.name, "namespace": target.namespace, "creationTimestamp": _time(time.time())}
+        body["spec"] = {**spec, "audiences": list(audiences), "expirationSeconds": seconds}
+        body["status"] = {"token": token, "expirationTimestamp": _time(expires)}
+        return answers.json(body, 201)
+
+    def _token_subject(self, target: Target, account: Object, bound: dict[str, Any]) -> tokens.Subject:
+        uid = account["metadata"]["uid"]
+        if not bound:
+            return tokens.Subject(target.namespace, target.name, uid)
+        kind = BY_PLURAL.get(f"{str(bound.get('kind', '')).lower()}s")
+        if kind is None or kind.plural not in ("pods", "secrets", "nodes"):
+            text = f"cannot bind token for serviceaccount to type {bound.get('apiVersion', '')}/{bound.get('kind', '')}"
+            raise statuses.bad_request(text)
+        name = str(bound.get("name", ""))
+        with self._registry.store.begin() as txn:
+            obj = txn.get(kind.plural, name, target.namespace if kind.namespaced else "")
+        if obj is None:
+            raise statuses.not_found(kind, name)
+        found = obj["metadata"]["uid"]
+        if bound.get("uid") and bound["uid"] != found:
+            text = f"the UID in the bound object reference ({bound['uid']}) does not match the UID in record ({found})"
+            raise statuses.conflict(kind, name, f"{text}. The object might have been deleted and then recreated")
+        node = (obj.get("spec") or {}).get("nodeName", "") if kind.plural == "pods" else ""
+        if kind.plural == "pods" and (obj["spec"].get("serviceAccountName") or "default") != target.name:
+            raise statuses.bad_request(
+                f'cannot bind token for serviceaccount "{target.name}" to pod running with different serviceaccount name.'
+            )
+        return tokens.Subject(target.namespace, target.name, uid, kind.kind.lower(), name, found, node)
+
+    async def _body(self, request: Request, group: str, version: str, kind: str) -> fieldvalidation.Decoded:
+        decoded = fieldvalidation.decode_as(await read_json(request), group, version, kind, validation(request))
+        request.warnings += decoded.warnings
+        return decoded
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _scale_of(obj: Object) -> Object:
+    """The autoscaling/v1 Scale of a workload."""
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    selector = spec.get("selector") or {}
+    scale_status: Object = {"replicas": status.get("replicas", 0)}
+    if text := _selector_text(selector):
+        scale_status["selector"] = text
+    return {
+        "kind": "Scale", "apiVersion": "autoscaling/v1",
+        "metadata": {name: obj["metadata"][name] for name in kept if name in obj["metadata"]},
+        "spec": {"replicas": spec["replicas"]} if spec.get("replicas") else {}, "status": scale_status,
+    }  # fmt: skip
+
+
+def _selector_text(selector: Object) -> str:
+    """A selector as text, sorted by key, as metav1.LabelSelectorAsSelector prints it."""
+    terms = [(key, f"{key}={value}") for key, value in (selector.get("matchLabels") or {}).items()]
+    for expression in selector.get("matchExpressions") or ():
+        key, values = expression["key"], ",".join(sorted(expression.get("values") or ()))
+        forms = {
+            "Exists": key,
+            "DoesNotExist": f"!{key}",
+            "In": f"{key} in ({values})",
+            "NotIn": f"{key} notin ({values})",
+        }
+        terms.append((key, forms.get(expression["operator"], key)))
+    return ",".join(text for _, text in sorted(terms))
+
+
+def _scheduled(pod: Object) -> None:
+    """The PodScheduled condition that a binding sets."""
+    status = pod.setdefault("status", {})
+    others = [c for c in status.get("conditions") or () if c.get("type") != "PodScheduled"]
+    now = _time(time.time())
+    condition = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": now}
+    status["conditions"] = [*others, condition]

@@ -1,0 +1,184 @@
+"""Watch: a client's cursor through a resource's history, as a stream of JSON lines.
+
+Source: the concepts page "Kubernetes API Concepts", KEP-956 (bookmarks), KEP-3157 (sendInitialEvents).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kube46.apiserver import statuses
+from kube46.apiserver.history import Compacted
+from kube46.apiserver.reads import fresh, revision_of
+from kube46.apiserver.statuses import StatusError
+from kube46.apiserver.transactions import decode
+from kube46.apiserver.views import encode
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from kube46.apiserver.database import Event
+    from kube46.apiserver.kinds import Kind
+    from kube46.apiserver.selectors import Selector
+    from kube46.apiserver.storage import Store
+    from kube46.apiserver.views import View
+
+BOOKMARK_SECONDS = 60.0
+TIMEOUT_SECONDS = (1800, 3600)  # of a watch that names none: random between, so that they don't all end at once
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a watch asks for; `revision` None starts with what there is now."""
+
+    revision: int | None
+    any_revision: bool  # resourceVersion=0
+    bookmarks: bool
+    initial: bool | None  # sendInitialEvents
+    seconds: float
+
+    @classmethod
+    def parse(cls, query: dict[str, str]) -> Options:
+        """From the query; refuses what KEP-3157 refuses."""
+        bookmarks = query.get("allowWatchBookmarks", "").lower() in ("1", "true")
+        initial = {"true": True, "1": True, "false": False, "0": False}.get(query.get("sendInitialEvents", ""))
+        match = query.get("resourceVersionMatch", "")
+        if (problem := _problem(match, initial)) is not None:
+            message = f'ListOptions.meta.k8s.io "" is invalid: {problem}'
+            raise StatusError(422, "Invalid", message, {"group": "meta.k8s.io", "kind": "ListOptions"})
+        try:
+            seconds = float(query.get("timeoutSeconds") or 0)
+        except ValueError:
+            raise statuses.bad_request(f"timeoutSeconds: Invalid value: {query['timeoutSeconds']!r}") from None
+        version = query.get("resourceVersion", "")
+        # not for secrets: spreads the moments at which clients come back
+        seconds = seconds or random.uniform(*TIMEOUT_SECONDS)  # noqa: S311
+        return cls(revision_of(version), version == "0", bookmarks, initial, seconds)
+
+
+def _problem(match: str, initial: bool | None) -> str | None:
+    forbidden = "resourceVersionMatch: Forbidden: "
+    if initial is not None and match != "NotOlderThan":
+        if not match:
+            return f"{forbidden}sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        return f'resourceVersionMatch: Unsupported value: "{match}": supported values: "NotOlderThan"'
+    if initial is None and match:
+        return f"{forbidden}resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+    return None
+
+
+class Watch:
+    """One client's watch; iterate `stream` for the lines to send."""
+
+    def __init__(
+        self, store: Store, kind: Kind, namespace: str, selector: Selector, options: Options, view: View,
+        stopping: asyncio.Event,
+    ) -> None:  # fmt: skip
+        self._store, self._kind, self._selector = store, kind, selector
+        self._namespace, self._prefix = namespace, f"{namespace}/" if namespace else ""
+        self._options, self._view, self._stopping = options, view, stopping
+        self._history = store.collection(kind.plural).history
+        self._cursor = 0
+
+    async def prepare(self) -> None:
+        """Refuse before the answer begins: 410 for a revision that is gone, 504 for one that is not yet there."""
+        revision = self._options.revision
+        await fresh(self._store, revision)
+        if revision is not None and self._options.initial is not True and revision < self._history.compacted:
+            raise _too_old(revision, self._history.compacted)
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """The events, several lines at a time; ends at its time-out, at the server's end and when it falls behind."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._options.seconds
+        if (first := b"".join(self._initial())) or self._options.initial:
+            yield first
+        bookmark = loop.time() + BOOKMARK_SECONDS * random.uniform(0.8, 1.0)  # noqa: S311  spreads the load
+        while not self._stopping.is_set():
+            try:
+                events = self._history.since(self._cursor)
+            except Compacted as gone:
+                yield _error_line(_too_old(self._cursor, gone.since))
+                return
+            lines = [line for event in events if (line := self._line(event))]
+            if events:
+                self._cursor = events[-1].revision
+            if lines:
+                yield b"".join(lines)
+                continue
+            if loop.time() >= end:
+                break
+            if self._options.bookmarks and loop.time() >= bookmark:
+                bookmark = loop.time() + BOOKMARK_SECONDS
+                yield self._bookmark()
+            await self._wait(min(end, bookmark if self._options.bookmarks else end) - loop.time())
+        if self._options.bookmarks:
+            yield self._bookmark()
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._history.wait()
+        except TimeoutError:
+            pass
+
+    def _initial(self) -> list[bytes]:
+        """The present state as ADDED events, unless the client continues from a revision it knows."""
+        if self._options.revision is not None and self._options.initial is not True:
+            self._cursor = self._options.revision
+            return []
+        self._cursor = self._store.revision
+        if self._options.initial is False:
+            return []
+        collection = self._store.collection(self._kind.plural)
+        values = (collection.records[key].value for key in collection.under(self._namespace))
+        lines = [
+            self._framed("ADDED", value) for value in values if not self._selector or self._selector.matches(value)
+        ]
+        if self._options.initial and self._options.bookmarks:
+            lines.append(self._bookmark(initial=True))
+        return lines
+
+    def _line(self, event: Event) -> bytes:
+        """What this client is told of a change; leaving the selection is a deletion, entering it an addition."""
+        if not event.key.startswith(self._prefix):
+            return b""
+        if not self._selector:
+            return self._framed(event.type, event.value)
+        was = event.old is not None and self._selector.matches(event.old)
+        if event.type == "DELETED":
+            return self._framed("DELETED", event.value) if was else b""
+        if self._selector.matches(event.value):
+            return self._framed("MODIFIED" if was else "ADDED", event.value)
+        if was and event.old is not None:
+            return self._framed("DELETED", _at_revision(event.old, event.revision))
+        return b""
+
+    def _framed(self, kind: str, value: bytes) -> bytes:
+        return b'{"type":"%b","object":%b}\n' % (kind.encode(), self._view.event(value))
+
+    def _bookmark(self, *, initial: bool = False) -> bytes:
+        """An empty object whose resourceVersion says how far the client has seen everything."""
+        self._cursor = max(self._cursor, self._store.revision)
+        meta: dict[str, object] = {"resourceVersion": str(self._cursor), "creationTimestamp": None}
+        if initial:
+            meta["annotations"] = {INITIAL_EVENTS_END: "true"}
+        return b'{"type":"BOOKMARK","object":%b}\n' % self._view.bookmark(meta)
+
+
+def _at_revision(value: bytes, revision: int) -> bytes:
+    obj = decode.decode(value)
+    obj["metadata"]["resourceVersion"] = str(revision)
+    return encode(obj)
+
+
+def _too_old(revision: int, since: int) -> StatusError:
+    return statuses.gone(f"too old resource version: {revision} ({since})")
+
+
+def _error_line(error: StatusError) -> bytes:
+    return b'{"type":"ERROR","object":%b}\n' % encode(error.body())

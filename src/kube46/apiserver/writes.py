@@ -1,0 +1,304 @@
+"""Create, update and patch: steps in Kubernetes' order (semantics S1.1.1, S1.1.2), rules by the strategies.
+
+Each write computes its change on the event loop without waiting, then waits for the disk. So no other request can come
+between reading an object and staging its successor, and a patch never meets a conflict of its own making.
+"""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kube46.api import errors
+from kube46.apiserver import statuses
+from kube46.apiserver.authorization import admit
+from kube46.apiserver.kinds import BY_PLURAL, Kind
+from kube46.apiserver.strategy import Context, Object, Strategy, User
+from kube46.apiserver.transactions import now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from kube46.addresses.families import Prefix
+    from kube46.apiserver.storage import Store
+    from kube46.apiserver.transactions import Txn
+
+# metadata that /status may change (the rest stays as stored)
+STATUS_META = ("labels", "annotations", "finalizers", "ownerReferences", "managedFields")
+SYSTEM_META = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink")
+
+
+@dataclass(slots=True)
+class Call:
+    """One write: what it aims at and under which conditions."""
+
+    kind: Kind
+    name: str = ""
+    namespace: str = ""
+    subresource: str = ""
+    user: User = field(default_factory=lambda: User("system:apiserver", ("system:masters",)))
+    dry_run: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+
+class Registry:
+    """The stored objects behind their kinds' rules."""
+
+    def __init__(
+        self,
+        store: Store,
+        strategies: Mapping[str, Strategy],
+        service_ranges: tuple[Prefix, ...] = (),
+        node_ports: range = range(30000, 32768),
+    ) -> None:
+        self.store = store
+        self._strategies = strategies
+        self._base = strategies.get("*", Strategy())
+        self._ranges, self._node_ports = service_ranges, node_ports
+
+    def strategy(self, kind: Kind) -> Strategy:
+        """The rules of a kind."""
+        return self._strategies.get(kind.plural, self._base)
+
+    def context(self, call: Call, txn: Txn) -> Context:
+        """What the hooks of this write are given."""
+        return Context(
+            txn, call.kind, call.name, call.namespace, call.subresource, call.dry_run, call.user, self._ranges,
+            self._node_ports,
+        )  # fmt: skip
+
+    async def finish(self, call: Call, txn: Txn) -> None:
+        """Commit, or throw a dry run away."""
+        if call.dry_run:
+            txn.abandon()
+        else:
+            await self.store.commit(txn)
+
+    def view(self, call: Call, obj: Object) -> Object:
+        """An object as its writer is answered."""
+        shown = {"kind": call.kind.kind, "apiVersion": call.kind.api_version, **obj}
+        if call.subresource != "status":
+            self.strategy(call.kind).on_read(shown)
+        return shown
+
+    # Create
+
+    async def create(self, call: Call, obj: Object) -> Object:
+        """Store a new object and return it; with generateName, another suffix is tried when one is taken."""
+        meta = obj.setdefault("metadata", {})
+        _check_namespace(call, meta)
+        generate = meta.get("generateName") if not meta.get("name") else None
+        for attempt in range(8 if generate else 1):
+            body = copy.deepcopy(obj) if generate else obj
+            if generate:
+                body["metadata"]["name"] = self.strategy(call.kind).generate_name(generate)
+            try:
+                with self.store.begin() as txn:
+                    made = self._create(call, body, txn)
+            except statuses.StatusError as error:
+                if error.reason != "AlreadyExists" or not generate or attempt == 7:
+                    raise
+            else:
+                await self.finish(call, txn)
+                return self.view(call, made)
+        raise AssertionError
+
+    def _create(self, call: Call, obj: Object, txn: Txn) -> Object:
+        kind, strategy, meta = call.kind, self.strategy(call.kind), obj["metadata"]
+        call.name = str(meta.get("name") or "")
+        if kind.namespaced:
+            meta["namespace"] = call.namespace
+            self._check_namespace_lives(call, txn)
+        strategy.default(obj)
+        for name in (*SYSTEM_META, "resourceVersion", "uid"):
+            meta.pop(name, None)
+        meta.update(uid=str(uuid.uuid4()), creationTimestamp=now(), **({"generation": 1} if kind.generation else {}))
+        if kind.has_status and not strategy.keeps_status_on_create:
+            obj.pop("status", None)
+        if kind.plural == "namespaces":
+            _fill_namespace(obj)
+        admit(call.user, kind, call.subresource, call.name, obj)
+        context = self.context(call, txn)
+        strategy.prepare_create(obj, context)
+        problems = strategy.validate_create(obj, context)
+        if not call.name and not problems:
+            problems = [errors.required("metadata.name", "name or generateName is required")]
+        if problems:
+            raise statuses.invalid(kind, call.name, problems)
+        call.warnings += strategy.warnings(obj, None)
+        return txn.create(kind.plural, obj)
+
+    def _check_namespace_lives(self, call: Call, txn: Txn) -> None:
+        namespace = txn.get("namespaces", call.namespace)
+        if namespace is None:
+            raise statuses.not_found(BY_PLURAL["namespaces"], call.namespace)
+        if namespace["metadata"].get("deletionTimestamp"):
+            where = f"namespace {call.namespace}"
+            cause = {
+                "reason": "NamespaceTerminating",
+                "message": f"{where} is being terminated",
+                "field": "metadata.namespace",
+            }
+            text = f"unable to create new content in {where} because it is being terminated"
+            raise statuses.forbidden(call.kind, call.name, text, [cause])
+
+    # Update
+
+    async def update(self, call: Call, obj: Object) -> tuple[Object, bool]:
+        """Replace an object (or create it, where its kind allows); returns it and whether it was created."""
+        meta = obj.setdefault("metadata", {})
+        _check_namespace(call, meta)
+        if not meta.get("name"):
+            meta["name"] = call.name
+        if meta["name"] != call.name:
+            text = f"the name of the object ({meta['name']}) does not match the name on the URL ({call.name})"
+            raise statuses.bad_request(text)
+        with self.store.begin() as txn:
+            old = txn.get(call.kind.plural, call.name, call.namespace)
+            made = self._replace_or_create(call, obj, old, txn)
+        await self.finish(call, txn)
+        return self.view(call, made), old is None
+
+    def _replace_or_create(self, call: Call, obj: Object, old: Object | None, txn: Txn) -> Object:
+        if old is not None:
+            return self.replace(call, obj, old, txn)
+        if not self.strategy(call.kind).create_on_update or call.subresource:
+            raise statuses.not_found(call.kind, call.name)
+        if uid := obj["metadata"].get("uid"):
+            raise statuses.conflict(
+                call.kind, call.name, f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
+            )
+        return self._create(call, obj, txn)
+
+    async def change(self, call: Call, edit: Callable[[Object], Object]) -> Object:
+        """Apply a function (a patch) to a copy of the stored object and store the result."""
+        with self.store.begin() as txn:
+            old = txn.get(call.kind.plural, call.name, call.namespace)
+            if old is None:
+                raise statuses.not_found(call.kind, call.name)
+            current = {"kind": call.kind.kind, "apiVersion": call.kind.api_version, **copy.deepcopy(old)}
+            new = edit(current)
+            meta = new.get("metadata")
+            if not isinstance(meta, dict) or meta.get("name") != call.name:
+                name = meta.get("name", "") if isinstance(meta, dict) else ""
+                raise statuses.bad_request(
+                    f"the name of the object ({name}) does not match the name on the URL ({call.name})"
+                )
+            made = self.replace(call, new, old, txn)
+        await self.finish(call, txn)
+        return self.view(call, made)
+
+    async def change_directly(self, call: Call, *edits: Callable[[Object], Object | None]) -> Object:
+        """Change a copy of the stored object in place, past its kind's rules (bindings), and store the result."""
+        with self.store.begin() as txn:
+            obj = txn.get(call.kind.plural, call.name, call.namespace)
+            if obj is None:
+                raise statuses.not_found(call.kind, call.name)
+            before = copy.deepcopy(obj)
+            for edit in edits:
+                edit(obj)
+            self._put(call, obj, before, self.context(call, txn), txn)
+        await self.finish(call, txn)
+        return self.view(call, obj)
+
+    def replace(self, call: Call, new: Object, old: Object, txn: Txn) -> Object:
+        """The steps of an update within a transaction; an update that changes nothing writes nothing."""
+        kind, strategy = call.kind, self.strategy(call.kind)
+        new.pop("kind", None)
+        new.pop("apiVersion", None)
+        strategy.default(new)
+        _check_preconditions(call, new["metadata"], old["metadata"])
+        new = _carry_over(call, new, old)
+        admit(call.user, kind, call.subresource, call.name, new)
+        context = self.context(call, txn)
+        strategy.prepare_update(new, old, context)
+        problems = strategy.validate_update(new, old, context)
+        if problems:
+            raise statuses.invalid(kind, call.name, problems)
+        call.warnings += strategy.warnings(new, old)
+        return self._put(call, new, old, context, txn)
+
+    def _put(self, call: Call, new: Object, old: Object, context: Context, txn: Txn) -> Object:
+        meta = new["metadata"]
+        meta["resourceVersion"] = old["metadata"]["resourceVersion"]
+        if call.kind.generation and _desire(call.kind, new) != _desire(call.kind, old):
+            meta["generation"] = int(meta.get("generation", 0)) + 1
+        if meta.get("deletionTimestamp") and self.may_go(call.kind, new):
+            txn.delete(call.kind.plural, call.name, call.namespace)
+            self.strategy(call.kind).after_delete(new, context)
+            return new
+        return new if new == old else txn.update(call.kind.plural, new)
+
+    def may_go(self, kind: Kind, obj: Object) -> bool:
+        """Whether an object that is being deleted has nothing more to wait for."""
+        meta = obj["metadata"]
+        if meta.get("finalizers"):
+            return False
+        if kind.plural == "namespaces":
+            return not (obj.get("spec") or {}).get("finalizers")
+        return not meta.get("deletionGracePeriodSeconds")
+
+
+def _desire(kind: Kind, obj: Object) -> Object:
+    """The part whose changes metadata.generation counts."""
+    desire: Object = {k: v for k, v in obj.items() if k not in ("metadata", "status")}
+    if kind.generation_labels:
+        desire["labels"] = obj["metadata"].get("labels") or {}
+    return desire
+
+
+def _check_namespace(call: Call, meta: dict[str, Any]) -> None:
+    if meta.get("namespace") and meta["namespace"] != call.namespace:
+        if call.kind.namespaced:
+            text = "the namespace of the provided object does not match the namespace sent on the request"
+            raise statuses.bad_request(text)
+        meta.pop("namespace")
+    if call.kind.namespaced:
+        meta["namespace"] = call.namespace
+
+
+def _check_preconditions(call: Call, meta: dict[str, Any], stored: dict[str, Any]) -> None:
+    uid, version = meta.get("uid"), meta.get("resourceVersion")
+    if uid and uid != stored["uid"]:
+        text = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stored['uid']}"
+        raise statuses.conflict(call.kind, call.name, text)
+    if version and version not in ("0", stored["resourceVersion"]):
+        raise statuses.conflict(call.kind, call.name)
+
+
+def _carry_over(call: Call, new: Object, old: Object) -> Object:
+    """What the server decides stays as stored; /status changes only status and some metadata, others never status."""
+    stored: dict[str, Any] = old["metadata"]
+    if call.subresource == "status":
+        meta = new["metadata"]
+        merged = copy.deepcopy(old)
+        merged["metadata"] = {k: v for k, v in merged["metadata"].items() if k not in STATUS_META}
+        merged["metadata"] |= {k: meta[k] for k in STATUS_META if meta.get(k)}
+        merged.pop("status", None)
+        if "status" in new:
+            merged["status"] = new["status"]
+        return merged
+    meta = new["metadata"]
+    meta["uid"] = stored["uid"]
+    for name in SYSTEM_META:
+        meta.pop(name, None)
+        if name in stored:
+            meta[name] = stored[name]
+    if call.kind.plural == "namespaces" and call.subresource != "finalize":
+        new["spec"] = copy.deepcopy(old.get("spec", {}))
+    if call.kind.has_status:
+        new.pop("status", None)
+        if "status" in old:
+            new["status"] = copy.deepcopy(old["status"])
+    return new
+
+
+def _fill_namespace(obj: Object) -> None:
+    """What NamespaceStrategy and the label defaulting of namespaces put into a new one."""
+    meta = obj["metadata"]
+    meta["labels"] = {**(meta.get("labels") or {}), "kubernetes.io/metadata.name": meta.get("name", "")}
+    spec = obj.setdefault("spec", {})
+    spec["finalizers"] = sorted({*(spec.get("finalizers") or ()), "kubernetes"}, key=lambda f: f != "kubernetes")
+    obj["status"] = {"phase": "Active"}
