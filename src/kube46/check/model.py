@@ -67,7 +67,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Responder:
-    """A responding pod on a node, and the Service that has it as its only endpoint. `asks`: probes start from it, too."""
+    """A responding pod on a node, and the Service with it as its only endpoint. `asks`: probes start there, too."""
 
     pod: str
     node: str
