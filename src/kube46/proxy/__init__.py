@@ -1,1 +1,1 @@
-"""Part: Services into nftables, both families in one table."""
+"""Part: Services → nftables. One `inet` table of shared maps; a change is only elements, of both families at once."""

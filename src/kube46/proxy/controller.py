@@ -1,0 +1,158 @@
+"""Joins watch, rules and drivers: what changed since the last pass becomes one transaction.
+
+A pass looks only at Services that changed, or all of them when the node did. Killed at any moment it starts again from
+the objects and the table it finds; nothing is flushed on the way in or out.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from datetime import UTC, datetime
+
+from kube46.api.objects import EndpointSlice, Node, Service, ServiceCIDR
+from kube46.api.resources import ENDPOINT_SLICES, NODES, SERVICE_CIDRS, SERVICES
+from kube46.kubernetes.caches import Cache, Caches
+from kube46.kubernetes.client import Client
+from kube46.kubernetes.queues import Trigger
+from kube46.nftables import Nft, NftError
+from kube46.proxy import conntrack, metrics, nftables, sysctls
+from kube46.proxy.claims import NOBODY, NOTHING, Changes, Claims, Owner, merge
+from kube46.proxy.flows import stale_flows
+from kube46.proxy.nftables import ProxyTable
+from kube46.proxy.rules import service_elements, static_elements
+from kube46.proxy.settings import Settings, node_view
+
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
+log = logging.getLogger(__name__)
+
+
+async def run(settings: Settings, client: Client, caches: Caches) -> None:
+    """Keep the node's table as the cluster's Services want it, until cancelled. The table stays when this ends."""
+    nft = Nft()
+    try:
+        proxy = Proxy(settings, caches, nft)
+        await caches.synced()
+        for table in await nftables.other_proxies(nft):
+            log.warning("Another Service proxy works on this node, stop it and delete its table table=%s", table)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(proxy.trigger.run(proxy.sync, settings.min_sync_period))
+            group.create_task(proxy.resync_now_and_then())
+    finally:
+        nft.close()
+
+
+async def clean() -> None:
+    """Remove all that the part has put on the node: it is turned off here."""
+    nft = Nft()
+    try:
+        await nftables.clean(nft)
+    finally:
+        nft.close()
+
+
+class Proxy:
+    """One node's proxy: the objects by Service, the claims made from them, and the table."""
+
+    def __init__(self, settings: Settings, caches: Caches, nft: Nft) -> None:
+        self.trigger = Trigger("proxy")
+        self._settings = settings
+        self._services: Cache[Service] = caches.of(SERVICES)
+        self._slices: Cache[EndpointSlice] = caches.of(ENDPOINT_SLICES)
+        self._nodes: Cache[Node] = caches.of(NODES, fields=f"metadata.name={settings.node_name}")
+        self._cidrs: Cache[ServiceCIDR] = caches.of(SERVICE_CIDRS)
+        self._slice_names: dict[Owner, set[Owner]] = defaultdict(set)
+        self._claims = Claims()
+        self._table = ProxyTable(nft, settings)
+        self._view = node_view(None, settings)
+        self._dirty: set[Owner] = set()
+        self._node_changed = True
+        self._pending: Changes = {}
+        self._trigger_times: list[str] = []
+        self._started = datetime.now(UTC)
+        self._services.listen(self._service_changed)
+        self._slices.listen(self._slice_changed)
+        self._nodes.listen(self._surroundings_changed)
+        self._cidrs.listen(self._surroundings_changed)
+        self.trigger.set()
+
+    def _service_changed(self, old: Service | None, new: Service | None) -> None:
+        self._dirty.add((new or old).key)  # type: ignore[union-attr]  # one of them is there
+        metrics.SERVICE_CHANGES.inc()
+        self.trigger.set()
+
+    def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
+        for part in filter(None, (old, new)):
+            owner = (part.metadata.namespace, part.metadata.labels.get(SERVICE_NAME_LABEL, ""))
+            if part is new and owner[1]:
+                self._slice_names[owner].add(part.key)
+            else:
+                self._slice_names[owner].discard(part.key)
+            self._dirty.add(owner)
+        if new is not None and (changed := new.metadata.annotations.get(TRIGGER_TIME)):
+            self._trigger_times.append(changed)
+        metrics.ENDPOINT_CHANGES.inc()
+        self.trigger.set()
+
+    def _surroundings_changed(self, old: object, new: object) -> None:
+        self._node_changed = True
+        self.trigger.set()
+
+    async def sync(self) -> None:
+        """One pass. Raises NftError when the kernel refuses it; what was to be done is done by the next."""
+        with metrics.SYNC_SECONDS.time():
+            await self._decide()
+            times, self._trigger_times = self._trigger_times, []
+            try:
+                done = await self._table.apply(self._pending, self._claims, self._view)
+            except NftError:
+                metrics.SYNC_FAILURES.inc()
+                raise
+            self._pending = {}
+        metrics.LAST_SYNC.set_to_current_time()
+        metrics.ELEMENTS.set(len(self._claims))
+        self._observe(times)
+        if flows := stale_flows(done, self._claims):
+            metrics.FLOWS_FORGOTTEN.inc(await asyncio.to_thread(conntrack.forget, flows))
+
+    async def _decide(self) -> None:
+        """Bring the claims up to date with the objects, and gather what that changes."""
+        if self._node_changed:
+            self._node_changed = False
+            await self._look_at_node()
+        dirty, self._dirty = self._dirty, set()
+        for owner in dirty:
+            service = self._services.get(owner)
+            before = self._claims.of(owner)
+            slices = [self._slices[key] for key in sorted(self._slice_names.get(owner, ())) if key in self._slices]
+            claims = NOTHING if service is None else service_elements(service, slices, self._view, before)
+            merge(self._pending, self._claims.replace(owner, claims))
+            if not self._slice_names.get(owner):
+                self._slice_names.pop(owner, None)
+
+    async def _look_at_node(self) -> None:
+        view = node_view(self._nodes.get(("", self._settings.node_name)), self._settings)
+        if view.families != self._view.families:
+            await asyncio.to_thread(sysctls.prepare, view.families)
+        if (view.name, view.zone) != (self._view.name, self._view.zone):
+            self._dirty.update(self._services)
+        self._view = view
+        merge(self._pending, self._claims.replace(NOBODY, static_elements(view, self._cidrs.values())))
+
+    def _observe(self, times: list[str]) -> None:
+        """Report how long the changes of endpoints took, but for those from before we started."""
+        now = datetime.now(UTC)
+        for text in times:
+            try:
+                changed = datetime.fromisoformat(text)
+            except ValueError:
+                continue
+            if changed.tzinfo is not None and changed >= self._started:
+                metrics.NETWORK_PROGRAMMING_SECONDS.observe(max(0.0, (now - changed).total_seconds()))
+
+    async def resync_now_and_then(self) -> None:
+        """Read the table every `resync_period` seconds: somebody else may have changed it."""
+        while True:
+            await asyncio.sleep(self._settings.resync_period)
+            self._table.distrust()
+            self.trigger.set()

@@ -1,0 +1,113 @@
+"""Which endpoints a Service port uses on this node, in one family (semantics 5.2, K-6 to K-9). Pure.
+
+Source: KEP-1669 (terminating endpoints), KEP-2433 (topology hints), pkg/proxy/topology.go.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+
+from kube46.addresses.families import Family
+from kube46.api.objects import Endpoint, EndpointSlice, ServicePort
+from kube46.proxy.settings import NodeView
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Backends (`address . port`) for a Service port; `local` are those of this node, for the policies Local.
+
+    `known` tells "no endpoint anywhere", which is refused, from "none that the policy allows", which is dropped.
+    """
+
+    cluster: tuple[str, ...] = ()
+    local: tuple[str, ...] = ()
+    own_addresses: tuple[str, ...] = ()
+    known: bool = False
+
+
+@functools.lru_cache(maxsize=65536)
+def address_text(text: str, family: Family) -> str | None:
+    """The canonical text of an address of the family, or None: only what this returns may be written to nftables."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if address.version != family.version or (isinstance(address, IPv6Address) and address.scope_id is not None):
+        return None
+    return str(address)
+
+
+def choose(port: ServicePort, slices: Iterable[EndpointSlice], family: Family, node: NodeView) -> Choice:
+    """The backends of a Service port in one family; see K-6, K-7 and K-8 for the fallbacks."""
+    found = _backends(port, slices, family)
+    ready = {backend: end for backend, end in found.items() if _is(end.conditions.ready, True)}
+    leaving = {
+        backend: end
+        for backend, end in found.items()
+        if _is(end.conditions.serving, True) and _is(end.conditions.terminating, False)
+    }
+    cluster = _nearby(ready, node) or leaving
+    local = _of_node(ready, node) or _of_node(leaving, node)
+    own = {backend.partition(" ")[0] for backend in (*_of_node(cluster, node), *local)}
+    return Choice(tuple(sorted(cluster)), tuple(sorted(local)), tuple(sorted(own)), bool(ready or leaving))
+
+
+def _is(condition: bool | None, default: bool) -> bool:
+    return default if condition is None else condition
+
+
+def _backends(port: ServicePort, slices: Iterable[EndpointSlice], family: Family) -> dict[str, Endpoint]:
+    """Every endpoint by `address . port`. Of two with the same text the one that isn't terminating counts."""
+    found: dict[str, Endpoint] = {}
+    for part in slices:
+        if part.address_type != family:
+            continue
+        for number in _port_numbers(port, part):
+            for end in part.endpoints or ():
+                address = address_text(end.addresses[0], family) if end.addresses else None
+                if address is None:
+                    continue
+                backend = f"{address} . {number}"
+                if backend not in found or _is(found[backend].conditions.terminating, False):
+                    found[backend] = end
+    return found
+
+
+def _port_numbers(port: ServicePort, part: EndpointSlice) -> list[int]:
+    return [
+        candidate.port
+        for candidate in part.ports or ()
+        if candidate.port
+        and 0 < candidate.port < 65536
+        and (candidate.name or "") == port.name
+        and (candidate.protocol or "TCP") == port.protocol
+    ]
+
+
+def _of_node(ends: dict[str, Endpoint], node: NodeView) -> dict[str, Endpoint]:
+    return {backend: end for backend, end in ends.items() if end.node_name == node.name}
+
+
+def _nearby(ready: dict[str, Endpoint], node: NodeView) -> dict[str, Endpoint]:
+    """Those hinted at this node, else at its zone; all of them when one lacks the hint or none names us (K-8)."""
+    for ours, hinted in ((node.name, _node_hints), (node.zone, _zone_hints)):
+        if ours and ready and all(hinted(end) for end in ready.values()):
+            near = _hinted_at(ours, ready, hinted)
+            if near:
+                return near
+    return ready
+
+
+def _hinted_at(
+    ours: str, ready: dict[str, Endpoint], hinted: Callable[[Endpoint], Sequence[str]]
+) -> dict[str, Endpoint]:
+    return {backend: end for backend, end in ready.items() if ours in hinted(end)}
+
+
+def _node_hints(end: Endpoint) -> Sequence[str]:
+    return [hint.name for hint in end.hints.for_nodes or ()] if end.hints else ()
+
+
+def _zone_hints(end: Endpoint) -> Sequence[str]:
+    return [hint.name for hint in end.hints.for_zones or ()] if end.hints else ()

@@ -1,0 +1,66 @@
+"""Which tracked connections a change makes stale: endless protocols' ones to endpoints that went (K-17). Pure.
+
+A UDP client that keeps its port keeps its connection-tracking entry alive for ever, also when the endpoint it was
+translated to is gone (kubernetes#139628); TCP notices by itself. A node port's datagrams that came before its Service
+were tracked untranslated and must be forgotten too.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from kube46.addresses.families import Address, Family
+from kube46.proxy.claims import Changes, Claims
+from kube46.proxy.layout import LOCAL
+
+ENDLESS = {"udp": 17, "sctp": 132}
+"""Protocols whose entries live as long as packets come, and their numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Tracked connections of one frontend: to an endpoint, or (`endpoint` None) to where they asked, untranslated."""
+
+    family: Family
+    protocol: int
+    address: Address | None
+    """The destination before translation; None: any (a node port)."""
+    port: int
+    endpoint: tuple[Address, int] | None
+
+
+def stale_flows(changes: Changes, desired: Claims) -> set[Flow]:
+    """The flows to forget after these changes have been carried out."""
+    staying: dict[tuple[str, str], set[str]] = {}
+    found: set[Flow] = set()
+    for (name, key), change in changes.items():
+        if "-backend" in name and change.old is not None:
+            frontend = key.rpartition(" . ")[0]
+            if not _is_endless(frontend):
+                continue
+            if (name, frontend) not in staying:
+                staying[name, frontend] = set(_backends(desired, name, frontend))
+            if change.old not in staying[name, frontend]:
+                address, _, port = change.old.partition(" . ")
+                found.add(_flow(name, frontend, (ip_address(address), int(port))))
+        elif name in ("nodeport4", "nodeport6") and change.old is None and _is_endless(key):
+            found.add(_flow(name, key, None))
+    return found
+
+
+def _is_endless(frontend: str) -> bool:
+    return any(field in ENDLESS for field in frontend.split(" . "))
+
+
+def _backends(desired: Claims, name: str, frontend: str) -> Iterable[str]:
+    """The backends that a frontend has now, near ones and those of the node."""
+    for index in (0, LOCAL):
+        while (value := desired.value((name, f"{frontend} . {index}"))) is not None:
+            yield value
+            index += 1
+
+
+def _flow(name: str, frontend: str, endpoint: tuple[Address, int] | None) -> Flow:
+    *address, protocol, port = frontend.split(" . ")
+    family = Family.IPV6 if name.endswith("6") else Family.IPV4
+    return Flow(family, ENDLESS[protocol], ip_address(address[0]) if address else None, int(port), endpoint)

@@ -1,0 +1,151 @@
+"""The table's fixed text: maps, base chains, and the chains that pick one of N backends. Pure.
+
+    prerouting, output ─▶ services ─▶ vmap @SCOPE4|6 ─▶ goto SCOPE-KIND-N ─▶ dnat to … map @SCOPE-backend4|6
+                                                    └─▶ goto refuse | drop | goto SCOPE-policy
+
+- A SCOPE is how a frontend is keyed: `service` by address, protocol and port; `nodeport` by protocol and port.
+- A KIND is `pick` (any backend), `masquerade` (any, the source address hidden), `local` (only this node's); with the
+  suffix `-hash` a client's address chooses, for session affinity.
+- There is one chain for each KIND and count N in use, for both families, and no object of any Service: a change of
+  Services is only elements. `local` backends lie in the same map from index LOCAL upward.
+- A backend missing between two transactions' generations is dropped: a retry finds the new state, whereas a packet let
+  through would leave an untranslated connection behind.
+
+Bump LAYOUT when a declaration or a chain of a given name changes its meaning: an older table is then replaced whole.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from kube46.addresses.families import Family
+from kube46.nftables import Table
+from kube46.proxy.settings import NodeView, Settings
+
+TABLE = Table("kube46-proxy")
+LAYOUT = 1
+LOCAL = 65536
+"""Index of a frontend's first node-local backend."""
+PROTOCOLS = ("tcp", "udp", "sctp")
+
+WORDS: Mapping[Family, tuple[str, str, str]] = {
+    Family.IPV4: ("ip", "ipv4_addr", "127.0.0.0/8"),
+    Family.IPV6: ("ip6", "ipv6_addr", "::1"),
+}
+"""nft's words for a family: the header, the type of an address, loopback."""
+
+SCOPES: Mapping[str, str] = {
+    "service": "{ip} daddr . meta l4proto . th dport",
+    "nodeport": "meta l4proto . th dport",
+}
+"""How a packet's frontend is looked up, and so the key of the scope's maps."""
+
+
+def marker(settings: Settings) -> str:
+    """An empty chain whose name tells a restarted proxy that the chains of a table mean what it would write."""
+    return f"layout-{LAYOUT}-{settings.masquerade_bit}"
+
+
+def declarations(settings: Settings) -> Iterable[str]:
+    """The table with its sets and maps; carried out again it changes nothing."""
+    yield f"add table {TABLE}"
+    yield f"add chain {TABLE} {marker(settings)}"
+    for family, (ip, address, _) in WORDS.items():
+        v = family.version
+        yield f"add set {TABLE} cluster-ips{v} {{ type {address} ; }}"
+        yield f"add set {TABLE} hairpin{v} {{ type {address} . {address} ; }}"
+        for prefixes in ("service-cidrs", "pods", "nodeport-ips"):
+            yield f"add set {TABLE} {prefixes}{v} {{ type {address} ; flags interval ; }}"
+        for scope, pattern in SCOPES.items():
+            key = pattern.format(ip=ip)
+            for verdicts in (scope, f"{scope}-near", f"{scope}-far"):
+                yield f"add map {TABLE} {verdicts}{v} {{ typeof {key} : verdict ; }}"
+            backend = f"typeof {key} . numgen random mod 2 : {ip} daddr . th dport"
+            yield f"add map {TABLE} {scope}-backend{v} {{ {backend} ; }}"
+
+
+def chains(settings: Settings, node: NodeView) -> Iterable[str]:
+    """The chains every table has, written anew; they depend on settings and node, not on any Service."""
+    hooks = {
+        "prerouting": "type nat hook prerouting priority dstnat ;",
+        "output": "type nat hook output priority -100 ;",
+        "postrouting": "type nat hook postrouting priority srcnat ;",
+    }
+    rules = {
+        "prerouting": ["jump services"],
+        "output": ["jump services"],
+        "postrouting": list(_postrouting(settings.mark)),
+        "refuse": ["meta l4proto tcp reject with tcp reset", "reject with icmpx port-unreachable"],
+        "services": list(_services(settings, node)),
+        **{f"{scope}-policy": list(_policy(scope, settings.mark)) for scope in SCOPES},
+    }
+    for name in rules:
+        hook = f" {{ {hooks[name]} }}" if name in hooks else ""
+        yield f"add chain {TABLE} {name}{hook}"
+        yield f"flush chain {TABLE} {name}"
+    for name, lines in rules.items():
+        for line in lines:
+            yield f"add rule {TABLE} {name} {line}"
+
+
+FIXED_CHAINS = frozenset(
+    {"prerouting", "output", "postrouting", "refuse", "services", *(f"{scope}-policy" for scope in SCOPES)}
+)
+"""Names of the chains that are not for a count of backends."""
+
+
+def _set_mark(mark: int) -> str:
+    return f"meta mark set meta mark | {mark:#x}"
+
+
+def _services(settings: Settings, node: NodeView) -> Iterable[str]:
+    for family, (ip, _, loopback) in WORDS.items():
+        v = family.version
+        if settings.masquerade_all:
+            yield f"{ip} daddr @cluster-ips{v} {_set_mark(settings.mark)}"
+        elif node.pods.get(family):
+            # without a pod CIDR of this family nobody can tell who is a pod: then never (K-10a, K-11)
+            yield f"{ip} daddr @cluster-ips{v} {ip} saddr != @pods{v} {_set_mark(settings.mark)}"
+        yield f"{SCOPES['service'].format(ip=ip)} vmap @service{v}"
+        yield f"{ip} daddr @cluster-ips{v} goto refuse"
+        yield f"{ip} daddr @service-cidrs{v} drop"
+        local = f"{ip} daddr @nodeport-ips{v} {ip} daddr != {loopback} fib daddr type local"
+        yield f"{local} {SCOPES['nodeport']} vmap @nodeport{v}"
+
+
+def _policy(scope: str, mark: int) -> Iterable[str]:
+    """externalTrafficPolicy Local: pods and the node itself reach any endpoint, others only those here (K-10c)."""
+    for family, (ip, _, _) in WORDS.items():
+        v, key = family.version, SCOPES[scope].format(ip=ip)
+        yield f"{ip} saddr @pods{v} {key} vmap @{scope}-near{v}"
+        # `meta nfproto`: a rule without an address of a family would be run for packets of both
+        inside = f"meta nfproto {family.lower()} "
+        yield f"{inside}fib saddr type local {_set_mark(mark)} {key} vmap @{scope}-near{v}"
+        yield f"{inside}{key} vmap @{scope}-far{v}"
+    yield "drop"
+
+
+def _postrouting(mark: int) -> Iterable[str]:
+    yield f"meta mark & {mark:#x} != 0 meta mark set meta mark ^ {mark:#x} masquerade fully-random"
+    for family, (ip, _, _) in WORDS.items():
+        # a backend that was given its own connection: the answer must come back through us
+        yield f"ct status & dnat == dnat {ip} saddr . {ip} daddr @hairpin{family.version} masquerade fully-random"
+
+
+def pick_chain(scope: str, kind: str, count: int, *, sticky: bool = False) -> str:
+    """The name of the chain that picks one of `count` backends."""
+    return f"{scope}-{kind}{'-hash' if sticky else ''}-{count}"
+
+
+def pick_rules(name: str, mark: int) -> Iterable[str]:
+    """The rules of the chain of that name. Raises ValueError on a name that `pick_chain` doesn't give."""
+    scope, kind, *hashed, count = name.split("-")
+    if scope not in SCOPES or kind not in ("pick", "masquerade", "local") or hashed not in ([], ["hash"]):
+        raise ValueError(f"{name!r} is no chain that picks a backend")
+    if kind == "masquerade":
+        yield _set_mark(mark)
+    offset = f" offset {LOCAL}" if kind == "local" else ""
+    for family, (ip, _, _) in WORDS.items():
+        index = f"jhash {ip} saddr mod {int(count)}" if hashed else f"numgen random mod {int(count)}"
+        key = SCOPES[scope].format(ip=ip)
+        translate = f"dnat {ip} to {key} . {index}{offset} map @{scope}-backend{family.version}"
+        yield f"meta nfproto {family.lower()} meta l4proto {{ {', '.join(PROTOCOLS)} }} {translate}"
+    yield "drop"

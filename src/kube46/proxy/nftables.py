@@ -1,0 +1,180 @@
+"""The driver: turns changes of elements into one transaction on the table, and repairs the table when one fails.
+
+The committed state is what the claims were when the last transaction was carried out, so nothing is listed between
+transactions. The table is read at the start (to adopt what a predecessor left, without a flush), after a failure, and
+when `resync` is called; a table of another layout, or one that can't be mended, is replaced whole in one transaction,
+which established connections outlive: their translation is the kernel's connection tracking, not the table.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from kube46.nftables import Nft, NftError, elements
+from kube46.proxy.claims import Change, Changes, Claims, difference
+from kube46.proxy.layout import FIXED_CHAINS, TABLE, chains, declarations, marker, pick_rules
+from kube46.proxy.settings import NodeView, Settings
+
+GRACE = 2.0
+"""Seconds between the transaction that leaves a chain without use and the one that deletes it: kernels before 6.2 keep
+a deleted element's reference for a moment."""
+KUBE_PROXY_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"))
+log = logging.getLogger(__name__)
+
+
+class ProxyTable:
+    """The node's `inet kube46-proxy` table through one handle."""
+
+    def __init__(self, nft: Nft, settings: Settings) -> None:
+        self._nft, self._settings = nft, settings
+        self._fixed = ""
+        self._uses: Counter[str] = Counter()
+        self._idle: dict[str, float] = {}
+        self._trusted = False
+
+    async def apply(self, changes: Changes, desired: Claims, node: NodeView) -> Changes:
+        """Carry out the changes (already part of `desired`). Returns what was changed in the kernel: more than asked
+        for when the table had to be read. Raises NftError when even a new table is refused."""
+        fixed = "\n".join((*declarations(self._settings), *chains(self._settings, node))) + "\n"
+        if self._trusted:
+            try:
+                await self._commit(changes, "" if fixed == self._fixed else fixed)
+            except NftError as error:
+                log.warning("Transaction refused, table is read and repaired error=%s", _first_line(error))
+            else:
+                self._fixed = fixed
+                return changes
+        repaired = await self._repair(desired, fixed)
+        self._fixed = fixed
+        return repaired
+
+    def distrust(self) -> None:
+        """Read the table at the next `apply`."""
+        self._trusted = False
+
+    async def _repair(self, desired: Claims, fixed: str) -> Changes:
+        """Read what is there and change only what differs; failing that, replace the table."""
+        actual = await self._adopt()
+        if actual is not None:
+            changes = difference(actual, desired)
+            try:
+                await self._commit(changes, fixed)
+            except NftError as error:
+                log.warning("Repair refused, table is replaced error=%s", _first_line(error))
+            else:
+                return changes
+        self._uses, self._idle = Counter(), {}
+        changes = {element: Change(None, value) for element, value in desired}
+        await self._commit(changes, f"add table {TABLE}\ndelete table {TABLE}\n{fixed}")
+        return changes
+
+    async def _adopt(self) -> dict[tuple[str, str], str] | None:
+        """The elements of a table of our layout, its chains taken over; None when there is none."""
+        try:
+            listed = await self._nft.read_json(f"list table {TABLE}")
+        except NftError:
+            return None
+        found = {entry["chain"]["name"] for entry in listed if "chain" in entry}
+        if marker(self._settings) not in found:
+            return None
+        found -= {*FIXED_CHAINS, marker(self._settings)}
+        actual = dict(read_elements(listed))
+        self._uses = Counter(filter(None, map(_target, actual.values())))
+        self._idle = {name: 0.0 for name in found if not self._uses[name]}
+        for name in found:
+            self._uses.setdefault(name, 0)
+        return actual
+
+    async def _commit(self, changes: Changes, fixed: str) -> None:
+        uses, idle = self._uses.copy(), dict(self._idle)
+        text = fixed + "".join(self._transaction(changes, uses, idle, time.monotonic()))
+        self._trusted = False  # until the kernel has answered: a cancelled call may or may not have been carried out
+        if text:
+            await self._nft.apply(text)
+        self._uses, self._idle, self._trusted = uses, idle, True
+
+    def _transaction(self, changes: Changes, uses: Counter[str], idle: dict[str, float], now: float) -> Iterator[str]:
+        """The commands, in an order in which nothing is referred to before it is there or deleted while in use."""
+        for change in changes.values():
+            if (name := _target(change.new)) is not None:
+                if name not in uses and name not in FIXED_CHAINS:
+                    yield from self._new_chain(name)
+                uses[name] += 1
+                idle.pop(name, None)
+        for change in changes.values():
+            if (name := _target(change.old)) is not None:
+                uses[name] -= 1
+                if not uses[name] and name not in FIXED_CHAINS:
+                    idle[name] = now
+        yield from _grouped("delete", changes)
+        yield from _grouped("add", changes)
+        for name in [name for name, since in idle.items() if now - since > GRACE]:
+            del idle[name], uses[name]
+            yield f"flush chain {TABLE} {name}\ndelete chain {TABLE} {name}\n"
+
+    def _new_chain(self, name: str) -> Iterator[str]:
+        yield f"add chain {TABLE} {name}\nflush chain {TABLE} {name}\n"
+        for rule in pick_rules(name, self._settings.mark):
+            yield f"add rule {TABLE} {name} {rule}\n"
+
+
+async def clean(nft: Nft) -> None:
+    """Delete the table: the part is turned off on this node. Established connections live on."""
+    await nft.apply(f"add table {TABLE}\ndelete table {TABLE}\n")
+
+
+async def other_proxies(nft: Nft) -> list[str]:
+    """Tables of a kube-proxy in nftables mode that works on the same node."""
+    listed = await nft.read_json("list tables")
+    tables = {(entry["table"]["family"], entry["table"]["name"]) for entry in listed if "table" in entry}
+    return [" ".join(table) for table in KUBE_PROXY_TABLES if table in tables]
+
+
+def _grouped(verb: str, changes: Changes) -> Iterator[str]:
+    """Commands that delete all old elements, or add all new ones, set by set."""
+    members: dict[str, list[str]] = {}
+    for (name, key), change in changes.items():
+        value = change.old if verb == "delete" else change.new
+        if value is not None:
+            member = key if verb == "delete" or not value else f"{key} : {value}"
+            members.setdefault(name, []).append(member)
+    for name, texts in members.items():
+        yield from elements(verb, TABLE, name, texts)
+
+
+def _target(value: str | None) -> str | None:
+    """The chain that a verdict goes to."""
+    return value[5:] if value is not None and value.startswith("goto ") else None
+
+
+def _first_line(error: NftError) -> str:
+    return error.message.partition("\n")[0]
+
+
+# nft's JSON (libnftables-json(5)) read back as the text that we write
+
+
+def read_elements(listed: Iterable[Mapping[str, Any]]) -> Iterator[tuple[tuple[str, str], str]]:
+    """The elements of all sets and maps of a listing, spelled as we write them."""
+    for entry in listed:
+        holder = entry.get("map") or entry.get("set") or {}
+        for element in holder.get("elem", ()):
+            key, value = element if isinstance(element, list) else (element, "")
+            yield (holder["name"], _text(key)), _text(value)
+
+
+def _text(value: Any) -> str:
+    match value:
+        case {"concat": [*parts]}:
+            return " . ".join(map(_text, parts))
+        case {"prefix": {"addr": address, "len": length}}:
+            return f"{address}/{length}"
+        case {"goto": {"target": chain}}:
+            return f"goto {chain}"
+        case {"drop": _}:
+            return "drop"
+        case {"elem": {"val": inner}}:
+            return _text(inner)
+    return str(value)

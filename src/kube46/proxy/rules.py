@@ -1,0 +1,166 @@
+"""Services and EndpointSlices → elements of the table's maps (semantics 5.1–5.3). Pure; both families by one path."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import collapse_addresses, ip_network
+
+from kube46.addresses.families import Family, Prefix, family_of
+from kube46.api.objects import EndpointSlice, Service, ServiceCIDR, ServicePort
+from kube46.proxy.endpoints import Choice, address_text, choose
+from kube46.proxy.layout import LOCAL, PROTOCOLS, pick_chain
+from kube46.proxy.settings import NodeView
+
+Element = tuple[str, str]
+"""Where a value lies: (name of the map or set, key)."""
+Elements = Mapping[Element, str]
+"""What a table holds. A set's elements have the value ""."""
+
+PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
+"""Services with this label belong to another proxy."""
+REFUSE = "goto refuse"
+DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class Frontend:
+    """Where clients knock: a key of one scope's maps in one family."""
+
+    scope: str
+    family: Family
+    key: str
+
+    def verdict_map(self, role: str = "") -> str:
+        """The map of verdicts; `role` is "", "-near" or "-far"."""
+        return f"{self.scope}{role}{self.family.version}"
+
+    def backend(self, index: int) -> Element:
+        """Where its `index`-th backend lies."""
+        return f"{self.scope}-backend{self.family.version}", f"{self.key} . {index}"
+
+
+def service_elements(
+    service: Service, slices: Sequence[EndpointSlice], node: NodeView, before: Elements
+) -> dict[Element, str]:
+    """All that one Service contributes. `before` is what it contributed last: backends that stay keep their places."""
+    found: dict[Element, str] = {}
+    if service.spec.type == "ExternalName" or PROXY_NAME_LABEL in service.metadata.labels:
+        return found
+    for family, cluster_ip in cluster_ips(service).items():
+        found[f"cluster-ips{family.version}", cluster_ip] = ""
+        for port in service.spec.ports:
+            if port.protocol.lower() in PROTOCOLS and 0 < port.port < 65536:
+                choice = choose(port, slices, family, node)
+                for frontend in _external_frontends(service, port, family):
+                    found.update(_external(service, frontend, choice, before))
+                inside = Frontend("service", family, _at(cluster_ip, port))
+                found.update(_internal(service, inside, choice, before))
+                for address in choice.own_addresses:
+                    found[f"hairpin{family.version}", f"{address} . {address}"] = ""
+    return found
+
+
+def cluster_ips(service: Service) -> dict[Family, str]:
+    """The Service's cluster address of each family it has one in; none for headless ones (K-2)."""
+    spec = service.spec
+    addresses = spec.cluster_ips or (spec.cluster_ip,)
+    found: dict[Family, str] = {}
+    for text in addresses:
+        for family in Family:
+            canonical = address_text(text, family)
+            if canonical is not None and (not spec.ip_families or family in spec.ip_families):
+                found.setdefault(family, canonical)
+    return found
+
+
+def static_elements(node: NodeView, service_cidrs: Iterable[ServiceCIDR]) -> dict[Element, str]:
+    """What depends on the node and the cluster, not on a Service: who is a pod, which addresses are Services'."""
+    ranges: dict[str, list[Prefix]] = {}
+    for family in Family:
+        ranges[f"pods{family.version}"] = list(node.pods.get(family, ()))
+        ranges[f"nodeport-ips{family.version}"] = list(node.nodeport_addresses.get(family, ()))
+    for cidr in service_cidrs:
+        for prefix in map(ip_network, cidr.spec.cidrs):
+            ranges.setdefault(f"service-cidrs{family_of(prefix).version}", []).append(prefix)
+    return {(name, prefix_key(prefix)): "" for name, prefixes in ranges.items() for prefix in _collapsed(prefixes)}
+
+
+def _collapsed(prefixes: list[Prefix]) -> Iterable[Prefix]:
+    """Without overlaps, which an interval set refuses and ServiceCIDRs may have."""
+    return collapse_addresses(prefixes)  # type: ignore[type-var]
+
+
+def prefix_key(prefix: Prefix) -> str:
+    """A prefix as nft lists it: a single address has no length."""
+    return str(prefix.network_address) if prefix.prefixlen == prefix.max_prefixlen else str(prefix)
+
+
+def _at(address: str, port: ServicePort) -> str:
+    return f"{address} . {port.protocol.lower()} . {port.port}"
+
+
+def _external_frontends(service: Service, port: ServicePort, family: Family) -> Iterable[Frontend]:
+    """External and load-balancer addresses of the family (K-3), and the node port."""
+    ingress = (entry.ip for entry in service.status.load_balancer.ingress if entry.ip_mode in (None, "VIP"))
+    for text in (*service.spec.external_ips, *ingress):
+        address = address_text(text, family)
+        if address is not None:
+            yield Frontend("service", family, _at(address, port))
+    if service.spec.type in ("NodePort", "LoadBalancer") and 0 < port.node_port < 65536:
+        yield Frontend("nodeport", family, f"{port.protocol.lower()} . {port.node_port}")
+
+
+def _internal(service: Service, frontend: Frontend, choice: Choice, before: Elements) -> dict[Element, str]:
+    """To the cluster address: any backend, or this node's when internalTrafficPolicy is Local."""
+    own_only = service.spec.internal_traffic_policy == "Local"
+    kind, backends, first = ("local", choice.local, LOCAL) if own_only else ("pick", choice.cluster, 0)
+    verdict = _goto(service, frontend, kind, backends) if choice.known else REFUSE
+    return {(frontend.verdict_map(), frontend.key): verdict, **_placed(frontend, backends, first, before)}
+
+
+def _external(service: Service, frontend: Frontend, choice: Choice, before: Elements) -> dict[Element, str]:
+    """To an external address or a node port: any backend with the source hidden, or by externalTrafficPolicy Local."""
+    where: Element = (frontend.verdict_map(), frontend.key)
+    if not choice.known:
+        return {where: REFUSE}
+    everywhere = _placed(frontend, choice.cluster, 0, before)
+    if service.spec.external_traffic_policy != "Local":
+        return {where: _goto(service, frontend, "masquerade", choice.cluster), **everywhere}
+    return {
+        where: f"goto {frontend.scope}-policy",
+        (frontend.verdict_map("-near"), frontend.key): _goto(service, frontend, "pick", choice.cluster),
+        (frontend.verdict_map("-far"), frontend.key): _goto(service, frontend, "local", choice.local),
+        **everywhere,
+        **_placed(frontend, choice.local, LOCAL, before),
+    }
+
+
+def _goto(service: Service, frontend: Frontend, kind: str, backends: Sequence[str]) -> str:
+    if not backends:
+        return DROP
+    sticky = service.spec.session_affinity == "ClientIP" and len(backends) > 1
+    return f"goto {pick_chain(frontend.scope, kind, len(backends), sticky=sticky)}"
+
+
+def _placed(frontend: Frontend, backends: Sequence[str], first: int, before: Elements) -> dict[Element, str]:
+    places = placed(backends, _places(frontend, first, before))
+    return {frontend.backend(first + index): backend for index, backend in enumerate(places)}
+
+
+def _places(frontend: Frontend, first: int, elements: Elements) -> list[str]:
+    """The backends of a frontend in their places."""
+    found: list[str] = []
+    while (backend := elements.get(frontend.backend(first + len(found)))) is not None:
+        found.append(backend)
+    return found
+
+
+def placed(wanted: Sequence[str], before: Sequence[str]) -> list[str]:
+    """`wanted` in an order that differs from `before` in as few places as its members do."""
+    if not before:
+        return list(wanted)
+    staying = set(wanted)
+    places: list[str | None] = [backend if backend in staying else None for backend in before[: len(wanted)]]
+    places += [None] * (len(wanted) - len(places))
+    kept = set(places)
+    newcomers = iter([backend for backend in wanted if backend not in kept])
+    return [next(newcomers) if backend is None else backend for backend in places]

@@ -1,0 +1,72 @@
+"""What the proxy is told, and what it knows of its node."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+
+from kube46.addresses.families import Family, Prefix, family_of
+from kube46.api.objects import Node
+
+ZONE_LABEL = "topology.kubernetes.io/zone"
+EVERYTHING: Mapping[Family, Prefix] = {Family.IPV4: ip_network("0.0.0.0/0"), Family.IPV6: ip_network("::/0")}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The part's settings; names and meanings are kube-proxy's where it has them."""
+
+    node_name: str
+    cluster_cidrs: tuple[Prefix, ...] = ()
+    """Sources in these are pods and keep their address on the way to a ClusterIP. Empty: this node's own pod CIDRs."""
+    nodeport_addresses: tuple[Prefix, ...] = ()
+    """Local addresses that answer for node ports. Empty: the node's InternalIP of each family. Of one family only:
+    every address of the other (K-13)."""
+    masquerade_all: bool = False
+    masquerade_bit: int = 14
+    """The bit of the packet mark that asks for masquerading between the first and the last hook."""
+    min_sync_period: float = 0.001
+    """Seconds in which changes are gathered into one transaction."""
+    resync_period: float = 3600.0
+    """Seconds after which the table is read and compared although nothing has failed."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.masquerade_bit <= 31:
+            raise ValueError(f"masquerade_bit is {self.masquerade_bit}: a packet mark has bits 0 to 31")
+
+    @property
+    def mark(self) -> int:
+        """The mark's value."""
+        return 1 << self.masquerade_bit
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """What of the node decides where packets go, by family."""
+
+    name: str
+    zone: str = ""
+    pods: Mapping[Family, tuple[Prefix, ...]] = field(default_factory=dict)
+    nodeport_addresses: Mapping[Family, tuple[Prefix, ...]] = field(default_factory=dict)
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """The families in which the node has an address."""
+        return tuple(family for family in Family if self.nodeport_addresses.get(family))
+
+
+def node_view(node: Node | None, settings: Settings) -> NodeView:
+    """The view of a node as the API shows it; without one, what the settings alone say."""
+    pods = settings.cluster_cidrs or (tuple(map(ip_network, node.spec.pod_cidrs)) if node else ())
+    own = tuple(ip_network(ip_address(address)) for address in node.status.internal_ips) if node else ()
+    nodeports = _grouped(settings.nodeport_addresses)
+    for family, prefixes in _grouped(own).items():
+        nodeports.setdefault(family, (EVERYTHING[family],) if settings.nodeport_addresses else prefixes[:1])
+    zone = node.metadata.labels.get(ZONE_LABEL, "") if node else ""
+    return NodeView(settings.node_name, zone, _grouped(pods), nodeports)
+
+
+def _grouped(prefixes: Iterable[Prefix]) -> dict[Family, tuple[Prefix, ...]]:
+    groups: dict[Family, tuple[Prefix, ...]] = {}
+    for prefix in prefixes:
+        groups[family_of(prefix)] = (*groups.get(family_of(prefix), ()), prefix)
+    return groups

@@ -1,0 +1,77 @@
+"""The topology, made once for all tests of the proxy; the table and the tracked connections, anew for each."""
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from kernel.proxy import cluster
+from kube46.api.objects import Endpoint, EndpointSlice, Service, ServiceCIDR, ServiceCIDRSpec
+from kube46.nftables import Nft
+from kube46.proxy import conntrack, sysctls
+from kube46.proxy.claims import NOBODY, Changes, Claims, merge
+from kube46.proxy.flows import stale_flows
+from kube46.proxy.nftables import ProxyTable, clean
+from kube46.proxy.rules import service_elements, static_elements
+from unit.proxy.samples import SETTINGS, VIEW, slices
+
+CIDRS = [ServiceCIDR(spec=ServiceCIDRSpec(("10.96.0.0/16", "fd00:10:96::/112")))]
+
+
+class Node:
+    """The proxy of the node without the API: objects in, packets out."""
+
+    def __init__(self) -> None:
+        self.nft = Nft(cluster.NODE)
+        self.restart()
+
+    def restart(self) -> None:
+        """A new process: nothing is remembered but the kernel's table."""
+        self.claims, self.table = Claims(), ProxyTable(self.nft, SETTINGS)
+        self.changes: Changes = self.claims.replace(NOBODY, static_elements(VIEW, CIDRS))
+
+    def hold(self, made: Service, parts: list[EndpointSlice]) -> None:
+        """Take a Service into the next transaction."""
+        elements = service_elements(made, parts, VIEW, self.claims.of(made.key))
+        merge(self.changes, self.claims.replace(made.key, elements))
+
+    def apply(self) -> Changes:
+        """Carry out what was taken; returns what was changed in the kernel."""
+        done = asyncio.run(self.table.apply(self.changes, self.claims, VIEW))
+        self.changes = {}
+        flows = stale_flows(done, self.claims)
+        cluster.in_namespace(cluster.NODE, lambda: conntrack.forget(flows))
+        return done
+
+    def serve(self, made: Service, ends: list[Endpoint]) -> Changes:
+        """One Service with its endpoints, at once."""
+        ports = None
+        self.hold(made, slices(ends, name=made.metadata.name, ports=ports))
+        return self.apply()
+
+
+@pytest.fixture(scope="module")
+def topology() -> Iterator[None]:
+    """Namespaces, links and the pods' servers."""
+    cluster.destroy()
+    cluster.create()
+    servers = []
+    try:
+        cluster.in_namespace(cluster.NODE, lambda: sysctls.prepare(VIEW.families))
+        servers = [cluster.Server(netns, f"pod{number}") for number, netns in cluster.PODS.items()]
+        yield
+    finally:
+        for server in servers:
+            server.close()
+        cluster.destroy()
+
+
+@pytest.fixture
+def node(topology: None) -> Iterator[Node]:
+    """The node with no table and no tracked connection."""
+    made = Node()
+    asyncio.run(clean(made.nft))
+    subprocess.run(["ip", "netns", "exec", cluster.NODE, "conntrack", "-F"], capture_output=True, check=True)
+    yield made
+    made.nft.close()
