@@ -107,7 +107,9 @@ def _delete(registry: Registry, call: Call, options: Options, txn: Txn) -> Outco
         raise statuses.not_found(call.kind, call.name)
     _check(call, options, obj)
     admit(call.user, call.kind, call.subresource, call.name, obj)
-    changed = _mark(call, options, obj)
+    changed = _set_finalizers(obj["metadata"], options.propagation)
+    if call.kind.plural == "pods" or not registry.may_go(call.kind, obj):
+        changed = _mark(call, options, obj) or changed
     if registry.may_go(call.kind, obj):
         txn.delete(call.kind.plural, call.name, call.namespace)
         registry.strategy(call.kind).after_delete(obj, registry.context(call, txn))
@@ -143,13 +145,12 @@ def _check(call: Call, options: Options, obj: Object) -> None:
 
 
 def _mark(call: Call, options: Options, obj: Object) -> bool:
-    """Record in the object that it is to go; whether that changed it."""
+    """Record in the object that it is to go, unless that was done already; whether this changed it."""
     meta = obj["metadata"]
-    changed = _set_finalizers(meta, options.propagation)
     grace = _grace(call, options, obj)
     before = meta.get("deletionGracePeriodSeconds")
     if meta.get("deletionTimestamp") and (before or 0) <= grace:
-        return changed
+        return False
     meta["deletionTimestamp"] = (datetime.now(UTC) + timedelta(seconds=grace)).strftime("%Y-%m-%dT%H:%M:%SZ")
     meta["deletionGracePeriodSeconds"] = grace
     if "generation" in meta and before is None:

@@ -56,7 +56,7 @@ class View:
         if not self._form.shape:
             return self._typed(value)
         columns, self._first = self._first, False
-        return encode(self._shaped(self._objects((value,)), None, columns=columns))
+        return encode(self._shaped(self._objects((value,)), None, columns=columns, version=version))
 
     def bookmark(self, metadata: dict[str, Any]) -> bytes:
         """The object of a bookmark event: nothing but metadata; an empty Table where Tables are watched."""
@@ -76,13 +76,16 @@ class View:
     def _shaped(self, objects: list[Object], metadata: dict[str, Any] | None, *, columns: bool = True) -> Any:
         from kube46.apiserver import tables
 
+        version = self._form.version
         if self._form.shape == "Table":
-            include: Any = self._include
-            shaped: Any = tables.table(self._kind, objects, include=include, list_metadata=metadata, columns=columns)
+            include = self._include
+            shaped: Any = tables.table(
+                self._kind, objects, include=include, list_metadata=metadata, columns=columns, version=version
+            )
         elif metadata is None:
-            shaped = tables.partial_metadata(objects[0])
+            shaped = tables.partial_metadata(objects[0], version)
         else:
-            shaped = tables.partial_metadata_list(objects, metadata)
+            shaped = tables.partial_metadata_list(objects, metadata, version)
         return shaped
 
     def finish(self, body: bytes) -> bytes:

@@ -116,7 +116,7 @@ class Registry:
             meta.pop(name, None)
         meta.update(uid=str(uuid.uuid4()), creationTimestamp=now(), **({"generation": 1} if kind.generation else {}))
         if kind.has_status and not strategy.keeps_status_on_create:
-            obj.pop("status", None)
+            obj["status"] = {}
         if kind.plural == "namespaces":
             _fill_namespace(obj)
         admit(call.user, kind, call.subresource, call.name, obj)
