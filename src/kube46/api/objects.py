@@ -233,6 +233,7 @@ class Taint(Value):
     key: str = ""
     value: str = ""
     effect: str = ""
+    time_added: str | None = None
 
 
 class NodeSpec(Value):
