@@ -1,0 +1,35 @@
+# Two commands for users: `make up` and `make test`. They become root by themselves.
+SHELL := /bin/bash
+PYTEST := .venv/bin/python -m pytest
+
+.PHONY: help up install test test-quick check format develop bench-up bench-apiserver bench-cni bench-proxy clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+
+up: install ## Install what is missing, start a dual-stack cluster, print its connectivity matrix
+	kube46 up
+
+install: ## Install Debian's packages and kube46 itself below /opt/kube46
+	tools/install.sh
+
+test: develop ## Run all tests, as root
+	tools/test.sh
+
+test-quick: develop ## Run the pure tests only, in under a minute
+	tools/test.sh --quick
+
+check: ## Lint, types and layers
+	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/lint-imports && .venv/bin/mypy
+
+format: ## Format the code
+	.venv/bin/ruff check --fix . ; .venv/bin/ruff format .
+
+develop: ## Make the development environment .venv, and install what tests need
+	tools/develop.sh
+
+bench-%: develop ## Run bench/NAME.py: a table and, last, one line of JSON
+	tools/as-root.sh .venv/bin/python bench/$*.py
+
+clean: ## Remove the development environment and caches
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
