@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
     from kube46.apiserver.requests import Request
 
@@ -27,7 +28,7 @@ class Answer:
     code: int = 200
     content_type: bytes = JSON
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
-    stream: AsyncIterator[bytes] | None = None
+    stream: AsyncGenerator[bytes, None] | None = None
 
 
 def json(obj: Any, code: int = 200) -> Answer:
@@ -52,8 +53,9 @@ async def send(answer: Answer, request: Request | None, emit: Callable[[dict[str
     headers = [(b"content-type", answer.content_type), *answer.headers]
     if answer.stream is not None:
         await _emit(emit, {"type": "http.response.start", "status": answer.code, "headers": headers})
-        async for part in answer.stream:
-            await _emit(emit, {"type": "http.response.body", "body": part, "more_body": True})
+        async with aclosing(answer.stream) as parts:
+            async for part in parts:
+                await _emit(emit, {"type": "http.response.body", "body": part, "more_body": True})
         await _emit(emit, {"type": "http.response.body", "body": b"", "more_body": False})
         return
     body = answer.body

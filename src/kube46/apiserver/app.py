@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,7 +22,7 @@ from kube46.apiserver.reviews import GROUPS as REVIEW_GROUPS
 from kube46.apiserver.statuses import StatusError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from kube46.apiserver.authentication import Authenticator
     from kube46.apiserver.kubelets import Kubelets
@@ -74,26 +75,24 @@ class Application:
 
     async def _send(self, answer: Answer, request: Request, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
         try:
-            if request.verb == "watch" and answer.stream is not None:
-                await self._send_watch(answer, request, send)
-            else:
+            if answer.stream is None:
                 await answers.send(answer, request, send)
+            else:
+                with self._counted(request):
+                    await _send_stream(answer, request, send)
         except TimeoutError:  # the client reads nothing
             log.info("client too slow path=%s user=%s", request.path, request.user.name)
             request.scope["state"]["connection"].transport.abort()
 
-    async def _send_watch(self, answer: Answer, request: Request, send: Any) -> None:
-        """Send a watch until it ends or its client goes away, which only `receive` tells."""
-        assert request.target is not None
+    @contextmanager
+    def _counted(self, request: Request) -> Iterator[None]:
+        if request.verb != "watch" or request.target is None:
+            yield
+            return
         plural, watching = request.target.kind.plural, self._resources.watching
         watching[plural] = watching.get(plural, 0) + 1
         try:
-            async with asyncio.TaskGroup() as group:
-                sender = group.create_task(answers.send(answer, request, send))
-                gone = group.create_task(_gone(request, sender))
-                sender.add_done_callback(lambda _: gone.cancel())
-        except* TimeoutError:
-            raise TimeoutError from None
+            yield
         finally:
             watching[plural] -= 1
 
@@ -126,6 +125,17 @@ class Application:
         if target.subresource == "log" or target.subresource in STREAMS:
             return await self._kubelets.answer(request, target)
         return await self._subresources.answer(request, target)
+
+
+async def _send_stream(answer: Answer, request: Request, send: Any) -> None:
+    """Send a stream until it ends or its client goes away, which only `receive` tells."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            sender = group.create_task(answers.send(answer, request, send))
+            gone = group.create_task(_gone(request, sender))
+            sender.add_done_callback(lambda _: gone.cancel())
+    except* TimeoutError:
+        raise TimeoutError from None
 
 
 async def _gone(request: Request, sender: asyncio.Task[None]) -> None:

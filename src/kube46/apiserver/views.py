@@ -56,7 +56,7 @@ class View:
         if not self._form.shape:
             return self._typed(value)
         columns, self._first = self._first, False
-        return encode(self._shaped(self._objects((value,)), None, columns=columns, version=version))
+        return encode(self._shaped(self._objects((value,)), None, columns=columns))
 
     def bookmark(self, metadata: dict[str, Any]) -> bytes:
         """The object of a bookmark event: nothing but metadata; an empty Table where Tables are watched."""

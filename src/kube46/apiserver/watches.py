@@ -18,7 +18,7 @@ from kube46.apiserver.transactions import decode
 from kube46.apiserver.views import encode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from kube46.apiserver.database import Event
     from kube46.apiserver.kinds import Kind
@@ -91,7 +91,7 @@ class Watch:
         if revision is not None and self._options.initial is not True and revision < self._history.compacted:
             raise _too_old(revision, self._history.compacted)
 
-    async def stream(self) -> AsyncIterator[bytes]:
+    async def stream(self) -> AsyncGenerator[bytes, None]:
         """The events, several lines at a time; ends at its time-out, at the server's end and when it falls behind."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self._options.seconds
