@@ -1,0 +1,88 @@
+"""Serves /livez, /readyz, /healthz and /metrics over plain HTTP on a thread of its own."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import choose_encoder
+
+from kube46.addresses.families import bracketed
+
+
+class BadAddress(ValueError):
+    """The text is no `address:port`, or cannot be listened on; says the mend."""
+
+
+@contextmanager
+def served(address: str, ready: Callable[[], bool]) -> Iterator[str]:
+    """Serves on `address` (`127.0.0.1:10257`, `[::1]:0`; port 0 is any) inside the block; yields the real one.
+
+    The address `0` serves nowhere. Raises BadAddress.
+    """
+    if address == "0":
+        yield ""
+        return
+    host, port = parse(address)
+    try:
+        server = _Server(host, port, ready)
+    except OSError as error:
+        raise BadAddress(f"--bind-address {address}: {error.strerror}; choose another port, or 0 for none") from error
+    thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
+    thread.start()
+    try:
+        yield bracketed(host, server.server_address[1])
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def parse(address: str) -> tuple[str, int]:
+    """Host and port of `host:port` with brackets around an IPv6 host. Raises BadAddress."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535 or (":" in host) != host.startswith("["):
+        raise BadAddress(
+            f"--bind-address {address!r} is no address and port; write it as 127.0.0.1:10257 or [::1]:10257"
+        )
+    return host.strip("[]"), int(port)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, host: str, port: int, ready: Callable[[], bool]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.ready = ready
+        super().__init__((host, port), _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    timeout = 10
+
+    def do_GET(self) -> None:
+        """Answers one probe."""
+        path = self.path.partition("?")[0]
+        if path == "/metrics":
+            encode, kind = choose_encoder(self.headers.get("Accept", ""))
+            self._answer(200, encode(REGISTRY), kind)
+        elif path in ("/healthz", "/livez"):
+            self._answer(200, b"ok")
+        elif path == "/readyz":
+            ready = self.server.ready()
+            self._answer(200 if ready else 503, b"ok" if ready else b"not ready: no first list of all objects yet")
+        else:
+            self._answer(404, b"not found")
+
+    def _answer(self, status: int, body: bytes, kind: str = "text/plain; charset=utf-8") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Probes are no news."""

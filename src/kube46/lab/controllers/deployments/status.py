@@ -1,0 +1,153 @@
+"""A Deployment's status, as `kubectl rollout status` and `kubectl wait --for=condition=Available` read it: pure.
+
+Source: kubernetes/pkg/controller/deployment/{sync.go,progress.go}.
+"""
+
+import math
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from kube46.api.objects import Condition, Deployment, ReplicaSet
+from kube46.lab.controllers import clock
+
+DEFAULT_DEADLINE = 600
+# A Deployment without a deadline has this one (math.MaxInt32), which upstream takes for none.
+NO_DEADLINE = 2147483647
+
+
+def status(
+    deployment: Deployment, new: ReplicaSet | None, owned: Iterable[ReplicaSet], now: datetime
+) -> dict[str, Any]:
+    """The status that the ReplicaSets make."""
+    every = list(owned)
+    ready, free = (sum(getattr(one.status, name) for one in every) for name in ("ready_replicas", "available_replicas"))
+    counts = {
+        "replicas": sum(one.status.replicas for one in every),
+        "updatedReplicas": new.status.replicas if new else 0,
+        "readyReplicas": ready,
+        "availableReplicas": free,
+        "unavailableReplicas": max(0, sum(one.spec.replicas for one in every) - free),
+        "observedGeneration": deployment.metadata.generation,
+        "collisionCount": deployment.status.collision_count,
+    }
+    fresh = [_available(deployment, free, now), _progressing(deployment, new, counts, now)]
+    kinds = {condition.type for condition in fresh if condition}
+    others = [c for c in deployment.status.conditions if c.type not in ("Available", "Progressing")]
+    kept = [c for c in deployment.status.conditions if c.type == "Progressing" and "Progressing" not in kinds]
+    conditions = [c for c in [*fresh, *kept, *others] if c]
+    return {**counts, "conditions": [msgspec.to_builtins(c) for c in conditions]}
+
+
+def status_now(deployment: Deployment) -> dict[str, Any]:
+    """The status as it is, in the form of `status`."""
+    held = deployment.status
+    conditions = sorted(held.conditions, key=lambda c: {"Available": 0, "Progressing": 1}.get(c.type, 2))
+    return {
+        "replicas": held.replicas,
+        "updatedReplicas": held.updated_replicas,
+        "readyReplicas": held.ready_replicas,
+        "availableReplicas": held.available_replicas,
+        "unavailableReplicas": held.unavailable_replicas,
+        "observedGeneration": held.observed_generation,
+        "collisionCount": held.collision_count,
+        "conditions": [msgspec.to_builtins(c) for c in conditions],
+    }
+
+
+def until_deadline(deployment: Deployment, now: datetime) -> float | None:
+    """Seconds until the rollout counts as stuck; None when it is complete, paused, stuck already or has no deadline."""
+    old = _held(deployment, "Progressing")
+    limit = _deadline(deployment)
+    if not old or limit is None or deployment.spec.paused or old.status == "False":
+        return None
+    if old.reason == "NewReplicaSetAvailable":
+        return None
+    return max(0.0, limit - clock.seconds_since(old.last_update_time, now)) + 1
+
+
+def max_unavailable(deployment: Deployment) -> int:
+    """How many pods may be missing before the Deployment is not available; shares are rounded down."""
+    strategy, replicas = deployment.spec.strategy, deployment.spec.replicas
+    if strategy.type != "RollingUpdate":
+        return 0
+    rolling = strategy.rolling_update
+    missing = _resolve(rolling.max_unavailable if rolling else None, replicas, math.floor)
+    surge = _resolve(rolling.max_surge if rolling else None, replicas, math.ceil)
+    return min(missing if missing or surge else 1, replicas)
+
+
+def _resolve(value: int | str | None, total: int, rounded: Any) -> int:
+    text = "25%" if value is None else str(value)
+    if text.endswith("%"):
+        return int(rounded(int(text[:-1]) * total / 100))
+    return int(text)
+
+
+def _available(deployment: Deployment, count: int, now: datetime) -> Condition:
+    enough = count >= deployment.spec.replicas - max_unavailable(deployment)
+    if enough:
+        new = Condition("Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
+    else:
+        text = "Deployment does not have minimum availability."
+        new = Condition("Available", "False", "MinimumReplicasUnavailable", text)
+    return _dated(_held(deployment, "Available"), new, now)
+
+
+def _progressing(
+    deployment: Deployment, new: ReplicaSet | None, counts: dict[str, Any], now: datetime
+) -> Condition | None:
+    """None keeps what there is."""
+    old = _held(deployment, "Progressing")
+    if _deadline(deployment) is None or deployment.spec.paused:
+        return None
+    name = f'ReplicaSet "{new.metadata.name}"' if new else f'Deployment "{deployment.metadata.name}"'
+    complete = new and all(
+        counts[kind] == deployment.spec.replicas for kind in ("updatedReplicas", "replicas", "availableReplicas")
+    )
+    if complete:
+        text = f"{name} has successfully progressed."
+        return _dated(old, Condition("Progressing", "True", "NewReplicaSetAvailable", text), now)
+    if old is None:
+        text = f'Created new replica set "{new.metadata.name}"' if new else f"{name} is progressing."
+        return _dated(old, Condition("Progressing", "True", "NewReplicaSetCreated", text), now)
+    if _moved(deployment, counts) or old.reason == "NewReplicaSetAvailable":
+        text = f"{name} is progressing."
+        return _dated(old, Condition("Progressing", "True", "ReplicaSetUpdated", text), now, moved=True)
+    limit = _deadline(deployment)
+    if old.status != "False" and limit is not None and clock.seconds_since(old.last_update_time, now) >= limit:
+        text = f"{name} has timed out progressing."
+        return _dated(old, Condition("Progressing", "False", "ProgressDeadlineExceeded", text), now)
+    return None
+
+
+def _moved(deployment: Deployment, counts: dict[str, Any]) -> bool:
+    """Whether the rollout came nearer to its end since the status was written."""
+    held = deployment.status
+    old_before, old_now = held.replicas - held.updated_replicas, counts["replicas"] - counts["updatedReplicas"]
+    return bool(
+        counts["updatedReplicas"] > held.updated_replicas
+        or old_now < old_before
+        or counts["readyReplicas"] > held.ready_replicas
+        or counts["availableReplicas"] > held.available_replicas
+    )
+
+
+def _dated(old: Condition | None, new: Condition, now: datetime, *, moved: bool = False) -> Condition:
+    """The new condition with its times; the old one when nothing about it changed."""
+    if old and not moved and (old.status, old.reason, old.message) == (new.status, new.reason, new.message):
+        return old
+    since = old.last_transition_time if old and old.status == new.status else clock.text(now)
+    return msgspec.structs.replace(new, last_transition_time=since, last_update_time=clock.text(now))
+
+
+def _held(deployment: Deployment, kind: str) -> Condition | None:
+    return next((c for c in deployment.status.conditions if c.type == kind), None)
+
+
+def _deadline(deployment: Deployment) -> int | None:
+    given = deployment.spec.progress_deadline_seconds
+    limit = DEFAULT_DEADLINE if given is None else given
+    return None if limit == NO_DEADLINE else limit

@@ -1,0 +1,142 @@
+"""Watches the metadata of every kind of object, and does what ownership asks for.
+
+The graph is built from watches; before anything is deleted for want of an owner, the server itself is asked.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from kube46.api.objects import Object, OwnerReference
+from kube46.api.resources import Resource
+from kube46.kubernetes.caches import Caches
+from kube46.kubernetes.client import Client
+from kube46.kubernetes.errors import Conflict, KubernetesError, NotFound
+from kube46.kubernetes.queues import WorkQueue
+from kube46.lab.controllers import discovery, owners
+from kube46.lab.controllers.garbage import rules
+from kube46.lab.controllers.garbage.rules import Node, Step
+
+log = logging.getLogger(__name__)
+WORKERS = 5
+DISCOVER_SECONDS = 30.0
+# Nothing owns Events or is owned by them, and leases change all the time.
+IGNORED = {("", "events"), ("events.k8s.io", "events")}
+
+
+async def run(client: Client, caches: Caches) -> None:
+    """Runs until cancelled."""
+    collector = GarbageCollector(client, caches)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(collector.discover())
+        await collector.ready.wait()
+        group.create_task(collector.queue.run(collector.sync, WORKERS))
+
+
+class GarbageCollector:
+    """The graph joined to all kinds of a cluster."""
+
+    def __init__(self, client: Client, caches: Caches) -> None:
+        self.queue: WorkQueue[str] = WorkQueue("garbage-collector")
+        self.ready = asyncio.Event()
+        self._client, self._caches = client, caches
+        self._graph = rules.Graph()
+        self._kinds: dict[tuple[str, str], Resource[Object]] = {}
+
+    async def discover(self) -> None:
+        """Finds kinds now and again, and watches each that can be listed, watched and deleted."""
+        while True:
+            try:
+                await self._watch(await discovery.served(self._client))
+                self.ready.set()
+            except KubernetesError as error:
+                log.warning("Kinds could not be discovered error=%s", error)
+            await asyncio.sleep(DISCOVER_SECONDS if self.ready.is_set() else 1.0)
+
+    async def sync(self, uid: str) -> None:
+        """Does the next step for one object, and looks at its dependents when they may be affected."""
+        node = self._graph.nodes.get(uid)
+        if node is None or node.value.metadata.deletion_timestamp or self._ends(uid):
+            for dependent in self._graph.dependents_of(uid):
+                self.queue.add(dependent.uid)
+        if node is None:
+            return
+        absent = [o.uid for o in rules.unseen_owners(self._graph, node) if not await self._lives(o, node)]
+        decision = rules.decide(self._graph, node, absent)
+        try:
+            await self._do(node, decision)
+        except NotFound:
+            return
+        except Conflict as error:
+            log.info("An object changed meanwhile uid=%s error=%s", uid, error)
+            self.queue.add_after(uid, 0.1)
+
+    def _ends(self, uid: str) -> bool:
+        return uid in self._graph.nodes and self._graph.nodes[uid].ends_with(rules.FOREGROUND)
+
+    async def _do(self, node: Node, decision: rules.Decision) -> None:
+        match decision.step:
+            case Step.DELETE:
+                await self._delete(node, rules.propagation(node))
+            case Step.DELETE_IN_FOREGROUND:
+                await self._delete(node, "Foreground")
+            case Step.DROP_OWNERS:
+                await self._patch(node, owners.without(node.value, lambda o: o.uid in decision.drop))
+            case Step.ORPHAN_DEPENDENTS:
+                for dependent in self._graph.dependents_of(node.uid):
+                    await self._patch(dependent, owners.without(dependent.value, lambda o: o.uid == node.uid))
+                await self._finish(node, rules.ORPHAN)
+            case Step.FINISH_FOREGROUND:
+                await self._finish(node, rules.FOREGROUND)
+            case Step.DELETE_DEPENDENTS | Step.NOTHING:
+                pass  # the dependents were put in the queue above, and their going brings this object back
+
+    async def _watch(self, kinds: Iterable[discovery.Served]) -> None:
+        """Listens to new kinds once all of their caches are full, so that no owner seems to be missing."""
+        fresh = []
+        for kind in kinds:
+            place = (kind.resource.group, kind.resource.plural)
+            if kind.can("list", "watch", "delete") and place not in self._kinds and place not in IGNORED:
+                self._kinds[place] = kind.resource
+                fresh.append((kind.resource, self._caches.of(kind.resource)))
+        for _, cache in fresh:
+            await cache.synced.wait()
+        for resource, cache in fresh:
+
+            def changed(old: Object | None, new: Object | None, resource: Resource[Object] = resource) -> None:
+                for uid in self._graph.change(resource, old, new):
+                    self.queue.add(uid)
+
+            cache.listen(changed)
+
+    async def _lives(self, owner: OwnerReference, node: Node) -> bool:
+        """Whether an owner that the graph doesn't show is there, by the server's own word."""
+        resource = self._kind_of(owner)
+        namespace = node.value.metadata.namespace
+        if resource is None or (resource.namespaced and not namespace):
+            log.warning("An owner's kind is not known, its dependents stay kind=%s name=%s", owner.kind, owner.name)
+            return True
+        try:
+            found = await self._client.get(resource, owner.name, namespace if resource.namespaced else "")
+        except NotFound:
+            return False
+        return found.metadata.uid == owner.uid
+
+    def _kind_of(self, owner: OwnerReference) -> Resource[Object] | None:
+        group = owner.api_version.rpartition("/")[0]
+        known = (kind for kind in self._kinds.values() if (kind.group, kind.kind) == (group, owner.kind))
+        return next(known, None)
+
+    async def _delete(self, node: Node, policy: str) -> None:
+        meta = node.value.metadata
+        await self._client.delete(node.resource, meta.name, meta.namespace, uid=meta.uid, propagation=policy)
+        log.info("Object without owners deleted kind=%s name=%s/%s", node.resource.kind, meta.namespace, meta.name)
+
+    async def _finish(self, node: Node, finalizer: str) -> None:
+        meta = node.value.metadata
+        body = {"uid": meta.uid, "resourceVersion": meta.resource_version}
+        await self._patch(node, {"metadata": {**body, "finalizers": rules.without(meta.finalizers, finalizer)}})
+
+    async def _patch(self, node: Node, body: dict[str, object]) -> None:
+        meta = node.value.metadata
+        await self._client.patch(node.resource, meta.name, body, meta.namespace)

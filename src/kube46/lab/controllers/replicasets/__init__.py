@@ -1,0 +1,1 @@
+"""Keeps the number of pods that each ReplicaSet asks for."""

@@ -1,0 +1,155 @@
+"""Which pods of a ReplicaSet to make and delete, and its status: pure.
+
+Source: kubernetes/pkg/controller/replicaset/{replica_set.go,replica_set_utils.go}, pkg/controller/controller_utils.go
+(`ActivePodsWithRanks`).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from kube46.api.objects import Condition, Pod, ReplicaSet
+from kube46.api.resources import REPLICA_SETS
+from kube46.controllers.selectors import contains
+from kube46.lab.controllers import clock
+from kube46.lab.controllers.owners import reference
+
+DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
+# Most pods made or deleted in one pass, as upstream.
+BURST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many pods to make, or which to delete."""
+
+    create: int = 0
+    delete: tuple[Pod, ...] = ()
+
+
+def active(pods: Iterable[Pod]) -> list[Pod]:
+    """The pods that count: neither ended nor being deleted."""
+    return [p for p in pods if p.status.phase not in ("Succeeded", "Failed") and not p.metadata.deletion_timestamp]
+
+
+def plan(owner: ReplicaSet, pods: Sequence[Pod], related: Iterable[Pod]) -> Plan:
+    """What makes the active `pods` as many as asked for; `related` are the active pods of the same Deployment."""
+    missing = owner.spec.replicas - len(pods)
+    if missing >= 0:
+        return Plan(create=min(missing, BURST))
+    crowd = Counter(pod.spec.node_name for pod in related)
+    order = sorted(pods, key=lambda pod: _rank(pod, crowd[pod.spec.node_name]))
+    return Plan(delete=tuple(order[: min(-missing, BURST)]))
+
+
+def pod_of(owner: ReplicaSet) -> dict[str, Any]:
+    """A new pod of the template."""
+    template = owner.spec.template
+    meta = template.get("metadata") or {}
+    kept = {key: meta[key] for key in ("labels", "annotations", "finalizers") if meta.get(key)}
+    owners = [msgspec.to_builtins(reference(REPLICA_SETS, owner))]
+    return {
+        "metadata": {**kept, "generateName": f"{owner.metadata.name}-", "ownerReferences": owners},
+        "spec": template.get("spec") or {},
+    }
+
+
+def batches(count: int) -> Iterable[int]:
+    """Sizes of groups to create one after another: 1, 2, 4, …, so that a hopeless template costs one request."""
+    size = 1
+    while count > 0:
+        yield min(size, count)
+        count -= min(size, count)
+        size *= 2
+
+
+def status(
+    owner: ReplicaSet, pods: Sequence[Pod], terminating: int, now: datetime, failure: str = ""
+) -> dict[str, Any]:
+    """The status that `pods` make; `failure` is why the last pass could not make or delete pods."""
+    wanted = (owner.spec.template.get("metadata") or {}).get("labels") or {}
+    return {
+        "replicas": len(pods),
+        "fullyLabeledReplicas": sum(contains(pod.metadata.labels, wanted) for pod in pods),
+        "readyReplicas": sum(pod.status.ready for pod in pods),
+        "availableReplicas": sum(available(pod, owner.spec.min_ready_seconds, now) for pod in pods),
+        "terminatingReplicas": terminating,
+        "observedGeneration": owner.metadata.generation,
+        "conditions": _conditions(owner, failure, now),
+    }
+
+
+def status_now(owner: ReplicaSet) -> dict[str, Any]:
+    """The status as it is, in the form of `status`."""
+    held = owner.status
+    return {
+        "replicas": held.replicas,
+        "fullyLabeledReplicas": held.fully_labeled_replicas,
+        "readyReplicas": held.ready_replicas,
+        "availableReplicas": held.available_replicas,
+        "terminatingReplicas": held.terminating_replicas,
+        "observedGeneration": held.observed_generation,
+        "conditions": [msgspec.to_builtins(c) for c in held.conditions],
+    }
+
+
+def available(pod: Pod, min_ready_seconds: int, now: datetime) -> bool:
+    """Whether the pod has been ready for so long."""
+    return pod.status.ready and (
+        not min_ready_seconds or clock.seconds_since(ready_since(pod), now) >= min_ready_seconds
+    )
+
+
+def next_available(owner: ReplicaSet, pods: Iterable[Pod], now: datetime) -> float | None:
+    """Seconds until one more pod becomes available by waiting alone; None when none does."""
+    least = owner.spec.min_ready_seconds
+    waits = [
+        least - clock.seconds_since(ready_since(pod), now)
+        for pod in pods
+        if pod.status.ready and not available(pod, least, now)
+    ]
+    return max(min(waits), 0.1) if waits else None
+
+
+def ready_since(pod: Pod) -> str | None:
+    """When the pod's Ready condition last changed."""
+    return next((c.last_transition_time for c in pod.status.conditions if c.type == "Ready"), None)
+
+
+def _rank(pod: Pod, crowd: int) -> tuple[Any, ...]:
+    """Pods to delete first sort first: unassigned, pending, unready, cheap, crowded, young, often restarted."""
+    cost = pod.metadata.annotations.get(DELETION_COST, "0")
+    restarts = max((c.restart_count for c in pod.status.container_statuses), default=0)
+    return (
+        bool(pod.spec.node_name),
+        PHASES.get(pod.status.phase, 0),
+        pod.status.ready,
+        int(cost) if cost.lstrip("+-").isdecimal() else 0,
+        -crowd,
+        _young_first(ready_since(pod) if pod.status.ready else None),
+        -restarts,
+        _young_first(pod.metadata.creation_timestamp),
+        pod.metadata.name,
+    )
+
+
+def _young_first(written: str | None) -> timedelta:
+    moment = clock.parse(written)
+    return datetime.min.replace(tzinfo=moment.tzinfo) - moment if moment else timedelta.min
+
+
+def _conditions(owner: ReplicaSet, failure: str, now: datetime) -> list[dict[str, Any]]:
+    """ReplicaFailure while pods can't be made or deleted; other conditions are kept."""
+    others = [msgspec.to_builtins(c) for c in owner.status.conditions if c.type != "ReplicaFailure"]
+    if not failure:
+        return others
+    old = next((c for c in owner.status.conditions if c.type == "ReplicaFailure"), Condition())
+    reason, _, message = failure.partition(": ")
+    since = old.last_transition_time if old.status == "True" and old.message == message else clock.text(now)
+    new = {"type": "ReplicaFailure", "status": "True", "reason": reason, "message": message}
+    return [*others, {**new, "lastTransitionTime": since}]
