@@ -99,12 +99,16 @@ def legacy_ip(field: str, text: str, known: Collection[str] = ()) -> list[FieldE
     return [invalid(field, text, problem)] if problem else []
 
 
-def canonical_ip(field: str, text: str) -> list[FieldError]:
-    """Errors of an address in a strict field: it must be written in its canonical form."""
-    if errors := legacy_ip(field, text):
-        return errors
+def canonical_problem(text: str) -> str:
+    """The complaint about an address in a strict field, which must be written in its canonical form; "" if none."""
     proper = str(sloppy(text))
-    return [] if text == proper else [invalid(field, text, f'must be in canonical form ("{proper}")')]
+    return ip_problem(text) or ("" if text == proper else f'must be in canonical form ("{proper}")')
+
+
+def canonical_ip(field: str, text: str) -> list[FieldError]:
+    """Errors of an address in a strict field."""
+    problem = canonical_problem(text)
+    return [invalid(field, text, problem)] if problem else []
 
 
 def legacy_cidr(field: str, text: str, known: Collection[str] = ()) -> list[FieldError]:

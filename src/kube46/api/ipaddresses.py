@@ -25,9 +25,9 @@ def of_service(address: Address, namespace: str, name: str) -> Object:
     return {"metadata": {"name": str(address), "labels": labels}, "spec": {"parentRef": parent}}
 
 
-def name_errors(name: str) -> list[FieldError]:
+def name_problems(name: str) -> list[str]:
     """The name must be an address in canonical form."""
-    return ip.canonical_ip("metadata.name", name)
+    return [problem] if (problem := ip.canonical_problem(name)) else []
 
 
 def validate(obj: Mapping[str, Any]) -> list[FieldError]:

@@ -4,10 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kube46.apiserver.strategies.cluster import Events, Leases, Namespaces
+from kube46.apiserver.strategies.configuration import ConfigMaps, Secrets
+from kube46.apiserver.strategies.discovery import Endpoints, EndpointSlices
 from kube46.apiserver.strategies.generic import Generic
+from kube46.apiserver.strategies.networking import Ingresses, IPAddresses, NetworkPolicies, ServiceCIDRs
+from kube46.apiserver.strategies.nodes import Nodes
+from kube46.apiserver.strategies.pods import Pods
 from kube46.apiserver.strategies.services import Services
+from kube46.apiserver.strategies.workloads import Deployments, ReplicaSets
 
 if TYPE_CHECKING:
     from kube46.apiserver.strategy import Strategy
 
-STRATEGIES: dict[str, Strategy] = {"*": Generic(), "services": Services()}
+STRATEGIES: dict[str, Strategy] = {
+    "*": Generic(),
+    "configmaps": ConfigMaps(),
+    "deployments": Deployments(),
+    "endpoints": Endpoints(),
+    "endpointslices": EndpointSlices(),
+    "events": Events(),
+    "ingresses": Ingresses(),
+    "ipaddresses": IPAddresses(),
+    "leases": Leases(),
+    "namespaces": Namespaces(),
+    "networkpolicies": NetworkPolicies(),
+    "nodes": Nodes(),
+    "pods": Pods(),
+    "replicasets": ReplicaSets(),
+    "secrets": Secrets(),
+    "servicecidrs": ServiceCIDRs(),
+    "services": Services(),
+}

@@ -1,0 +1,123 @@
+"""Endpoints, the old single-object form of EndpointSlices: defaulting, validation, repacking (semantics 4.6).
+
+Sources: pkg/apis/core/{v1/defaults.go,validation}, pkg/api/v1/endpoints (repacking), pkg/registry/core/endpoint.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from kube46.api import ip, names
+from kube46.api.errors import FieldError, each_invalid, not_supported, required
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Object = dict[str, Any]
+
+PROTOCOLS = ("SCTP", "TCP", "UDP")
+MANAGED = "endpoints.kubernetes.io/managed-by"
+
+
+def default(endpoints: Object) -> None:
+    """Ports are TCP unless they say otherwise."""
+    for subset in endpoints.get("subsets") or ():
+        for port in subset.get("ports") or ():
+            port["protocol"] = port.get("protocol") or "TCP"
+
+
+def validate(endpoints: Object, old: Object | None = None) -> list[FieldError]:
+    """Every error; addresses that are stored already need not be well-formed."""
+    known = {address.get("ip", "") for _, address in _addresses(old)} if old else set[str]()
+    found: list[FieldError] = []
+    for index, subset in enumerate(endpoints.get("subsets") or ()):
+        field = f"subsets[{index}]"
+        if not subset.get("addresses") and not subset.get("notReadyAddresses"):
+            found.append(required(field, "must specify `addresses` or `notReadyAddresses`"))
+        for place, address in _addresses({"subsets": [subset]}, index):
+            found += _address(place, address, known)
+        ports = subset.get("ports") or []
+        for number, port in enumerate(ports):
+            found += _port(f"{field}.ports[{number}]", port, needs_name=len(ports) > 1)
+    return found
+
+
+def _addresses(endpoints: Object, first: int = 0) -> Iterable[tuple[str, Object]]:
+    for index, subset in enumerate(endpoints.get("subsets") or (), first):
+        for key in ("addresses", "notReadyAddresses"):
+            for number, address in enumerate(subset.get(key) or ()):
+                yield f"subsets[{index}].{key}[{number}]", address
+
+
+def _address(field: str, address: Object, known: set[str]) -> list[FieldError]:
+    text = address.get("ip") or ""
+    found = ip.legacy_ip(f"{field}.ip", text, known)
+    if host := address.get("hostname"):
+        found += each_invalid(f"{field}.hostname", host, names.label(host))
+    if (node := address.get("nodeName")) is not None:
+        found += each_invalid(f"{field}.nodeName", node, names.subdomain(node))
+    return found + ip.special(f"{field}.ip", text)
+
+
+def _port(field: str, port: Object, *, needs_name: bool) -> list[FieldError]:
+    found: list[FieldError] = []
+    name, number, protocol = port.get("name") or "", port.get("port") or 0, port["protocol"]
+    if name:
+        found += each_invalid(f"{field}.name", name, names.label(name))
+    elif needs_name:
+        found.append(required(f"{field}.name"))
+    found += each_invalid(f"{field}.port", number, names.port_number(number))
+    if protocol not in PROTOCOLS:
+        found.append(not_supported(f"{field}.protocol", protocol, PROTOCOLS))
+    if (app := port.get("appProtocol")) is not None:
+        found += each_invalid(f"{field}.appProtocol", app, names.qualified(app))
+    return found
+
+
+def repack(endpoints: Object) -> None:
+    """Group addresses by their sets of ports; an address that is not ready anywhere on a port is not ready there.
+
+    Upstream orders ports and subsets by hashes of Go values; here they are ordered by their text.
+    """
+    by_port: dict[str, dict[str, tuple[Object, bool]]] = {}
+    for subset in endpoints.get("subsets") or ():
+        for port in subset.get("ports") or [None]:
+            group = by_port.setdefault(_text(port), {})
+            for key, ready in (("addresses", True), ("notReadyAddresses", False)):
+                for address in subset.get(key) or ():
+                    name = _text([address.get("ip"), (address.get("targetRef") or {}).get("uid") or ""])
+                    if name not in group or group[name][1]:
+                        group[name] = (group[name][0] if name in group else address, ready)
+    by_addresses: dict[str, list[str]] = {}
+    for text, group in by_port.items():
+        by_addresses.setdefault(_text(sorted((name, ready) for name, (_, ready) in group.items())), []).append(text)
+    subsets = [_subset(by_port[ports[0]], ports) for _, ports in sorted(by_addresses.items())]
+    if subsets:
+        endpoints["subsets"] = subsets
+
+
+def _subset(group: dict[str, tuple[Object, bool]], ports: list[str]) -> Object:
+    ordered = [group[name] for name in sorted(group)]
+    subset: Object = {
+        "addresses": [address for address, ready in ordered if ready],
+        "notReadyAddresses": [address for address, ready in ordered if not ready],
+        "ports": [json.loads(text) for text in sorted(ports) if text != "null"],
+    }
+    return {key: value for key, value in subset.items() if value}
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def warnings(endpoints: Object) -> list[str]:
+    """Addresses that are not written canonically, unless a controller wrote them."""
+    labels = (endpoints.get("metadata") or {}).get("labels") or {}
+    if MANAGED in labels:
+        return []
+    return [
+        text
+        for place, address in _addresses(endpoints)
+        for text in ip.ip_warnings(f"{place}.ip", address.get("ip") or "")
+    ]

@@ -1,0 +1,87 @@
+"""A Pod's status: what a new Pod has, and validation of reported addresses (semantics 3.2, B-1 to B-3)."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from kube46.api import ip
+from kube46.api.errors import FieldError, forbidden, invalid
+
+Object = dict[str, Any]
+
+ONE_EACH = "may specify no more than one IP for each IP family"
+SUFFIXES = {"": 0, "n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
+
+
+def initial(spec: Object) -> Object:
+    """The status of a Pod that has just been created."""
+    return {"phase": "Pending", "qosClass": qos_class(spec)}
+
+
+def qos_class(spec: Object) -> str:
+    """Guaranteed, Burstable or BestEffort by the cpu and memory that the containers ask for (KEP-free, since 1.2)."""
+    amounts: dict[str, Object] = {"requests": {}, "limits": {}}
+    guaranteed = True
+    for container in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]:
+        resources = container.get("resources") or {}
+        for kind, total in amounts.items():
+            for name, text in (resources.get(kind) or {}).items():
+                if name in ("cpu", "memory") and quantity(text) > 0:
+                    total[name] = total.get(name, Decimal(0)) + quantity(text)
+        limits = resources.get("limits") or {}
+        guaranteed = guaranteed and all(name in limits and quantity(limits[name]) > 0 for name in ("cpu", "memory"))
+    if not amounts["requests"] and not amounts["limits"]:
+        return "BestEffort"
+    return "Guaranteed" if guaranteed and amounts["requests"] == amounts["limits"] else "Burstable"
+
+
+def quantity(text: str | int) -> Decimal:
+    """The number that a resource quantity stands for; 0 for one that is malformed."""
+    text = str(text)
+    for suffix, power in BINARY.items():
+        if text.endswith(suffix):
+            return _decimal(text[:-2]) * (1 << power)
+    suffix = text[-1:] if text[-1:] in SUFFIXES else ""
+    return _decimal(text[: len(text) - len(suffix)]).scaleb(SUFFIXES[suffix])
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal(0)
+
+
+def _ips(pod: Object, key: str) -> list[str]:
+    return [entry.get("ip") or "" for entry in (pod.get("status") or {}).get(key) or ()]
+
+
+def validate(new: Object, old: Object) -> list[FieldError]:
+    """Errors of a write to /status."""
+    found: list[FieldError] = []
+    if (new.get("spec") or {}).get("nodeName") != (old.get("spec") or {}).get("nodeName"):
+        found.append(forbidden("status.nodeName", "may not be changed directly"))
+    found += _addresses("status.podIPs", _ips(new, "podIPs"), _ips(old, "podIPs"))
+    hosts, single = _ips(new, "hostIPs"), (new.get("status") or {}).get("hostIP") or ""
+    if hosts and hosts[0] != single:
+        found.append(invalid("status.hostIPs[0].ip", hosts[0], "must be equal to `hostIP`"))
+    return found + _addresses("status.hostIPs", hosts, _ips(old, "hostIPs"))
+
+
+def _addresses(field: str, texts: list[str], known: list[str]) -> list[FieldError]:
+    found = [error for index, text in enumerate(texts) for error in ip.legacy_ip(f"{field}[{index}]", text, known)]
+    if len(texts) > 1 and not (len(texts) == 2 and ip.is_pair(texts)):
+        found.append(invalid(field, [{"IP": text} for text in texts], ONE_EACH))
+    return found
+
+
+def warnings(pod: Object) -> list[str]:
+    """Reported addresses that are not written canonically."""
+    return [
+        text
+        for key in ("podIPs", "hostIPs")
+        for index, address in enumerate(_ips(pod, key))
+        for text in ip.ip_warnings(f"status.{key}[{index}].ip", address)
+    ]

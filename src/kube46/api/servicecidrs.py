@@ -1,0 +1,82 @@
+"""ServiceCIDR objects: the ranges that cluster IPs are allocated from (semantics 2.5; KEP 1880)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kube46.api import ip
+from kube46.api.errors import FieldError, invalid, required
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kube46.addresses.families import Prefix
+
+Object = dict[str, Any]
+
+DEFAULT_NAME = "kubernetes"
+IMMUTABLE = "field is immutable"
+PAIR = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
+READY_TEXT = "Kubernetes default Service CIDR is ready"
+
+
+def _cidrs(obj: Object) -> list[str]:
+    return (obj.get("spec") or {}).get("cidrs") or []
+
+
+def validate(obj: Object) -> list[FieldError]:
+    """Errors of `spec`."""
+    field, cidrs = "spec.cidrs", _cidrs(obj)
+    if not cidrs:
+        return [required(field, "at least one CIDR required")]
+    if len(cidrs) > 2:
+        return [invalid(field, {"CIDRs": cidrs}, "may only hold up to 2 values")]
+    found = [error for index, text in enumerate(cidrs) for error in ip.canonical_cidr(f"{field}[{index}]", text)]
+    parsed = [ip.sloppy_cidr(text) for text in cidrs]
+    if len(cidrs) == 2 and None not in parsed and not ip.is_pair(cidrs):
+        found.append(invalid(field, cidrs, PAIR))
+    return found
+
+
+def validate_update(new: Object, old: Object) -> list[FieldError]:
+    """Only a second family may be added."""
+    field, cidrs, before = "spec.cidrs", _cidrs(new), _cidrs(old)
+    if len(cidrs) == len(before):
+        return [
+            invalid(f"{field}[{index}]", a, IMMUTABLE)
+            for index, (a, b) in enumerate(zip(cidrs, before, strict=True))
+            if a != b
+        ]
+    if len(before) == 1 and len(cidrs) == 2:
+        first = [] if cidrs[0] == before[0] else [invalid(f"{field}[0]", cidrs[0], IMMUTABLE)]
+        return first + validate(new)
+    return [invalid(field, cidrs, IMMUTABLE)]
+
+
+def default_object(ranges: Sequence[Prefix]) -> Object:
+    """The ServiceCIDR that an API server makes from its flags at start (A-18)."""
+    return {"metadata": {"name": DEFAULT_NAME}, "spec": {"cidrs": [str(prefix) for prefix in ranges]}}
+
+
+def reconciled(stored: Object, ranges: Sequence[Prefix], now: str) -> Object | None:
+    """The default object as it should be written now, None if it stays (A-18).
+
+    It gains a second family; it never changes otherwise: `inconsistent` says when it does not fit the flags. `now` is
+    the time in RFC 3339.
+    """
+    wanted, cidrs = [str(prefix) for prefix in ranges], _cidrs(stored)
+    if len(wanted) == 2 and cidrs == wanted[:1]:
+        return {**stored, "spec": {**stored["spec"], "cidrs": wanted}}
+    conditions = (stored.get("status") or {}).get("conditions") or []
+    states = [condition["status"] for condition in conditions if condition["type"] == "Ready"]
+    if cidrs != wanted or (states and states[0] != "Unknown"):
+        return None
+    ready = {"type": "Ready", "status": "True", "reason": "", "message": READY_TEXT, "lastTransitionTime": now}
+    others = [condition for condition in conditions if condition["type"] != "Ready"]
+    return {**stored, "status": {**(stored.get("status") or {}), "conditions": [*others, ready]}}
+
+
+def inconsistent(stored: Object, ranges: Sequence[Prefix]) -> bool:
+    """Whether the default object says something else than the flags and cannot be mended."""
+    wanted, cidrs = [str(prefix) for prefix in ranges], _cidrs(stored)
+    return cidrs != wanted and not (len(wanted) == 2 and cidrs == wanted[:1])

@@ -1,0 +1,41 @@
+"""Static defaulting of Deployments and ReplicaSets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kube46.api.pods.defaults import default_spec
+
+Object = dict[str, Any]
+
+REVISIONS, DEADLINE = 10, 600  # old ReplicaSets kept; seconds until a roll-out counts as stuck
+
+
+def replica_set(obj: Object) -> None:
+    """One replica unless told otherwise; a status always tells its replicas."""
+    spec = obj.setdefault("spec", {})
+    if spec.get("replicas") is None:
+        spec["replicas"] = 1
+    default_spec(spec.setdefault("template", {}).setdefault("spec", {}))
+    obj.setdefault("status", {}).setdefault("replicas", 0)
+
+
+def deployment(obj: Object) -> None:
+    """One replica, rolled out a quarter at a time."""
+    spec = obj.setdefault("spec", {})
+    if spec.get("replicas") is None:
+        spec["replicas"] = 1
+    if spec.get("strategy") is None:
+        spec["strategy"] = {}
+    strategy: Object = spec["strategy"]
+    strategy["type"] = strategy.get("type") or "RollingUpdate"
+    if strategy["type"] == "RollingUpdate":
+        rolling = strategy["rollingUpdate"] = strategy.get("rollingUpdate") or {}
+        for key in ("maxUnavailable", "maxSurge"):
+            if rolling.get(key) is None:
+                rolling[key] = "25%"
+    for key, value in (("revisionHistoryLimit", REVISIONS), ("progressDeadlineSeconds", DEADLINE)):
+        if spec.get(key) is None:
+            spec[key] = value
+    default_spec(spec.setdefault("template", {}).setdefault("spec", {}))
+    obj.setdefault("status", {})

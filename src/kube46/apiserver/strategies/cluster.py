@@ -1,0 +1,67 @@
+"""Namespaces, Leases and Events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kube46.api import leases_events, names, namespaces
+from kube46.api.errors import invalid
+from kube46.apiserver import statuses
+from kube46.apiserver.strategies.generic import Generic
+
+if TYPE_CHECKING:
+    from kube46.api.errors import FieldError
+    from kube46.apiserver.strategy import Context, Object
+
+
+class Namespaces(Generic):
+    """Names are DNS labels; the name is a label, too."""
+
+    name_rule = staticmethod(names.label)
+
+    def default(self, obj: Object) -> None:
+        """Static defaulting."""
+        namespaces.default(obj)
+
+    def prepare_create(self, obj: Object, ctx: Context) -> None:
+        """Active, with the finalizer that empties it before it goes."""
+        namespaces.default(obj)
+        namespaces.new(obj)
+
+    def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
+        """Errors of `spec.finalizers`."""
+        return namespaces.errors(obj)
+
+
+class Leases(Generic):
+    """A lease is only ever updated on top of what its writer has read."""
+
+    create_on_update = True
+
+    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+        """Refuse an update that does not say which version it replaces."""
+        if not new["metadata"].get("resourceVersion"):
+            error = invalid("metadata.resourceVersion", 0, "must be specified for an update")
+            raise statuses.invalid(ctx.kind, ctx.name, [error])
+
+    def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
+        """Errors of `spec`."""
+        return leases_events.lease_errors(obj)
+
+    def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Errors of `spec`."""
+        return leases_events.lease_errors(new)
+
+
+class Events(Generic):
+    """An Event lies where the object is that it is about."""
+
+    create_on_update = True
+
+    def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
+        """A wrong namespace."""
+        return leases_events.event_errors(obj)
+
+    def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """A wrong namespace."""
+        return leases_events.event_errors(new)

@@ -1,0 +1,60 @@
+"""EndpointSlices and the Endpoints they replace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kube46.api import endpoints, endpointslices
+from kube46.apiserver.strategies.generic import Generic
+
+if TYPE_CHECKING:
+    from kube46.api.errors import FieldError
+    from kube46.apiserver.strategy import Context, Object
+
+
+class EndpointSlices(Generic):
+    """Semantics 4.5."""
+
+    def default(self, obj: Object) -> None:
+        """Static defaulting."""
+        endpointslices.default(obj)
+
+    def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
+        """Errors of the slice."""
+        return endpointslices.validate(obj)
+
+    def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Errors of the slice; endpoints that did not change are not looked at."""
+        return endpointslices.validate(new, old)
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        """FQDN slices, addresses that are not written canonically."""
+        return endpointslices.warnings(new)
+
+
+class Endpoints(Generic):
+    """Semantics 4.6; subsets are repacked once they are known to be valid."""
+
+    create_on_update = True
+
+    def default(self, obj: Object) -> None:
+        """Static defaulting."""
+        endpoints.default(obj)
+
+    def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
+        """Errors of the subsets."""
+        return self._repacked(obj, endpoints.validate(obj))
+
+    def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Errors of the subsets."""
+        return self._repacked(new, endpoints.validate(new, old))
+
+    @staticmethod
+    def _repacked(obj: Object, errors: list[FieldError]) -> list[FieldError]:
+        if not errors:
+            endpoints.repack(obj)
+        return errors
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        """Addresses that are not written canonically."""
+        return endpoints.warnings(new)

@@ -1,0 +1,38 @@
+"""Nodes: `podCIDR` and `podCIDRs` are brought together on every decoding; a new node is not ready."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kube46.api import nodes
+from kube46.apiserver.strategies.generic import Generic
+
+if TYPE_CHECKING:
+    from kube46.api.errors import FieldError
+    from kube46.apiserver.strategy import Context, Object
+
+
+class Nodes(Generic):
+    """Semantics B-4 and B-5."""
+
+    keeps_status_on_create = True
+
+    def default(self, obj: Object) -> None:
+        """Static defaulting."""
+        nodes.default(obj)
+
+    def prepare_create(self, obj: Object, ctx: Context) -> None:
+        """The taint that keeps pods away until the node is ready."""
+        nodes.taint_not_ready(obj)
+
+    def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
+        """Errors of `spec`."""
+        return nodes.validate(obj)
+
+    def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Errors of `spec`, and of what is set once."""
+        return nodes.validate(new) + nodes.validate_update(new, old)
+
+    def status_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Repeated addresses."""
+        return nodes.validate_update(new, old)

@@ -1,0 +1,67 @@
+"""Pods: defaulting, default admission, addresses in the status, and what an update may change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kube46.api import names
+from kube46.api.pods import admission, defaults, status, updates, validation
+from kube46.apiserver import statuses
+from kube46.apiserver.strategies.generic import Generic
+
+if TYPE_CHECKING:
+    from kube46.api.errors import FieldError
+    from kube46.apiserver.strategy import Context, Object
+
+DEFAULT_ACCOUNT = "default"
+
+
+class Pods(Generic):
+    """`podIP` and `podIPs` are brought together on every decoding (semantics 3.1)."""
+
+    name_rule = staticmethod(names.subdomain)
+
+    def default(self, obj: Object) -> None:
+        """Static defaulting."""
+        defaults.default(obj)
+
+    def prepare_create(self, obj: Object, ctx: Context) -> None:
+        """Priority, tolerations and service account, as the default admission plugins fill them; a fresh status."""
+        spec: Object = obj["spec"]
+        if unknown := admission.priority(spec):
+            raise statuses.forbidden(ctx.kind, ctx.name, f"no PriorityClass with name {unknown} was found")
+        admission.tolerations(spec)
+        self._account(spec, ctx)
+        obj["status"] = status.initial(spec)
+
+    @staticmethod
+    def _account(spec: Object, ctx: Context) -> None:
+        """The default account is taken if it is there: a server without controllers has none."""
+        name = spec.get("serviceAccountName") or DEFAULT_ACCOUNT
+        account = ctx.txn.get("serviceaccounts", name, ctx.namespace)
+        if account is not None:
+            admission.service_account(spec, account)
+        elif spec.get("serviceAccountName"):
+            text = f'error looking up service account {ctx.namespace}/{name}: serviceaccount "{name}" not found'
+            raise statuses.forbidden(ctx.kind, ctx.name, text)
+
+    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+        """The quality-of-service class of a Pod never changes."""
+        if ctx.subresource == "status" and (kept := (old.get("status") or {}).get("qosClass")):
+            new.setdefault("status", {})["qosClass"] = kept
+
+    def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
+        """Errors of `spec`."""
+        return validation.validate(obj["spec"])
+
+    def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Only a few fields of `spec` may change; binding a Pod to a node goes by its own subresource."""
+        return [] if ctx.subresource else updates.errors(new, old)
+
+    def status_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Errors of reported addresses."""
+        return status.validate(new, old)
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        """Addresses that are not written canonically."""
+        return status.warnings(new)
