@@ -22,6 +22,8 @@ from kube46.proxy.nftables import ProxyTable
 from kube46.proxy.rules import service_elements, static_elements
 from kube46.proxy.settings import Settings, node_view
 
+__all__ = ["Settings", "clean", "run"]
+
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
 log = logging.getLogger(__name__)
