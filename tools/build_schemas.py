@@ -1,7 +1,7 @@
 """Reduce Kubernetes' OpenAPI definitions to the two resources that the embedded API server reads.
 
-Input: PyPI's `kubernetes-validate` (Apache-2.0), which carries the definitions of every built-in kind, and `go_types.txt`
-beside this file (what OpenAPI leaves out, see `read_go_types.py`). Output, git-ignored and shipped in the wheel:
+Input: PyPI's `kubernetes-validate` (Apache-2.0), with the definitions of every built-in kind, and `go_types.txt` beside
+this file (what OpenAPI leaves out, see `read_go_types.py`). Output, git-ignored and shipped in the wheel:
 
 - `schemas.types.msgpack`: {type name: encoded `kube46.apiserver.schemas.Type`} – decoding and patching, no prose;
 - `schemas.openapi.zz`: zlib of {type name: OpenAPI schema} – only read when a client asks for /openapi.
@@ -23,8 +23,9 @@ import msgspec
 RELEASE = "v1.37.0-local"
 PREFIX = "#/$defs/"
 SCALARS = {
-    ("string", ""): "string", ("string", "byte"): "[]uint8", ("string", "date-time"): "v1.Time", ("boolean", ""): "bool",
-    ("integer", "int32"): "int32", ("integer", "int64"): "int64", ("integer", ""): "int64", ("number", "double"): "float64", ("number", ""): "float64",
+    ("string", ""): "string", ("string", "byte"): "[]uint8", ("string", "date-time"): "v1.Time",
+    ("boolean", ""): "bool", ("integer", "int32"): "int32", ("integer", "int64"): "int64", ("integer", ""): "int64",
+    ("number", "double"): "float64", ("number", ""): "float64",
 }  # fmt: skip
 # definitions that are not structs in Go: they decode themselves
 SPECIAL = {
@@ -43,7 +44,7 @@ SPECIAL = {
 
 
 def definitions() -> dict[str, dict[str, Any]]:
-    """All definitions of the release, in OpenAPI form; raises RuntimeError when kubernetes-validate is not installed."""
+    """All definitions in OpenAPI form; raises RuntimeError when kubernetes-validate is not installed."""
     spec = importlib.util.find_spec("kubernetes_validate")
     if spec is None or spec.origin is None:
         raise RuntimeError(
@@ -97,13 +98,21 @@ def guessed(schema: dict[str, Any], field: str) -> str:
     return guess(schema["properties"][field]) + ("!" if field in schema.get("required", ()) else "?")
 
 
-def go_types(file: Path) -> dict[str, dict[str, str]]:
-    """The exceptions: struct → field → Go type with flag."""
-    found: dict[str, dict[str, str]] = {}
+def go_types(file: Path) -> tuple[dict[str, dict[str, str]], dict[str, dict[int, str]]]:
+    """The table of `read_go_types.py`: struct → field → Go type with flag, and struct → protobuf number → field."""
+    types: dict[str, dict[str, str]] = {}
+    numbers: dict[str, dict[int, str]] = {}
     for line in file.read_text().splitlines():
-        name, *fields = line.split(" ")
-        found[name] = dict(field.split("=", 1) for field in fields)
-    return found
+        struct, *words = line.split(" ")
+        types[struct], numbers[struct] = {}, {}
+        for word in words:
+            name, _, go = word.partition("=")
+            field, _, number = name.partition(":")
+            if go:
+                types[struct][field] = go
+            if number:
+                numbers[struct][int(number)] = field
+    return types, numbers
 
 
 def shape(schema: dict[str, Any], go: str) -> list[Any]:
@@ -129,8 +138,10 @@ def reduced(name: str, schema: dict[str, Any], exceptions: dict[str, str]) -> li
     for field, value in schema.get("properties", {}).items():
         go = exceptions.get(field) or guessed(schema, field)
         fields[field] = [
-            field, shape(value, go[:-1]), go[-1], value.get("x-kubernetes-patch-strategy", ""), value.get("x-kubernetes-patch-merge-key", ""),
-            value.get("x-kubernetes-list-type", ""), value.get("x-kubernetes-list-map-keys", []), value.get("x-kubernetes-map-type", ""),
+            field, shape(value, go[:-1]), go[-1],
+            value.get("x-kubernetes-patch-strategy", ""), value.get("x-kubernetes-patch-merge-key", ""),
+            value.get("x-kubernetes-list-type", ""), value.get("x-kubernetes-list-map-keys", []),
+            value.get("x-kubernetes-map-type", ""),
         ]  # fmt: skip
     gvk = [[g["group"], g["version"], g["kind"]] for g in schema.get("x-kubernetes-group-version-kind", ())]
     return [name, fields, gvk if len(gvk) == 1 else [], schema.get("x-kubernetes-map-type", "")]
@@ -155,7 +166,7 @@ def column_prose(found: dict[str, dict[str, Any]]) -> dict[str, str]:
 def build(destination: Path) -> list[Path]:
     """Write both resources into the folder; returns their paths."""
     found = definitions()
-    exceptions = go_types(Path(__file__).parent / "go_types.txt")
+    exceptions, numbers = go_types(Path(__file__).parent / "go_types.txt")
     encode = msgspec.msgpack.encode
     types = {
         name: encode(reduced(name, schema, exceptions.get(name, {})))
@@ -172,7 +183,9 @@ def build(destination: Path) -> list[Path]:
     prose = column_prose(found)
     text = json.dumps(found, separators=(",", ":"), ensure_ascii=False).encode()
     outputs = {
-        destination / "schemas.types.msgpack": encode([kinds, types, prose]),
+        destination / "schemas.types.msgpack": encode(
+            [kinds, types, prose, {name: encode(fields) for name, fields in numbers.items() if fields}]
+        ),
         destination / "schemas.openapi.zz": zlib.compress(text, 9),
     }
     for path, data in outputs.items():

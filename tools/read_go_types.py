@@ -1,12 +1,14 @@
-"""Read what OpenAPI does not say about Kubernetes' types out of the Go sources: pointers, named scalars, omitempty, omitzero.
+"""Read what OpenAPI does not say about Kubernetes' types out of the Go sources: pointers, names, omitempty, omitzero.
 
 Run once per Kubernetes release by a maintainer; `go_types.txt` beside this file is its result and is committed:
 
     go mod download -json k8s.io/api@v0.37.2     # also apimachinery, apiextensions-apiserver, kube-aggregator
     python tools/read_go_types.py DIR_OF_API DIR_OF_APIMACHINERY … > tools/go_types.txt
 
-One line a struct: `PACKAGE.STRUCT field=TYPE[flags] …`, only fields that differ from what OpenAPI lets one guess
-(see `build_schemas.guess`). Flags: `!` never omitted, `?` omitted when empty, `0` omitted when zero.
+One line a struct: `PACKAGE.STRUCT field:NUMBER[=TYPEflag] … >EMBEDDED:NUMBER …`. NUMBER is the field's number in
+protobuf; TYPE is there only where it is not what OpenAPI lets one guess (see `build_schemas.guess`), with a flag: `!`
+never omitted, `?` omitted when empty, `0` omitted when zero. `>` names a struct of the same package that JSON has
+inlined and protobuf has not.
 """
 
 from __future__ import annotations
@@ -14,12 +16,13 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from build_schemas import definitions, guessed
 
 STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
-FIELD = re.compile(r"^\t(\w+)\s+([^\s`]+)\s*`[^`]*json:\"([^\"]*)\"", re.MULTILINE)
-EMBEDDED = re.compile(r"^\t([\w.]+)\s*`json:\",inline\"", re.MULTILINE)
+FIELD = re.compile(r"^\t(?:(\w+)[ \t]+)?([^\s`]+)[ \t]*`([^`]*)`", re.MULTILINE)
+JSON_TAG, PROTOBUF_TAG = re.compile(r'json:"([^"]*)"'), re.compile(r'protobuf:"\w+,(\d+),')
 ALIASES = {"metav1": "v1", "corev1": "v1", "apiv1": "v1", "policy": "v1", "autoscalingv1": "v1"}
 BUILTIN = {"string", "bool", "int", "int32", "int64", "float64", "byte", "uint", "uint32", "uint64", "interface{}"}
 
@@ -48,27 +51,57 @@ def qualified(text: str, package: str) -> str:
     return f"{prefix}{package.rsplit('.', 1)[1]}.{name}"
 
 
-def structs(folder: Path, package: str) -> dict[str, dict[str, str]]:
-    """Struct → JSON field → type with flags; embedded structs of the same package are flattened."""
-    text = "".join(f.read_text() for f in sorted(folder.glob("*.go")) if not f.name.endswith(("_test.go", "generated.go")))
+class Struct(NamedTuple):
+    """What is known of one Go struct."""
+
+    types: dict[str, str]  # JSON field → Go type with flag, embedded structs flattened
+    numbers: dict[str, str]  # JSON field, or `>Embedded` → protobuf number
+    embedded: list[str]
+
+
+def structs(folder: Path, package: str) -> dict[str, Struct]:
+    """All structs of a package by name."""
+    files = [f for f in sorted(folder.glob("*.go")) if not f.name.endswith(("_test.go", "generated.go"))]
+    text = "".join(f.read_text() for f in files)
     text = re.sub(r"(?m)^\s*//.*\n", "", re.sub(r"(?s)/\*.*?\*/", "", text))
-    found: dict[str, dict[str, str]] = {}
-    embeds: dict[str, list[str]] = {}
-    for name, body in STRUCT.findall(text):
-        fields = {}
-        for _, go, tag in FIELD.findall(body):
-            json_name, *options = tag.split(",")
-            if not json_name or json_name == "-":
-                continue
-            flag = "0" if "omitzero" in options else "?" if "omitempty" in options else "!"
-            fields[json_name] = qualified(go, package) + flag
-        found[name] = fields
-        embeds[name] = [e.rpartition(".")[2] for e in EMBEDDED.findall(body)]
-    for _ in range(3):
-        for name, parents in embeds.items():
-            for parent in parents:
-                found[name] = {**found.get(parent, {}), **found[name]}
+    found = {name: struct(body, package) for name, body in STRUCT.findall(text)}
+    for _ in range(3):  # structs are embedded at most this deep
+        for one in found.values():
+            for parent in one.embedded:
+                if parent in found:
+                    one.types.update({k: v for k, v in found[parent].types.items() if k not in one.types})
     return found
+
+
+def struct(body: str, package: str) -> Struct:
+    """One struct's fields from the text between its braces."""
+    made = Struct({}, {}, [])
+    for _, go, tags in FIELD.findall(body):
+        tag, number = JSON_TAG.search(tags), PROTOBUF_TAG.search(tags)
+        name, *options = tag[1].split(",") if tag else ("",)
+        if name == "-":
+            continue
+        if not name:
+            made.embedded.append(go.rpartition(".")[2])
+            name = f">{go}"
+        else:
+            flag = "0" if "omitzero" in options else "?" if "omitempty" in options else "!"
+            made.types[name] = qualified(go, package) + flag
+        if number:
+            made.numbers[name] = number[1]
+    return made
+
+
+def tokens(one: Struct, schema: dict[str, Any] | None) -> list[str]:
+    """The struct's words in the table."""
+    words = []
+    for name in {**one.numbers, **one.types}:
+        number, go = one.numbers.get(name, ""), one.types.get(name, "")
+        known = schema is not None and name in schema.get("properties", {})
+        differs = known and guessed(schema, name) != go
+        if number or differs:
+            words.append(f"{name}:{number}" + (f"={go}" if differs else ""))
+    return words
 
 
 def main() -> None:
@@ -76,16 +109,10 @@ def main() -> None:
     all_definitions = definitions()
     for root in sys.argv[1:]:
         for package, folder in packages(Path(root)).items():
-            for name, fields in sorted(structs(folder, package).items()):
-                schema = all_definitions.get(f"{package}.{name}")
-                if schema is None:
-                    continue
-                differing = []
-                for field, go in fields.items():
-                    if field in schema.get("properties", {}) and guessed(schema, field) != go:
-                        differing.append(f"{field}={go}")
-                if differing:
-                    print(f"{package}.{name}", *differing)
+            for name, one in sorted(structs(folder, package).items()):
+                words = tokens(one, all_definitions.get(f"{package}.{name}"))
+                if words and not name.endswith("List"):
+                    print(f"{package}.{name}", *words)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 # kube-apiserver's order of groups; a group that is not here comes last
 PRIORITY = (
-    "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io", "autoscaling", "batch", "certificates.k8s.io",
-    "networking.k8s.io", "policy", "rbac.authorization.k8s.io", "storage.k8s.io", "admissionregistration.k8s.io",
-    "apiextensions.k8s.io", "scheduling.k8s.io", "coordination.k8s.io", "node.k8s.io", "discovery.k8s.io",
+    "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io", "autoscaling", "batch",
+    "certificates.k8s.io", "networking.k8s.io", "policy", "rbac.authorization.k8s.io", "storage.k8s.io",
+    "admissionregistration.k8s.io", "apiextensions.k8s.io", "scheduling.k8s.io", "coordination.k8s.io",
+    "node.k8s.io", "discovery.k8s.io",
 )  # fmt: skip
 
 
@@ -87,7 +88,10 @@ class Discovery:
         self._aggregated: dict[str, Document] = {}
         by_group = _by_group(kinds)
         self._add("/api", _core(by_group, address))
-        self._add("/apis", {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(g, v) for g, v in by_group.items() if g]})
+        self._add(
+            "/apis",
+            {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(g, v) for g, v in by_group.items() if g]},
+        )
         for group, versions in by_group.items():
             if group:
                 self._add(f"/apis/{group}", {"kind": "APIGroup", "apiVersion": "v1", **_group(group, versions)})
@@ -98,7 +102,7 @@ class Discovery:
         self._add_aggregated("/apis", [_aggregated_group(g, v) for g, v in by_group.items() if g])
 
     def answer(self, path: str, accept: str = "") -> Document | None:
-        """The document of a path in the form that the Accept header asks for first; None when the path is none of ours."""
+        """The document of a path in the form the Accept header asks for first; None when the path is none of ours."""
         path = path.rstrip("/")
         aggregated = self._aggregated.get(path)
         if aggregated is not None and _wants_aggregated(accept):
@@ -114,7 +118,9 @@ class Discovery:
         self._documents[path] = Document(_encoded(body), headers=headers)
 
     def _add_aggregated(self, path: str, items: list[dict[str, Any]]) -> None:
-        body = _encoded({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items})
+        body = _encoded(
+            {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
+        )
         headers = {"Vary": "Accept", "Cache-Control": "public"}
         self._aggregated[path] = Document(body, AGGREGATED, etag(body), headers)
 
@@ -128,7 +134,11 @@ def _wants_aggregated(accept: str) -> bool:
         options = dict(part.partition("=")[::2] for part in parameters)
         if options.get("as") is None:
             return False
-        if (options.get("g"), options.get("v"), options["as"]) == ("apidiscovery.k8s.io", "v2", "APIGroupDiscoveryList"):
+        if (options.get("g"), options.get("v"), options["as"]) == (
+            "apidiscovery.k8s.io",
+            "v2",
+            "APIGroupDiscoveryList",
+        ):
             return True
     return False
 
@@ -163,7 +173,12 @@ def _resources(group: str, version: str, kinds: Sequence[Kind]) -> dict[str, Any
         found.append(_resource(kind))
         found += [_subresource(kind, sub) for sub in sorted(kind.subresources, key=lambda s: s.name)]
     name = f"{group}/{version}" if group else version
-    return {"kind": "APIResourceList", **({"apiVersion": "v1"} if group else {}), "groupVersion": name, "resources": found}
+    return {
+        "kind": "APIResourceList",
+        **({"apiVersion": "v1"} if group else {}),
+        "groupVersion": name,
+        "resources": found,
+    }
 
 
 def _resource(kind: Kind) -> dict[str, Any]:

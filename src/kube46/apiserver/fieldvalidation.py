@@ -48,6 +48,7 @@ class Decoded(NamedTuple):
 # Go's name of a group's internal package where it is not the group's first label
 INTERNAL = {"": "core", "rbac.authorization.k8s.io": "rbac", "flowcontrol.apiserver.k8s.io": "flowcontrol"}
 TYPE_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+SCHEME = "pkg/api/legacyscheme/scheme.go:30"
 SUMMARY = 30  # bytes of an unreadable body that the error shows
 
 
@@ -78,7 +79,7 @@ def _decoded(found: object, wanted: tuple[str, str, str], validation: str, body:
     prefix = f'{kind} in version "{short}" cannot be handled as a {wanted[2]}: '
     schemas = Schemas.load()
     if not schemas.knows(group, short, kind):
-        text = f'no kind "{kind}" is registered for version "{group_version}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
+        text = f'no kind "{kind}" is registered for version "{group_version}" in scheme "{SCHEME}"'
         raise _bad_request(prefix + text)
     decoder = Decoder(schemas)
     try:
@@ -92,14 +93,16 @@ def _decoded(found: object, wanted: tuple[str, str, str], validation: str, body:
         raise _bad_request(f"{prefix}{strict_text(decoder.strict)}")
     if short != wanted[1]:
         expected = _joined(wanted[0], wanted[1])
-        raise _bad_request(f"the API version in the data ({group_version}) does not match the expected API version ({expected})")
+        raise _bad_request(
+            f"the API version in the data ({group_version}) does not match the expected API version ({expected})"
+        )
     if not _shared(wanted, schemas):
         decoded = {"kind": wanted[2], "apiVersion": group_version, **decoded}
     return Decoded(decoded, decoder.strict if validation == Validation.WARN else [])
 
 
 def prune(found: dict[str, Any], schema: Type, *, unstructured: bool = False) -> tuple[dict[str, Any], list[str]]:
-    """An object in stored form and its strict problems; raises Mismatch, whose text is Go's. For the result of a patch."""
+    """The result of a patch in stored form, and its strict problems; raises Mismatch, whose text is Go's."""
     decoder = Decoder(Schemas.load(), unstructured=unstructured)
     decoded = decoder.decode(found, schema)
     return decoded, sorted(decoder.strict) if unstructured else decoder.strict

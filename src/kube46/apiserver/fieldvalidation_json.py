@@ -1,4 +1,4 @@
-"""JSON as Go's encoding/json reads it: repeated keys remembered, numbers' spelling kept, its texts for syntax errors."""
+"""JSON as Go's encoding/json reads it: repeated keys and numbers' spelling kept, its texts for syntax errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values that decode themselves in Kubernetes: quantities, times, int-or-string, bytes; parsed and written back as Go does.
+"""Values that decode themselves in Kubernetes: quantities, times, bytes; parsed and written back as Go does.
 
 Sources: apimachinery pkg/api/resource/quantity.go, pkg/apis/meta/v1/{time,micro_time}.go, pkg/util/intstr/intstr.go.
 """
@@ -48,7 +48,9 @@ def quantity(text: str) -> str:
     else:
         raise ValueError(WRONG_SUFFIX)
     nano = min(-(-value * 10**9 // 1), LARGEST * 10**9)  # rounded up to nano, capped
-    return ("-" if match[1] == "-" and nano else "") + _canonical(Fraction(int(nano), 10**9), binary, exponent is not None)
+    return ("-" if match[1] == "-" and nano else "") + _canonical(
+        Fraction(int(nano), 10**9), binary, exponent is not None
+    )
 
 
 def _canonical(value: Fraction, binary: bool, exponential: bool) -> str:

@@ -24,7 +24,17 @@ PARSERS: dict[str, Callable[[str], str]] = {
     "microtime": lambda text: scalars.time(text, micro=True),
     "quantity": scalars.quantity,
 }
-ZEROES: dict[str, Any] = {"string": "", "bool": False, "int32": 0, "int64": 0, "float64": 0, "intorstring": 0, "quantity": "0"}
+ZEROES: dict[str, Any] = {
+    "string": "",
+    "bool": False,
+    "int32": 0,
+    "int64": 0,
+    "float64": 0,
+    "intorstring": 0,
+    "quantity": "0",
+}
+# structs to Go, whose "omitempty" knows no empty struct: only omitzero leaves them out
+SELF_WRITTEN = ("time", "microtime", "quantity", "intorstring", "raw")
 GO_KINDS = {"bool": "bool", "string": "string", "array": "slice", "object": "map"}
 
 
@@ -72,10 +82,14 @@ class Decoder:
             path.pop()
             names.pop()
         self._struct = outer
-        return {name: value for name, field in schema.fields.items() if (value := self._written(values.get(name, MISSING), field)) is not MISSING}
+        return {
+            name: value
+            for name, field in schema.fields.items()
+            if (value := self._written(values.get(name, MISSING), field)) is not MISSING
+        }
 
     def _pairs(self, found: dict[str, Any], known: dict[str, Field] | None) -> Iterable[tuple[str, Any]]:
-        """The members in order; a repeated one is reported where it comes again, and its last value wins."""
+        """The members in order; repeated ones are reported, and their last value wins."""
         if not isinstance(found, Repeated):
             return found.items()
         seen: set[str] = set()
@@ -108,12 +122,10 @@ class Decoder:
             zero = self._zero(shape)
             value = zero if value is MISSING or value is None else value
             return MISSING if presence == "0" and value == zero else value
-        zero = ZEROES.get(kind)
-        value = zero if value is MISSING or value is None else value
-        # Go's "empty" knows no empty struct: times, quantities and their like are left out only by omitzero
-        if value == zero and (presence == "0" or (presence == "?" and kind not in ("time", "microtime", "quantity", "intorstring", "raw"))):
-            return MISSING
-        return value
+        empty = ZEROES.get(kind)
+        value = empty if value is MISSING or value is None else value
+        omitted = presence == "0" or (presence == "?" and kind not in SELF_WRITTEN)
+        return MISSING if omitted and value == empty else value
 
     @staticmethod
     def _collection(value: Any, presence: str) -> Any:
@@ -130,8 +142,6 @@ class Decoder:
         """A value by its shape; None stands for Go's nil or zero."""
         kind = shape.kind
         if kind in ("any", "raw"):
-            if kind == "raw" and shape.ref.endswith(".FieldsV1") is False and shape.ref == "" and not isinstance(value, (dict, type(None))):
-                return self._misfit(value, shape)
             return plain(value)
         if value is None:
             return None
@@ -203,7 +213,13 @@ class Decoder:
         kind = shape.kind
         if kind in BITS:
             return self._int(value, shape, kind)
-        fits = isinstance(value, str) if kind == "string" else isinstance(value, bool) if kind == "bool" else isinstance(value, (int, float)) and not isinstance(value, bool)
+        fits = (
+            isinstance(value, str)
+            if kind == "string"
+            else isinstance(value, bool)
+            if kind == "bool"
+            else isinstance(value, (int, float)) and not isinstance(value, bool)
+        )
         if not fits:
             return self._misfit(value, shape)
         return float(value) if isinstance(value, Spelled) else value
@@ -231,10 +247,15 @@ class Decoder:
         what = described(value)
         kind = GO_KINDS.get(what, "float64" if isinstance(value, float) else "int64")
         if shape.kind in ("struct", "map", "list"):
-            return {"struct": "cannot restore struct from: ", "map": "cannot restore map from ", "list": "cannot restore slice from "}[shape.kind] + kind
+            return {
+                "struct": "cannot restore struct from: ",
+                "map": "cannot restore map from ",
+                "list": "cannot restore slice from ",
+            }[shape.kind] + kind
         go = shape.go.removeprefix("*")
-        if what == "number" and shape.kind == "string" or kind == "float64" and shape.kind in BITS:
+        if (what == "number" and shape.kind == "string") or (kind == "float64" and shape.kind in BITS):
             return f"cannot convert {kind} to {go}"
         if shape.kind in ("string", "bool", "int32", "int64", "float64"):
             return f"unrecognized type: {shape.kind}"
-        return f"json: cannot unmarshal {what} into Go value of type {'int32' if shape.kind == 'intorstring' else 'string'}"
+        go = "int32" if shape.kind == "intorstring" else "string"
+        return f"json: cannot unmarshal {what} into Go value of type {go}"

@@ -27,12 +27,15 @@ JSON, V2_PROTOBUF = "application/json", "application/com.github.proto-openapi.sp
 V2_PROTOBUF_ASKED = ("application/com.github.proto-openapi.spec.v2@v1.0+protobuf", V2_PROTOBUF)
 YEAR = 366 * 24 * 3600
 # written by every kind's operations
-SHARED = tuple(f"io.k8s.apimachinery.pkg.apis.meta.v1.{name}" for name in ("APIResourceList", "DeleteOptions", "Patch", "Status", "WatchEvent"))
+SHARED = tuple(
+    f"io.k8s.apimachinery.pkg.apis.meta.v1.{name}"
+    for name in ("APIResourceList", "DeleteOptions", "Patch", "Status", "WatchEvent")
+)
 INFO = {"title": "Kubernetes", "version": "v1.37.2"}
 
 
 class OpenApi:
-    """Answers below /openapi for a table of kinds. `answer` blocks for some 100 ms on first use: call it on a thread."""
+    """Answers below /openapi for a table of kinds. `answer` blocks some 30 ms on first use: call it on a thread."""
 
     def __init__(self, kinds: Sequence[Kind]) -> None:
         self._kinds = kinds
@@ -80,7 +83,10 @@ class OpenApi:
             for name, kinds in _by_group(self._kinds).items():
                 body = _encoded(_group_document(kinds, definitions))
                 self._groups[name] = Document(body, JSON, etag(body), {"Vary": "Accept"})
-            urls = {name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={quote(d.etag)}"} for name, d in sorted(self._groups.items())}
+            urls = {
+                name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={quote(d.etag)}"}
+                for name, d in sorted(self._groups.items())
+            }
             body = _encoded({"paths": urls})
             self._index = Document(body, JSON, etag(body))
 

@@ -1,4 +1,4 @@
-"""The paths of OpenAPI: which operations a kind has, with the parameters that kubectl looks for (`fieldValidation`, `dryRun`)."""
+"""The paths of OpenAPI: the operations of a kind, with the parameters that kubectl looks for."""
 
 from __future__ import annotations
 
@@ -12,19 +12,36 @@ if TYPE_CHECKING:
     from kube46.apiserver.discovery import Kind, Subresource
 
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
-PATCHES = ("application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json", "application/apply-patch+yaml")
+PATCHES = (
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
+)
 PRETTY = ("pretty", "string", "If 'true', then the output is pretty printed.")
-DRY_RUN = ("dryRun", "string", "When present, indicates that modifications should not be persisted. Valid values are: - All: all dry run stages will be processed")
-MANAGER = ("fieldManager", "string", "fieldManager is a name associated with the actor or entity that is making these changes.")
-VALIDATION = ("fieldValidation", "string", "fieldValidation instructs the server on how to handle objects in the request containing unknown or duplicate fields. "
+DRY_RUN = (
+    "dryRun",
+    "string",
+    "When present, indicates that modifications should not be persisted. Valid values are: - All",
+)
+MANAGER = (
+    "fieldManager",
+    "string",
+    "fieldManager is a name associated with the actor or entity that is making these changes.",
+)
+VALIDATION = ("fieldValidation", "string", "How to handle unknown or duplicate fields of objects in the request. "
               "Valid values are: - Ignore - Warn - Strict")  # fmt: skip
-FORCE = ("force", "boolean", "Force is going to \"force\" Apply requests. It must be unset for non-apply patch requests.")
+FORCE = ("force", "boolean", 'Force is going to "force" Apply requests. It must be unset for non-apply patch requests.')
 WRITE = (DRY_RUN, MANAGER, VALIDATION)
 DELETE = (
     DRY_RUN,
     ("gracePeriodSeconds", "integer", "The duration in seconds before the object should be deleted."),
     ("orphanDependents", "boolean", "Deprecated: please use the PropagationPolicy."),
-    ("propagationPolicy", "string", "Whether and how garbage collection will be performed: 'Orphan', 'Background' or 'Foreground'."),
+    (
+        "propagationPolicy",
+        "string",
+        "Whether and how garbage collection will be performed: 'Orphan', 'Background' or 'Foreground'.",
+    ),
 )
 LIST = (
     ("allowWatchBookmarks", "boolean", "allowWatchBookmarks requests watch events with type \"BOOKMARK\"."),
@@ -32,7 +49,7 @@ LIST = (
     ("fieldSelector", "string", "A selector to restrict the list of returned objects by their fields."),
     ("labelSelector", "string", "A selector to restrict the list of returned objects by their labels."),
     ("limit", "integer", "limit is a maximum number of responses to return for a list call."),
-    ("resourceVersion", "string", "resourceVersion sets a constraint on what resource versions a request may be served from."),
+    ("resourceVersion", "string", "resourceVersion constrains what resource versions a request may be served from."),
     ("resourceVersionMatch", "string", "resourceVersionMatch determines how resourceVersion is applied to list calls."),
     ("sendInitialEvents", "boolean", "sendInitialEvents begins a watch with the objects that are there."),
     ("timeoutSeconds", "integer", "Timeout for the list/watch call."),
@@ -84,7 +101,9 @@ class _Builder:
         for verb, method, parameters, body in _SINGLE:
             if verb in kind.verbs:
                 answer = "Status" if verb == "delete" else kind.kind
-                found[method] = self.operation(kind, verb, answer, parameters, body=kind.kind if verb == "update" else body)
+                found[method] = self.operation(
+                    kind, verb, answer, parameters, body=kind.kind if verb == "update" else body
+                )
         return {**found, "parameters": self.shared(kind, named=True)}
 
     def subresource(self, kind: Kind, sub: Subresource) -> dict[str, Any]:
@@ -94,13 +113,19 @@ class _Builder:
         for verb in sub.verbs:
             body = {"patch": "Patch", "update": identity[2], "create": identity[2]}.get(verb)
             parameters = {"patch": (*WRITE, FORCE), "get": ()}.get(verb, WRITE)
-            found[methods[verb]] = self.operation(kind, verb, identity[2], parameters, body=body, identity=identity, suffix=sub.name)
+            found[methods[verb]] = self.operation(
+                kind, verb, identity[2], parameters, body=body, identity=identity, suffix=sub.name
+            )
         return {**found, "parameters": self.shared(kind, named=True)}
 
     def shared(self, kind: Kind, *, named: bool) -> list[dict[str, Any]]:
         found = [self.parameter("name", "string", f"name of the {kind.kind}", "path")] if named else []
         if kind.namespaced:
-            found.append(self.parameter("namespace", "string", "object name and auth scope, such as for teams and projects", "path"))
+            found.append(
+                self.parameter(
+                    "namespace", "string", "object name and auth scope, such as for teams and projects", "path"
+                )
+            )
         return [*found, self.parameter(*PRETTY)]
 
     def parameter(self, name: str, kind: str, text: str, place: str = "query") -> dict[str, Any]:
@@ -109,8 +134,15 @@ class _Builder:
         return {**made, **typed} if self.version == 2 else {**made, "schema": typed}
 
     def resources(self, kind: Kind) -> dict[str, Any]:
-        made = {"description": "get available resources", "operationId": f"get{_title(kind.group)}{_title(kind.version)}APIResources"}
-        return {**made, "responses": {"200": self.response(self.reference(f"{META}APIResourceList"))}, **self.media(None)}
+        made = {
+            "description": "get available resources",
+            "operationId": f"get{_title(kind.group)}{_title(kind.version)}APIResources",
+        }
+        return {
+            **made,
+            "responses": {"200": self.response(self.reference(f"{META}APIResourceList"))},
+            **self.media(None),
+        }
 
     def operation(
         self, kind: Kind, verb: str, answer: str, parameters: Parameters, *, body: str | None = None,
@@ -123,7 +155,8 @@ class _Builder:
             "description": f"{verb} {kind.kind}{' ' + suffix if suffix else ''}",
             "operationId": _operation_id(kind, verb, suffix, everywhere),
             "tags": [f"{_tag(kind.group)}_{kind.version}"],
-            "responses": {code: self.response(made) for code in _CODES.get(verb, ("200",))} | {"401": {"description": "Unauthorized"}},
+            "responses": {code: self.response(made) for code in _CODES.get(verb, ("200",))}
+            | {"401": {"description": "Unauthorized"}},
             "x-kubernetes-action": _ACTIONS.get(verb, verb),
             "x-kubernetes-group-version-kind": {"group": group, "version": version, "kind": name},
             **self.media(verb),
@@ -135,7 +168,10 @@ class _Builder:
                 listed.append({"name": "body", "in": "body", "required": body != "DeleteOptions", "schema": schema})
             else:
                 types = PATCHES if verb == "patch" else ("*/*",)
-                operation["requestBody"] = {"content": {media: {"schema": schema} for media in types}, "required": body != "DeleteOptions"}
+                operation["requestBody"] = {
+                    "content": {media: {"schema": schema} for media in types},
+                    "required": body != "DeleteOptions",
+                }
         return {**operation, **({"parameters": listed} if listed else {})}
 
     def definition(self, group: str, version: str, kind: str) -> str:
@@ -151,7 +187,10 @@ class _Builder:
     def response(self, schema: dict[str, Any]) -> dict[str, Any]:
         if self.version == 2:
             return {"description": "OK", "schema": schema}
-        return {"description": "OK", "content": {media: {"schema": schema} for media in ("application/json", "application/yaml")}}
+        return {
+            "description": "OK",
+            "content": {media: {"schema": schema} for media in ("application/json", "application/yaml")},
+        }
 
     def media(self, verb: str | None) -> dict[str, Any]:
         if self.version == 3:
@@ -161,7 +200,8 @@ class _Builder:
 
 
 _SINGLE: Iterable[tuple[str, str, Parameters, str | None]] = (
-    ("get", "get", (), None), ("update", "put", WRITE, None), ("patch", "patch", (*WRITE, FORCE), "Patch"), ("delete", "delete", DELETE, "DeleteOptions"),
+    ("get", "get", (), None), ("update", "put", WRITE, None), ("patch", "patch", (*WRITE, FORCE), "Patch"),
+    ("delete", "delete", DELETE, "DeleteOptions"),
 )  # fmt: skip
 _CODES = {"create": ("200", "201", "202"), "update": ("200", "201"), "patch": ("200", "201"), "delete": ("200", "202")}
 _ACTIONS = {"create": "post", "update": "put"}
@@ -180,4 +220,8 @@ def _operation_id(kind: Kind, verb: str, suffix: str, everywhere: bool) -> str:
     scope = "Namespaced" if kind.namespaced and not everywhere else ""
     middle = f"{_title(kind.group)}{kind.version.capitalize()}"
     end = kind.kind + suffix.capitalize() + ("ForAllNamespaces" if everywhere else "")
-    return f"{_VERBS.get(verb, verb)}{middle}{scope}{end}" if verb != "deletecollection" else f"delete{middle}Collection{scope}{end}"
+    return (
+        f"{_VERBS.get(verb, verb)}{middle}{scope}{end}"
+        if verb != "deletecollection"
+        else f"delete{middle}Collection{scope}{end}"
+    )

@@ -1,6 +1,6 @@
 """OpenAPI 2 in protobuf: kubectl, Helm and client-go ask for /openapi/v2 in this form only.
 
-Source: gnostic-models openapiv2/OpenAPIv2.proto (message and field numbers). Only what Kubernetes' documents hold is written.
+Source: gnostic-models openapiv2/OpenAPIv2.proto (message and field numbers). Only what our documents hold is written.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def _any(value: object) -> bytes:
 
 
 def _extensions(field: int, source: Mapping[str, Any]) -> bytes:
-    return b"".join(_bytes(field, _named(name, _any(value))) for name, value in sorted(source.items()) if name.startswith("x-"))
+    return b"".join(
+        _bytes(field, _named(name, _any(value))) for name, value in sorted(source.items()) if name.startswith("x-")
+    )
 
 
 def encode_v2(swagger: Mapping[str, Any]) -> bytes:
@@ -67,14 +69,17 @@ def encode_v2(swagger: Mapping[str, Any]) -> bytes:
 
 
 def _path_item(item: Mapping[str, Any]) -> bytes:
-    operations = b"".join(_bytes(number, _operation(item[method])) for method, number in METHODS.items() if method in item)
+    operations = b"".join(
+        _bytes(number, _operation(item[method])) for method, number in METHODS.items() if method in item
+    )
     return operations + b"".join(_bytes(9, _parameters_item(p)) for p in item.get("parameters", ()))
 
 
 def _operation(operation: Mapping[str, Any]) -> bytes:
     responses = b"".join(_bytes(1, _named(code, _bytes(1, _response(r)))) for code, r in operation["responses"].items())
     return (
-        _texts(1, operation.get("tags", ())) + _text(3, operation.get("description")) + _text(5, operation.get("operationId"))
+        _texts(1, operation.get("tags", ())) + _text(3, operation.get("description"))
+        + _text(5, operation.get("operationId"))
         + _texts(6, operation.get("produces", ())) + _texts(7, operation.get("consumes", ()))
         + b"".join(_bytes(8, _parameters_item(p)) for p in operation.get("parameters", ()))
         + _bytes(9, responses) + _texts(10, operation.get("schemes", ())) + _extensions(13, operation)
@@ -95,8 +100,16 @@ def _parameters_item(parameter: Mapping[str, Any]) -> bytes:
         return _bytes(1, _bytes(BODY_PARAMETER, body))
     place = parameter["in"]
     required, where, description, name, kind = PLAIN_FIELDS[place]
-    plain = _flag(required, parameter.get("required")) + _text(where, place) + _text(description, parameter.get("description"))
-    plain += _text(name, parameter["name"]) + _text(kind, parameter["type"]) + _flag(UNIQUE[place], parameter.get("uniqueItems"))
+    plain = (
+        _flag(required, parameter.get("required"))
+        + _text(where, place)
+        + _text(description, parameter.get("description"))
+    )
+    plain += (
+        _text(name, parameter["name"])
+        + _text(kind, parameter["type"])
+        + _flag(UNIQUE[place], parameter.get("uniqueItems"))
+    )
     return _bytes(1, _bytes(OTHER_PARAMETER, _bytes(PLACES[place], plain)))
 
 
@@ -112,5 +125,7 @@ def _schema(schema: Mapping[str, Any]) -> bytes:
     if "items" in schema:
         out += _bytes(23, _bytes(1, _schema(schema["items"])))
     if "properties" in schema:
-        out += _bytes(25, b"".join(_bytes(1, _named(name, _schema(value))) for name, value in schema["properties"].items()))
+        out += _bytes(
+            25, b"".join(_bytes(1, _named(name, _schema(value))) for name, value in schema["properties"].items())
+        )
     return out + _extensions(31, schema)

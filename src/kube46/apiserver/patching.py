@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 from kube46.apiserver import fieldvalidation_json as gojson
@@ -20,15 +21,32 @@ from kube46.apiserver.statuses import StatusError
 if TYPE_CHECKING:
     from kube46.apiserver.schemas import Type
 
-__all__ = ["JSON", "MEDIA_TYPES", "MERGE", "STRATEGIC", "apply_patch", "json_patch", "merge_patch", "strategic_merge_patch"]
+__all__ = [
+    "JSON",
+    "MEDIA_TYPES",
+    "MERGE",
+    "STRATEGIC",
+    "apply_patch",
+    "json_patch",
+    "merge_patch",
+    "strategic_merge_patch",
+]
 
-JSON, MERGE, STRATEGIC = "application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"
+JSON, MERGE, STRATEGIC = (
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+)
 MEDIA_TYPES = (JSON, MERGE, STRATEGIC)
+_log = logging.getLogger(__name__)
+
 OPERATIONS = 10_000  # in one JSON patch
 ANY_MAP = "Go value of type map[string]interface {}"
 
 
-def apply_patch(media_type: str, patch: bytes, current: dict[str, Any], kind: Identified, validation: str = Validation.WARN) -> Decoded:
+def apply_patch(
+    media_type: str, patch: bytes, current: dict[str, Any], kind: Identified, validation: str = Validation.WARN
+) -> Decoded:
     """The patched object in stored form; `current` is left as it was. Raises StatusError 400, 413, 415 or 422."""
     media_type = media_type.partition(";")[0].strip()
     if media_type not in MEDIA_TYPES:
@@ -46,7 +64,7 @@ def apply_patch(media_type: str, patch: bytes, current: dict[str, Any], kind: Id
     problems = problems + more
     if problems and validation == Validation.STRICT:
         raise _invalid(shown, strict_text(problems))
-    identity = {name: current[name] for name in ("kind", "apiVersion") if name in current}
+    identity: dict[str, Any] = {name: current[name] for name in ("kind", "apiVersion") if name in current}
     return Decoded({**identity, **decoded, **identity}, problems if validation == Validation.WARN else [])
 
 
@@ -61,7 +79,9 @@ def _json(patch: bytes, document: dict[str, Any], schema: Type, validation: str)
     operations = gojson.plain(operations or [])
     for operation in operations:
         if operation is not None and not isinstance(operation, dict):
-            raise _bad_request(f"json: cannot unmarshal {gojson.described(operation)} into Go value of type jsonpatch.Operation")
+            raise _bad_request(
+                f"json: cannot unmarshal {gojson.described(operation)} into Go value of type jsonpatch.Operation"
+            )
     if len(operations) > OPERATIONS:
         text = f"The allowed maximum operations in a JSON patch is {OPERATIONS}, got {len(operations)}"
         raise StatusError(413, "RequestEntityTooLarge", f"Request entity is too large: {text}")
@@ -127,14 +147,19 @@ def _repeated(value: Any, path: str = "") -> list[str]:
 def _same_kind(patched: Any, current: dict[str, Any], shown: str) -> None:
     """A patch may not make another kind of the object."""
     if not isinstance(patched, dict):
-        raise _invalid(shown, f"couldn't get version/kind; json parse error: json: cannot unmarshal {gojson.described(patched)} into {ANY_MAP}")
+        raise _invalid(
+            shown,
+            f"couldn't get version/kind; json: cannot unmarshal {gojson.described(patched)} into {ANY_MAP}",
+        )
     for name in ("apiVersion", "kind"):
         if name in current and patched.get(name) != current[name]:
             got = patched.get(name)
             if not isinstance(got, str) or not got:
                 raise _invalid(shown, f"Object '{'Kind' if name == 'kind' else 'apiVersion'}' is missing in '{shown}'")
             version, kind = patched.get("apiVersion"), patched.get("kind")
-            text = f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
+            text = (
+                f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
+            )
             raise _invalid(shown, text)
 
 
@@ -149,8 +174,8 @@ def _bad_request(text: str) -> StatusError:
 
 
 def _unprocessable(text: str) -> StatusError:
-    """A patch that cannot be applied: upstream's generic answer, which does not carry the cause; ours names it in details."""
-    del text
+    """A patch that cannot be applied: upstream's generic answer does not carry the cause, so that goes to the log."""
+    _log.info("patch does not apply reason=%s", text)
     return StatusError(422, "Invalid", "the server rejected our request due to an error in our request", {})
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from kube46.apiserver.fieldvalidation_json import described
 
+END = "-"  # the place after a list's last element
 MISSING, BAD_INDEX = "missing value", "invalid index referenced"
 
 
@@ -95,7 +96,7 @@ def _put(container: Any, token: str, value: Any) -> None:
     if isinstance(container, dict):
         container[token] = value
         return
-    if token == "-":
+    if token == END:
         container.append(value)
         return
     try:

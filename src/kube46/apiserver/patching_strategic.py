@@ -8,21 +8,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kube46.apiserver.patching_json import same
-from kube46.apiserver.schemas import Schemas
+from kube46.apiserver.schemas import Schemas, Shape
 
 if TYPE_CHECKING:
-    from kube46.apiserver.schemas import Field, Shape, Type
+    from kube46.apiserver.schemas import Field, Type
 
 DIRECTIVE, RETAIN = "$patch", "$retainKeys"
 DELETE_FROM, ORDER = "$deleteFromPrimitiveList", "$setElementOrder"
 BAD_RETAIN = "invalid patch format of retainKeys"
 BAD_ORDER = "invalid patch format of setElementOrder list"
 BAD_PRIMITIVE = "invalid patch format of primitive list"
-GO_TYPES = {dict: "map[string]interface {}", list: "[]interface {}", str: "string", bool: "bool", int: "int64", float: "float64"}
+GO_TYPES = {
+    dict: "map[string]interface {}",
+    list: "[]interface {}",
+    str: "string",
+    bool: "bool",
+    int: "int64",
+    float: "float64",
+}
 
 
 class BadPatch(Exception):
-    """A patch that cannot be applied. `malformed` ones are 400; the others, which do not fit the type, are 422 or 500."""
+    """A patch that cannot be applied. `malformed` ones are 400; the others, which do not fit the type, are 422."""
 
     def __init__(self, text: str, *, malformed: bool = False) -> None:
         super().__init__(text)
@@ -51,15 +58,14 @@ def go_value(value: Any) -> str:
 
 def _field(schema: Type | Shape, name: str) -> Field:
     """The field a key of the patch means; raises BadPatch for keys the type does not have."""
-    fields = getattr(schema, "fields", None)
-    if fields is None:
-        kind = {"list": "slice", "any": "interface"}.get(schema.kind, schema.kind)  # type: ignore[union-attr]
+    if isinstance(schema, Shape):
+        kind = {"list": "slice", "any": "interface"}.get(schema.kind, schema.kind)
         raise BadPatch(f"merging an object in json but data type is not struct, instead is: {kind}")
-    found: Field | None = fields.get(name)
+    found = schema.fields.get(name)
     if found is None:
-        found = next((field for key, field in fields.items() if key.lower() == name.lower()), None)
+        found = next((field for key, field in schema.fields.items() if key.lower() == name.lower()), None)
     if found is None:
-        raise BadPatch(f"unable to find api field in struct {schema.short} for the json field {_quoted(name)}")  # type: ignore[union-attr]
+        raise BadPatch(f"unable to find api field in struct {schema.short} for the json field {_quoted(name)}")
     return found
 
 
@@ -247,7 +253,9 @@ def _element_type(*lists: list[Any]) -> type:
     return kinds[0]
 
 
-def _merge_list(original: list[Any], patch: list[Any], element: Type | Shape, field: Field, deleting: bool) -> list[Any]:
+def _merge_list(
+    original: list[Any], patch: list[Any], element: Type | Shape, field: Field, deleting: bool
+) -> list[Any]:
     if _strategy(field) != "merge" and not deleting:
         return patch
     if not original and not patch:
@@ -333,7 +341,9 @@ def _partition(merged: list[Any], by: list[Any], merge_key: str) -> tuple[list[A
     return named, others
 
 
-def _in_order(named: list[Any], others: list[Any], patch_order: list[Any], server_order: list[Any], merge_key: str, maps: bool) -> list[Any]:
+def _in_order(
+    named: list[Any], others: list[Any], patch_order: list[Any], server_order: list[Any], merge_key: str, maps: bool
+) -> list[Any]:
     """The patch's order for what it names, the server's for the rest, interleaved by the server's as well as can be."""
     if maps:
         for element in (*named, *patch_order, *server_order, *others):

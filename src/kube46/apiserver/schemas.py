@@ -1,4 +1,4 @@
-"""The types of Kubernetes' built-in kinds: fields, Go types, merge keys; read lazily from a resource made at build time.
+"""The types of Kubernetes' built-in kinds: fields, Go types, merge keys; from a resource made at build time.
 
 `tools/build_schemas.py` says where the data comes from. A type is decoded on its first use, so a server that serves
 eighteen kinds holds about a hundred of the 862 types.
@@ -16,6 +16,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+RESOURCE = tuple[dict[str, str], dict[str, bytes], dict[str, str], dict[str, bytes]]
 TYPES, OPENAPI = "schemas.types.msgpack", "schemas.openapi.zz"
 
 
@@ -63,8 +64,14 @@ class Type(msgspec.Struct, frozen=True, array_like=True):
 class Schemas:
     """All types by definition name and by group, version and kind."""
 
-    def __init__(self, kinds: Mapping[str, str], encoded: Mapping[str, bytes], prose: Mapping[str, str]) -> None:
-        self._kinds, self._encoded = kinds, encoded
+    def __init__(
+        self,
+        kinds: Mapping[str, str],
+        encoded: Mapping[str, bytes],
+        prose: Mapping[str, str],
+        wire: Mapping[str, bytes],
+    ) -> None:
+        self._kinds, self._encoded, self._wire = kinds, encoded, wire
         self.prose = prose  # what the columns of Tables say
         self._decoded: dict[str, Type] = {}
         self._decoder = msgspec.msgpack.Decoder(Type)
@@ -78,7 +85,7 @@ class Schemas:
             data = file.read_bytes()
         except FileNotFoundError:
             raise RuntimeError(f"{file} is missing: run `python tools/build_schemas.py` in the clone") from None
-        return Schemas(*msgspec.msgpack.decode(data, type=tuple[dict[str, str], dict[str, bytes], dict[str, str]]))
+        return Schemas(*msgspec.msgpack.decode(data, type=RESOURCE))
 
     def type(self, name: str) -> Type:
         """The struct of a definition name; raises KeyError."""
@@ -90,6 +97,10 @@ class Schemas:
     def kind(self, group: str, version: str, kind: str) -> Type:
         """The struct of a kind; raises KeyError. Kinds every group shares (DeleteOptions, Status) are in core v1."""
         return self.type(self._kinds[f"{group}/{version}/{kind}"])
+
+    def wire(self, name: str) -> dict[int, str]:
+        """Protobuf number → field of a struct; `>Other` stands for a struct that JSON has inlined. Raises KeyError."""
+        return msgspec.msgpack.decode(self._wire[name], type=dict[int, str])
 
     def knows(self, group: str, version: str, kind: str) -> bool:
         """Whether Kubernetes registers such a kind."""

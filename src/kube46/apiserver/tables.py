@@ -1,7 +1,7 @@
 """Server-side Tables: what `kubectl get` prints, and metadata-only views (`as=Table`, `as=PartialObjectMetadata`).
 
 Source: kube-apiserver pkg/printers/internalversion/printers.go (cells are always the wide ones) and
-apiserver pkg/endpoints/handlers/response.go. Objects may be in stored or any other valid form: every field may be absent.
+apiserver pkg/endpoints/handlers/response.go. Any field of an object may be absent.
 """
 
 from __future__ import annotations

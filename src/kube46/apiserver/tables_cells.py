@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import TYPE_CHECKING, Any
 
 from kube46.apiserver.tables_pods import pod
 from kube46.apiserver.tables_text import NONE, UNKNOWN, age, dig, joined, labels, selector, since, span, timestamp
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Callable, Iterable
 
 Object = dict[str, Any]
@@ -70,9 +70,9 @@ def _node(found: Object, now: datetime.datetime) -> list[Any]:
     if info.get("architecture"):
         kernel += f" ({info['architecture']})"
     return [
-        _name(found), ",".join(_node_states(found)), ",".join(_roles(found)) or NONE, age(found, now), info.get("kubeletVersion", ""),
-        _node_address(status, "InternalIP"), _node_address(status, "ExternalIP"), info.get("osImage") or UNKNOWN, kernel,
-        info.get("containerRuntimeVersion") or UNKNOWN,
+        _name(found), ",".join(_node_states(found)), ",".join(_roles(found)) or NONE, age(found, now),
+        info.get("kubeletVersion", ""), _node_address(status, "InternalIP"), _node_address(status, "ExternalIP"),
+        info.get("osImage") or UNKNOWN, kernel, info.get("containerRuntimeVersion") or UNKNOWN,
     ]  # fmt: skip
 
 
@@ -292,11 +292,26 @@ def _scale(found: Object, now: datetime.datetime) -> list[Any]:
 
 
 CELLS: dict[tuple[str, str], Callable[[Object, datetime.datetime], list[Any]]] = {
-    ("", "pods"): pod, ("", "services"): _service, ("", "nodes"): _node, ("", "endpoints"): _endpoints, ("", "namespaces"): _namespace,
-    ("", "configmaps"): _config_map, ("", "secrets"): _secret, ("", "serviceaccounts"): _service_account, ("", "events"): _event,
-    ("discovery.k8s.io", "endpointslices"): _endpoint_slice, ("coordination.k8s.io", "leases"): _lease,
-    ("networking.k8s.io", "servicecidrs"): _service_cidr, ("networking.k8s.io", "ipaddresses"): _ip_address,
-    ("networking.k8s.io", "ingresses"): _ingress, ("networking.k8s.io", "ingressclasses"): _ingress_class,
-    ("networking.k8s.io", "networkpolicies"): _network_policy, ("apps", "replicasets"): _replica_set, ("apps", "deployments"): _deployment,
-    ("apps", "daemonsets"): _daemon_set, ("apps", "statefulsets"): _stateful_set, ("batch", "jobs"): _job, ("autoscaling", "scale"): _scale,
-}  # fmt: skip
+    ("", "pods"): pod,
+    ("", "services"): _service,
+    ("", "nodes"): _node,
+    ("", "endpoints"): _endpoints,
+    ("", "namespaces"): _namespace,
+    ("", "configmaps"): _config_map,
+    ("", "secrets"): _secret,
+    ("", "serviceaccounts"): _service_account,
+    ("", "events"): _event,
+    ("discovery.k8s.io", "endpointslices"): _endpoint_slice,
+    ("coordination.k8s.io", "leases"): _lease,
+    ("networking.k8s.io", "servicecidrs"): _service_cidr,
+    ("networking.k8s.io", "ipaddresses"): _ip_address,
+    ("networking.k8s.io", "ingresses"): _ingress,
+    ("networking.k8s.io", "ingressclasses"): _ingress_class,
+    ("networking.k8s.io", "networkpolicies"): _network_policy,
+    ("apps", "replicasets"): _replica_set,
+    ("apps", "deployments"): _deployment,
+    ("apps", "daemonsets"): _daemon_set,
+    ("apps", "statefulsets"): _stateful_set,
+    ("batch", "jobs"): _job,
+    ("autoscaling", "scale"): _scale,
+}

@@ -1,6 +1,6 @@
 """The columns of Tables, kind by kind, as kube-apiserver 1.37 declares them (pkg/printers/internalversion/printers.go).
 
-Plain data, read at build time too: a text that begins with `@` names the OpenAPI field whose prose describes the column;
+Plain data, read at build time too: a text that begins with `@` names the OpenAPI field whose prose it is;
 `tools/build_schemas.py` looks it up.
 """
 
@@ -38,8 +38,8 @@ COLUMNS: dict[tuple[str, str], tuple[Column, ...]] = {
         NAME,
         Column("Ready", "The aggregate readiness state of this pod for accepting traffic."),
         Column("Status", "The aggregate status of the containers in this pod."),
-        Column("Restarts", "The number of times the containers in this pod have been restarted and when the last container "
-               "in this pod has restarted."),
+        Column("Restarts", "The number of times the containers in this pod have been restarted and when the last "
+               "container in this pod has restarted."),
         AGE,
         Column("IP", f"@{CORE}.PodStatus#podIP", priority=1),
         Column("Node", f"@{CORE}.PodSpec#nodeName", priority=1),
@@ -109,7 +109,9 @@ COLUMNS: dict[tuple[str, str], tuple[Column, ...]] = {
         Column("Parameters", "A reference to a resource with additional parameters"),
         AGE,
     ),
-    ("networking.k8s.io", "networkpolicies"): (NAME, Column("Pod-Selector", f"@{NET}.NetworkPolicySpec#podSelector"), AGE),
+    ("networking.k8s.io", "networkpolicies"): (
+        NAME, Column("Pod-Selector", f"@{NET}.NetworkPolicySpec#podSelector"), AGE,
+    ),
     ("apps", "replicasets"): (
         NAME,
         Column("Desired", f"@{APPS}.ReplicaSetSpec#replicas", "integer"),

@@ -34,8 +34,9 @@ def pod(found: Object, now: datetime.datetime) -> list[Any]:
         restarts = f"{state.restarts} ({since(state.last_restart, now)} ago)"
     addresses = status.get("podIPs") or [{}]
     return [
-        dig(found, "metadata", "name") or "", f"{state.ready}/{total}", _shown(found, state.reason), restarts, age(found, now),
-        addresses[0].get("ip") or NONE, spec.get("nodeName") or NONE, status.get("nominatedNodeName") or NONE, _gates(spec, status),
+        dig(found, "metadata", "name") or "", f"{state.ready}/{total}", _shown(found, state.reason), restarts,
+        age(found, now), addresses[0].get("ip") or NONE, spec.get("nodeName") or NONE,
+        status.get("nominatedNodeName") or NONE, _gates(spec, status),
     ]  # fmt: skip
 
 
@@ -71,7 +72,7 @@ def _state(spec: Object, status: Object) -> _State:
 
 
 def _initial(spec: Object, status: Object, reason: str) -> tuple[_State, _State, bool]:
-    """The init containers up to the first that is not done: all of them, the restartable ones alone, and whether one is left."""
+    """The init containers up to the first undone one: all of them, the restartable alone, whether one is undone."""
     always = _sidecars(spec)
     ready, every, mine = 0, _State(reason, 0, 0, ""), _State(reason, 0, 0, "")
     for index, container in enumerate(status.get("initContainerStatuses") or ()):
