@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+PATIENCE = 8  # seconds, for all probes together
 QUERY_TYPES = {4: 1, 6: 28}
 
 
@@ -102,7 +103,7 @@ def attempt(probe: dict[str, Any], results: list[dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    """Runs all probes, at most 32 at once."""
+    """Runs all probes, at most 32 at once; a resolver that is slower than all of them gets no more patience."""
     probes = json.load(sys.stdin)
     results: list[dict[str, Any]] = []
     places = threading.Semaphore(32)
@@ -114,9 +115,15 @@ def main() -> None:
     threads = [threading.Thread(target=work, args=(probe,), daemon=True) for probe in probes]
     for thread in threads:
         thread.start()
+    deadline = time.monotonic() + PATIENCE
     for thread in threads:
-        thread.join()
-    json.dump(results, sys.stdout)
+        thread.join(max(0, deadline - time.monotonic()))
+    came = list(results)
+    late = {probe["id"] for probe in probes} - {result["id"] for result in came}
+    json.dump(came + [{"id": name, "error": f"no answer in {PATIENCE} s"} for name in late], sys.stdout)
+    sys.stdout.flush()
+    # Threads inside the resolver cannot be stopped, and would be waited for.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from kube46.check.workload import pod_name
 from kube46.lab.paths import NETNS_ROOT, Paths
 
 PYTHON = "/usr/bin/python3"
-# Longer than any probe may take: timeouts and attempts of 1.5 s, and a resolver that asks two servers twice.
+# Longer than the prober allows all its probes together.
 LONGEST = 20.0
 OUTSIDE = "outside"
 
