@@ -21,6 +21,8 @@ from kube46.nftables import library
 
 RENEW_AFTER = 2000
 """Transactions after which a context is closed and a new one opened."""
+LONG = 1 << 18
+"""Characters of a text or an answer after which the context is closed, to give its memory back."""
 
 T = TypeVar("T")
 
@@ -102,6 +104,10 @@ class Nft:
             self._context, self._runs = library.Context(), 0
         self._runs += 1
         status, output, error = self._context.run(text, flags)
+        if max(len(text), len(output)) > LONG:
+            self._context.free()
+            self._context = None
+            library.give_back_memory()
         if status:
             raise NftError(error.strip() or "nftables refused the transaction without a message", text)
         return output

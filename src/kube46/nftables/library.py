@@ -41,6 +41,13 @@ def load() -> Any:
     return library
 
 
+def give_back_memory() -> None:
+    """Return freed memory to the system: libnftables needs over 1 KB an element while it reads a long text."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; musl has none
+    if trim is not None:
+        trim(0)
+
+
 class Context:
     """One nft_ctx, with output and errors kept in buffers."""
 
