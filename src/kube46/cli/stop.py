@@ -1,0 +1,17 @@
+"""`kube46 stop`."""
+
+import os
+
+import click
+
+from kube46.lab import endings, privileges, starting
+from kube46.lab.progress import Progress
+
+
+@click.command()
+@click.option("--name", default=starting.DEFAULT_NAME, show_default=True, help="Name of the cluster.")
+def command(name: str) -> None:
+    """Stop a cluster and keep its data."""
+    with endings.told():
+        privileges.become_root()
+        starting.stop(name, Progress(environment=os.environ))

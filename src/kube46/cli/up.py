@@ -1,0 +1,36 @@
+"""`kube46 up`."""
+
+import os
+
+import click
+
+from kube46.lab import endings, privileges, starting
+from kube46.lab.progress import Progress
+from kube46.lab.settings import Flags
+
+
+@click.command()
+@click.option("--name", default=starting.DEFAULT_NAME, show_default=True, help="Name of the cluster.")
+@click.option("--families", help="ipv4,ipv6 (default), ipv6,ipv4, ipv4 or ipv6; the first is the primary one.")
+@click.option("--nodes", type=int, help="Number of nodes (default 2).")
+@click.option("--pod-cidr", help="Pods' addresses, one range a family (default 10.244.0.0/16,fd00:10:244::/56).")
+@click.option("--service-cidr", help="Services' addresses, one range a family (default 10.96.0.0/16,fd00:10:96::/112).")
+@click.option("--api-port", type=click.IntRange(1, 65535), help="Port of the API server on 127.0.0.1 and ::1.")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until nodes and DNS are ready.")
+@click.option("--timings", is_flag=True, help="Print where the time goes.")
+def command(
+    name: str,
+    families: str | None,
+    nodes: int | None,
+    pod_cidr: str | None,
+    service_cidr: str | None,
+    api_port: int | None,
+    wait: bool,
+    timings: bool,
+) -> None:
+    """Start a cluster on this machine, or bring a stopped one back."""
+    with endings.told():
+        privileges.become_root()
+        flags = Flags(families, nodes, pod_cidr, service_cidr)
+        options = starting.Options(name, flags, api_port or 0, wait, timings)
+        starting.up(options, Progress(environment=os.environ))

@@ -1,0 +1,297 @@
+"""Start, stop and delete a cluster: joins the settings, the rules and the drivers.
+
+`up` leaves at every moment a state from which `up` or `down` go on; each takes the cluster's lock first.
+"""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from kube46.lab import (
+    kubeconfigs,
+    mountpoints,
+    mounts,
+    outside,
+    pki,
+    processes,
+    rules,
+    supervisor,
+    topology,
+    userconfig,
+)
+from kube46.lab.paths import RUN_ROOT, STATE_ROOT, Paths
+from kube46.lab.settings import Settings, decoded
+from kube46.netlink import namespaces
+
+GRACE = 2.0  # seconds that processes of pods have to end after SIGTERM
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+BIND_USER = "bind"
+
+
+class ClusterError(RuntimeError):
+    """A cluster could not be started or stopped; the message says why and what to do."""
+
+
+class PortTaken(ClusterError):
+    """The API server's port on the host belongs to another program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What `start` did."""
+
+    daemon: "subprocess.Popen[bytes] | None"
+    adopted: bool
+
+
+def kept_settings(paths: Paths) -> Settings | None:
+    """The settings of an existing cluster; None when there is none of that name. Raises BadSettings."""
+    try:
+        return decoded(paths.settings.read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def names() -> list[str]:
+    """All clusters of this machine, half-made ones too."""
+    found = {path.name for root in (STATE_ROOT, RUN_ROOT) if root.exists() for path in root.iterdir() if path.is_dir()}
+    return sorted(found - {"agent"})
+
+
+def is_running(paths: Paths) -> bool:
+    """Whether a supervisor keeps the cluster's parts alive."""
+    report = supervisor.read_report(paths)
+    return (
+        report is not None
+        and processes.is_alive(report.pid, report.started)
+        and processes.has_mark(report.pid, paths.name)
+    )
+
+
+def start(settings: Settings, paths: Paths, port: int) -> Started:
+    """Make what the cluster lacks and start its parts; under the cluster's lock. Raises OSError and this part's errors.
+
+    `port`: of the API server on the host; 0 keeps the one it has, or chooses a free one.
+    """
+    adopted = _is_built(settings, paths)
+    if adopted:
+        _end_supervision(paths)
+    else:
+        _tear_down(paths)
+    chosen = _choose_port(paths, port)
+    paths.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    pki.write(paths.port, str(chosen).encode())
+    pki.write(paths.settings, settings.encoded())
+    mountpoints.ensure()
+    _make_directories(settings, paths)
+    daemon = _start_supervisor(paths)
+    if not adopted:
+        _build(settings, paths)
+    pki.ensure(settings, paths, chosen)
+    assert daemon.stdin is not None
+    daemon.stdin.write(supervisor.GO)
+    daemon.stdin.close()
+    return Started(daemon, adopted)
+
+
+def stop(paths: Paths) -> None:
+    """End the cluster's processes and take away its namespaces; its state stays. Raises ClusterError, OSError."""
+    _tear_down(paths)
+
+
+def delete(paths: Paths) -> None:
+    """Stop the cluster and delete all that belongs to it, from whatever state it is in. Raises as `stop`."""
+    _tear_down(paths)
+    with suppress(userconfig.UserConfigError):  # a file of the user's that is damaged is none of our business
+        userconfig.remove(paths)
+    if paths.state.exists():
+        shutil.rmtree(paths.state)
+
+
+def merge_kubeconfig(paths: Paths) -> Path:
+    """Merge the cluster's context into the invoking user's kubeconfig; returns the file. Raises UserConfigError."""
+    user = userconfig.invoking_user(os.environ)
+    path = userconfig.choose(os.environ, user)
+    userconfig.add(paths, msgspec.json.decode(paths.kubeconfig("admin").read_bytes()), path, user)
+    return path
+
+
+def context(paths: Paths) -> str:
+    """The name of the cluster's context."""
+    return kubeconfigs.context_name(paths.name)
+
+
+def log_tail(paths: Paths, lines: int = 5) -> str:
+    """The supervisor's last lines, for error messages."""
+    try:
+        return "\n".join(supervisor.log_path(paths).read_text().splitlines()[-lines:])
+    except FileNotFoundError:
+        return ""
+
+
+def _is_built(settings: Settings, paths: Paths) -> bool:
+    """Whether all namespaces of this boot stand, so that only the supervision has to begin anew."""
+    try:
+        if paths.built.read_text() != BOOT_ID.read_text():
+            return False
+    except FileNotFoundError:
+        return False
+    return all(
+        namespaces.exists(paths.namespace(place)) and paths.mount_namespace(place).exists()
+        for place in rules.place_names(settings)
+    )
+
+
+def _build(settings: Settings, paths: Paths) -> None:
+    places = rules.plan(settings, paths)
+    for place in places:
+        _write_resolver(settings, paths, place.name)
+    _write_outside(paths)
+    topology.build(places, paths)
+    mounts.build(places, paths)
+    pki.write(paths.built, BOOT_ID.read_bytes())
+
+
+def _make_directories(settings: Settings, paths: Paths) -> None:
+    paths.run.mkdir(mode=0o755, parents=True, exist_ok=True)
+    paths.data.parent.mkdir(mode=0o700, exist_ok=True)
+    for place in rules.plan(settings, paths):
+        paths.place_run(place.name).mkdir(mode=0o755, exist_ok=True)
+        for bind in place.binds:
+            if bind.target != Path("/etc/resolv.conf"):
+                bind.source.mkdir(mode=0o755, parents=True, exist_ok=True)
+    for directory in paths.state.glob("nodes/*/bind"):
+        _give_to_bind(directory)
+
+
+def _give_to_bind(path: Path) -> None:
+    """BIND runs as a user of its own; as root where Debian's package made none."""
+    with suppress(KeyError):
+        owner = pwd.getpwnam(BIND_USER)
+        os.chown(path, owner.pw_uid, owner.pw_gid)
+
+
+def _write_resolver(settings: Settings, paths: Paths, place: str) -> None:
+    """A place's /etc/resolv.conf: the outside's resolver, over the families that the place has."""
+    lines = [f"nameserver {address}" for address in rules.resolver_addresses(settings)]
+    (paths.place_run(place) / "resolv.conf").write_text("\n".join(lines) + "\n")
+
+
+def _write_outside(paths: Paths) -> None:
+    directory = paths.node_state(rules.OUTSIDE_PLACE) / "bind"
+    texts = {
+        "named.conf": outside.configuration(),
+        "root.zone": outside.root_zone(),
+        f"{outside.ZONE}.zone": outside.zone(),
+    }
+    for name, text in texts.items():
+        (directory / name).write_text(text)
+
+
+def _start_supervisor(paths: Paths) -> "subprocess.Popen[bytes]":
+    """The daemon, in a session of its own; it waits for the word that the places stand."""
+    with supervisor.log_path(paths).open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "kube46.lab.supervisor", paths.name],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            start_new_session=True,
+            env={**os.environ, processes.VARIABLE: paths.name},
+        )
+
+
+def _choose_port(paths: Paths, port: int) -> int:
+    """The port given, else the kept one, else a free one. Raises PortTaken."""
+    kept = int(paths.port.read_text()) if paths.port.exists() else 0
+    wanted = port or kept
+    if wanted and _is_free(wanted):
+        return wanted
+    if port:
+        raise PortTaken(f"--api-port {port}: is taken by another program, choose another port or leave the flag out")
+    return next(found for found in _free_ports() if _is_free(found))
+
+
+def _free_ports() -> Iterator[int]:
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        yield port
+
+
+def _is_free(port: int) -> bool:
+    """Whether the port can be had on every loopback address of this machine."""
+    for address in filter(supervisor.has_loopback, pki.LOOPBACK):
+        try:
+            os.close(supervisor.listener(address, port))
+        except OSError:
+            return False
+    return True
+
+
+def _tear_down(paths: Paths) -> None:
+    """All processes, namespaces, mounts and runtime files."""
+    _end_supervisor(paths)
+    _end_all(paths, GRACE)
+    mounts.destroy(paths)
+    topology.destroy(paths)
+    if paths.run.exists():
+        shutil.rmtree(paths.run)
+
+
+def _end_supervision(paths: Paths) -> None:
+    """The supervisor and the parts it started; pods and name servers live on, to be adopted."""
+    _end_supervisor(paths)
+    processes.end(
+        lambda: {
+            pid: started
+            for pid, started in processes.members(paths.name, ()).items()
+            if processes.comm(pid).startswith("k46:")
+        },
+        grace=GRACE,
+    )
+
+
+def _end_supervisor(paths: Paths) -> None:
+    """Let it stop its parts in order, and see that it is gone: it would start again what we end."""
+    report = supervisor.read_report(paths)
+    if report is None or not processes.has_mark(report.pid, paths.name):
+        return
+    processes.send(report.pid, report.started, processes.TERM)
+    if not processes.wait(report.pid, report.started, 4 * supervisor.STOP_SECONDS):
+        processes.send(report.pid, report.started, processes.KILL)
+        processes.wait(report.pid, report.started, supervisor.STOP_SECONDS)
+
+
+def _end_all(paths: Paths, grace: float) -> None:
+    pods = _pod_namespaces(paths)
+    try:
+        processes.end(lambda: processes.members(paths.name, topology.inodes(paths) | pods), grace=grace)
+    except TimeoutError as error:
+        raise ClusterError(f"cluster {paths.name}: {error}; try again, or reboot") from error
+
+
+def _pod_namespaces(paths: Paths) -> set[int]:
+    """The pods' network namespaces, which only the nodes' own mount namespaces show."""
+    found: set[int] = set()
+    if not paths.mount_namespaces.exists():
+        return found
+    for namespace in paths.mount_namespaces.glob("node*"):
+        with suppress(mounts.MountError, OSError):
+            found |= {int(text) for text in mounts.call_in(namespace, _list_namespaces).split()}
+    return found
+
+
+def _list_namespaces() -> str:
+    return " ".join(str(path.stat().st_ino) for path in namespaces.DIRECTORY.iterdir())

@@ -1,0 +1,41 @@
+"""How a command ends that cannot do what it was asked: one sentence on standard error, and an exit status."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kube46.kubernetes.config import ConfigError
+from kube46.kubernetes.errors import KubernetesError
+from kube46.lab.cluster import ClusterError, PortTaken
+from kube46.lab.mounts import MountError
+from kube46.lab.privileges import NotRoot
+from kube46.lab.readiness import NotReady
+from kube46.lab.requirements import Missing
+from kube46.lab.settings import BadSettings
+from kube46.lab.topology import TopologyError
+from kube46.lab.userconfig import UserConfigError
+
+REFUSED, FAILED = 2, 1  # nothing was changed; something went wrong on the way
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn the lab's errors into a sentence and an exit status: 2 for a refusal, 1 for a failure."""
+    try:
+        yield
+    except (BadSettings, Missing, NotRoot, PortTaken) as error:
+        _end(error, REFUSED)
+    except (ClusterError, NotReady, TopologyError, MountError, UserConfigError) as error:
+        _end(error, FAILED)
+    except (ConfigError, KubernetesError) as error:
+        _end(error, FAILED)
+    except OSError as error:
+        _end(error, FAILED)
+    except KeyboardInterrupt:
+        sys.stderr.write("\n")
+        sys.exit(130)
+
+
+def _end(error: Exception, status: int) -> None:
+    sys.stderr.write(f"kube46: {error}\n")
+    sys.exit(status)

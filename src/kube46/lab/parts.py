@@ -1,0 +1,127 @@
+"""The processes of a cluster: what the supervisor starts, where, with which arguments. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kube46.lab import rules
+from kube46.lab.paths import Paths
+from kube46.lab.settings import NODE_PREFIX_LENGTH, Settings
+
+LAB_CONTROLLERS = (
+    "node-ipam",
+    "endpointslice",
+    "scheduler",
+    "replicaset",
+    "deployment",
+    "garbage-collector",
+    "namespace",
+    "serviceaccount",
+    "node-lifecycle",
+)
+KUBE46 = "kube46"  # a part whose program this is runs in a fork of the supervisor's interpreter
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One supervised process. `rank`: started upwards, stopped downwards. `listens`: is handed the API's sockets."""
+
+    name: str
+    place: str
+    argv: tuple[str, ...]
+    log: Path
+    rank: int
+    listens: bool = False
+
+
+def parts(settings: Settings, paths: Paths) -> tuple[Part, ...]:
+    """All processes that the supervisor keeps alive, in the order of their start."""
+    found = [
+        Part("apiserver", rules.CP, _apiserver(settings, paths), paths.log(rules.CP, "apiserver"), 0, listens=True),
+        Part("named-outside", rules.OUTSIDE_PLACE, _named(), paths.log(rules.OUTSIDE_PLACE, "named-outside"), 1),
+        Part("controllers", rules.CP, _controllers(settings, paths), paths.log(rules.CP, "controllers"), 1),
+    ]
+    for node in settings.node_names:
+        found.append(Part(f"agent-{node}", node, _agent(settings, paths, node), paths.log(node, f"agent-{node}"), 2))
+        found.append(
+            Part(f"kubelet-{node}", node, _kubelet(settings, paths, node), paths.log(node, f"kubelet-{node}"), 3)
+        )
+    return tuple(sorted(found, key=lambda part: part.rank))
+
+
+def _apiserver(settings: Settings, paths: Paths) -> tuple[str, ...]:
+    pki = paths.pki
+    return (
+        KUBE46,
+        "apiserver",
+        *_flag("--data", paths.data),
+        *_flag("--service-cluster-ip-range", _joined(settings.service_cidrs)),
+        *_flag("--advertise-address", rules.node_addresses(settings, rules.CP)[0]),
+        *_flag("--secure-port", rules.SECURE_PORT),
+        *_flag("--token-auth-file", paths.tokens),
+        *_flag("--tls-cert-file", pki / "apiserver.crt"),
+        *_flag("--tls-private-key-file", pki / "apiserver.key"),
+        *_flag("--client-ca-file", pki / "ca.crt"),
+        *_flag("--service-account-signing-key-file", pki / "sa.key"),
+        *_flag("--kubelet-certificate-authority", pki / "ca.crt"),
+        *_flag("--kubelet-client-certificate", pki / "apiserver-kubelet-client.crt"),
+        *_flag("--kubelet-client-key", pki / "apiserver-kubelet-client.key"),
+    )
+
+
+def _controllers(settings: Settings, paths: Paths) -> tuple[str, ...]:
+    masks = [
+        item
+        for family in settings.families
+        for item in _flag(f"--node-cidr-mask-size-{family.value.lower()}", NODE_PREFIX_LENGTH[family])
+    ]
+    return (
+        KUBE46,
+        "controllers",
+        *_flag("--kubeconfig", paths.kubeconfig("controllers")),
+        *_flag("--cluster-cidr", _joined(settings.pod_cidrs)),
+        *masks,
+        *_flag("--controllers", _joined(LAB_CONTROLLERS)),
+        *_flag("--root-ca-file", paths.pki / "ca.crt"),
+    )
+
+
+def _agent(settings: Settings, paths: Paths, node: str) -> tuple[str, ...]:
+    return (
+        KUBE46,
+        "agent",
+        *_flag("--kubeconfig", paths.kubeconfig(node)),
+        *_flag("--node-name", node),
+        *_flag("--parts", "cni,proxy,dns"),
+        *_flag("--cluster-cidr", _joined(settings.pod_cidrs)),
+        *_flag("--cluster-domain", rules.CLUSTER_DOMAIN),
+    )
+
+
+def _kubelet(settings: Settings, paths: Paths, node: str) -> tuple[str, ...]:
+    return (
+        KUBE46,
+        "kubelet",
+        *_flag("--kubeconfig", paths.kubeconfig(node)),
+        *_flag("--node-name", node),
+        *_flag("--node-ip", _joined(rules.node_addresses(settings, node))),
+        *_flag("--cluster-dns", _joined(rules.dns_addresses(settings))),
+        *_flag("--cluster-domain", rules.CLUSTER_DOMAIN),
+        *_flag("--client-ca-file", paths.pki / "ca.crt"),
+        *_flag("--tls-cert-file", paths.pki / f"kubelet-{node}.crt"),
+        *_flag("--tls-private-key-file", paths.pki / f"kubelet-{node}.key"),
+        *_flag("--root-dir", "/var/lib/kubelet"),
+    )
+
+
+def _named() -> tuple[str, ...]:
+    """In the foreground, logging to standard error, as the user that Debian made for it."""
+    return ("named", "-g", "-n", "1", "-u", "bind", "-c", "/var/cache/bind/named.conf")
+
+
+def _flag(name: str, value: object) -> tuple[str, str]:
+    return name, str(value)
+
+
+def _joined(values: Iterable[str]) -> str:
+    return ",".join(values)

@@ -1,0 +1,97 @@
+"""A cluster's keys, certificates, tokens and kubeconfigs: made once, kept in its state directory."""
+
+import base64
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from kube46.addresses.families import bracketed
+from kube46.apiserver.certificates import Authority
+from kube46.lab import kubeconfigs, rules
+from kube46.lab.paths import Paths
+from kube46.lab.settings import Settings
+
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+def ensure(settings: Settings, paths: Paths, port: int) -> None:
+    """Make what is missing. Each file appears whole or not at all. Raises OSError."""
+    for directory in (paths.pki, paths.kubeconfig("admin").parent):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    authority = Authority.load_or_create(paths.pki)
+    _certificates(settings, paths.pki, authority)
+    if not (paths.pki / "sa.key").exists():
+        key = ec.generate_private_key(ec.SECP256R1())
+        write(paths.pki / "sa.key", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    tokens = _tokens(settings, paths)
+    underlay = bracketed(rules.node_addresses(settings, rules.CP)[0], rules.SECURE_PORT)
+    ca = base64.b64encode((paths.pki / "ca.crt").read_bytes()).decode()
+    servers = {"admin": bracketed(LOOPBACK[0], port)}
+    for identity, token in tokens.items():
+        context = kubeconfigs.context_name(settings.name)
+        server = f"https://{servers.get(identity, underlay)}"
+        document = kubeconfigs.document(context, server, ca, token)
+        write(paths.kubeconfig(identity), msgspec.json.format(msgspec.json.encode(document)))
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file of mode 0600 as a whole."""
+    fresh = path.with_name(path.name + ".new")
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with open(fd, "wb") as file:  # noqa: PTH123 - a descriptor
+        file.write(data)
+    fresh.replace(path)
+
+
+def server_names() -> tuple[str, ...]:
+    """The DNS names of the API server's certificate."""
+    service = ("kubernetes", "default", "svc", *rules.CLUSTER_DOMAIN.split("."))
+    return ("localhost", *(".".join(service[:length]) for length in (1, 2, 3, len(service))))
+
+
+def _certificates(settings: Settings, directory: Path, authority: Authority) -> None:
+    """Issued anew at each start: they are valid for a year, the authority for ten."""
+    own = rules.node_addresses(settings, rules.CP)
+    addresses = (*LOOPBACK, *own, *rules.api_addresses(settings))
+    server = authority.issue("kube-apiserver", dns_names=server_names(), ip_addresses=addresses, server=True)
+    _keep(directory, "apiserver", server)
+    client = authority.issue("kube-apiserver-kubelet-client", ("system:masters",), client=True)
+    _keep(directory, "apiserver-kubelet-client", client)
+    for node in settings.node_names:
+        kubelet = authority.issue(
+            f"system:node:{node}",
+            ("system:nodes",),
+            dns_names=(node,),
+            ip_addresses=rules.node_addresses(settings, node),
+            server=True,
+        )
+        _keep(directory, f"kubelet-{node}", kubelet)
+
+
+def _keep(directory: Path, name: str, issued: tuple[bytes, bytes]) -> None:
+    certificate, key = issued
+    write(directory / f"{name}.key", key)
+    write(directory / f"{name}.crt", certificate)
+
+
+def _tokens(settings: Settings, paths: Paths) -> dict[str, str]:
+    """identity → token; kube-apiserver's file has `token,user,uid,"group,group"`."""
+    users = {
+        "admin": ("kubernetes-admin", "system:masters"),
+        "controllers": ("system:kube-controller-manager", ""),
+        **{node: (f"system:node:{node}", "system:nodes") for node in settings.node_names},
+    }
+    if not paths.tokens.exists():
+        write(paths.tokens, "".join(_token_lines(users.values())).encode())
+    tokens = {line.split(",")[1]: line.split(",")[0] for line in paths.tokens.read_text().splitlines()}
+    return {identity: tokens[user] for identity, (user, _) in users.items()}
+
+
+def _token_lines(users: Iterable[tuple[str, str]]) -> Iterable[str]:
+    for user, groups in users:
+        yield f'{secrets.token_urlsafe(32)},{user},{user},"{groups}"\n'

@@ -1,0 +1,115 @@
+"""Waiting until a started cluster can be used: API server, DNS Service, nodes, names."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+
+from kube46.addresses.families import Family, family_of
+from kube46.api.objects import Endpoint, EndpointSlice, Node
+from kube46.api.resources import ENDPOINT_SLICES, NODES, SERVICES
+from kube46.kubernetes.client import Client
+from kube46.kubernetes.config import ClusterConfig
+from kube46.kubernetes.errors import AlreadyExists, KubernetesError
+from kube46.lab import rules, summary
+from kube46.lab.settings import Settings
+
+POLL, ATTEMPT = 0.05, 1.0  # seconds
+NAMESPACE, DNS_SERVICE = "kube-system", "kube-dns"
+
+
+class NotReady(RuntimeError):
+    """The cluster did not become ready in time; the message says what is missing."""
+
+
+def client(kubeconfig: Path) -> Client:
+    """A client with the administrator's rights."""
+    return Client(ClusterConfig.load(kubeconfig), component="lab")
+
+
+def dns_service(settings: Settings) -> dict[str, object]:
+    """The cluster's DNS Service: without a selector, each node's DNS publishes its own EndpointSlices."""
+    policy = "PreferDualStack" if len(settings.families) > 1 else "SingleStack"
+    addresses = rules.dns_addresses(settings)
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": DNS_SERVICE, "namespace": NAMESPACE, "labels": {"k8s-app": DNS_SERVICE}},
+        "spec": {
+            "clusterIP": addresses[0],
+            "clusterIPs": list(addresses),
+            "ipFamilies": [family.value for family in settings.families],
+            "ipFamilyPolicy": policy,
+            "ports": [
+                {"name": "dns", "port": 53, "protocol": "UDP"},
+                {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
+            ],
+        },
+    }
+
+
+async def until(missing: Callable[[], Awaitable[str]], alive: Callable[[], None], *, seconds: float) -> None:
+    """Poll until `missing` returns an empty text. Raises NotReady with its last text after so many seconds.
+
+    `alive` is called at each poll: it draws, and raises when there is nothing to wait for any more.
+    """
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        alive()
+        try:
+            async with asyncio.timeout(ATTEMPT):  # a connection may wait in the socket that the supervisor holds open
+                text = await missing()
+        except (KubernetesError, TimeoutError) as error:
+            text = f"the API server: {error or 'no answer'}"
+        if not text:
+            return
+        if asyncio.get_running_loop().time() > deadline:
+            raise NotReady(f"not ready after {seconds:.0f} s: {text}; `kube46 logs` shows what the parts say")
+        await asyncio.sleep(POLL)
+
+
+async def api_missing(api: Client) -> str:
+    """Empty when the API server is ready."""
+    await api.request("GET", "/readyz")
+    return ""
+
+
+async def ensure_dns_service(api: Client, settings: Settings) -> None:
+    """Create the DNS Service when there is none. Raises KubernetesError."""
+    try:
+        await api.create(SERVICES, dns_service(settings), NAMESPACE)
+    except AlreadyExists:
+        return
+
+
+async def nodes_missing(api: Client, settings: Settings) -> str:
+    """Which nodes are not Ready, or have no block of each family."""
+    found = {node.metadata.name: node for node in (await api.list(NODES)).items}
+    return ", ".join(name for name in settings.node_names if not _usable(found.get(name), settings))
+
+
+async def dns_missing(api: Client, settings: Settings) -> str:
+    """Which nodes have no ready DNS in a family of the cluster."""
+    slices = (await api.list(ENDPOINT_SLICES, NAMESPACE, labels=f"kubernetes.io/service-name={DNS_SERVICE}")).items
+    ready = {
+        (endpoint.node_name, family_of(address))
+        for found in slices
+        for endpoint in _ready(found)
+        for address in endpoint.addresses
+    }
+    wanted = [(name, family) for name in settings.node_names for family in settings.families]
+    return _names(f"DNS of {name} over {family}" for name, family in wanted if (name, family) not in ready)
+
+
+def _usable(node: Node | None, settings: Settings) -> bool:
+    if node is None or not summary.is_ready(node):
+        return False
+    blocks: set[Family] = {family_of(block) for block in node.spec.pod_cidrs}
+    return blocks == set(settings.families)
+
+
+def _ready(found: EndpointSlice) -> Iterable[Endpoint]:
+    return (endpoint for endpoint in found.endpoints or () if endpoint.conditions.ready is not False)
+
+
+def _names(texts: Iterable[str]) -> str:
+    return ", ".join(texts)

@@ -1,0 +1,130 @@
+"""The command `up`, from flags to the summary."""
+
+import asyncio
+from dataclasses import dataclass
+
+from kube46.api.objects import Node
+from kube46.api.resources import NODES
+from kube46.lab import cluster, locks, mountpoints, readiness, requirements, settings, summary, userconfig
+from kube46.lab.cluster import ClusterError, Started
+from kube46.lab.paths import Paths
+from kube46.lab.progress import Progress
+from kube46.lab.settings import BadSettings, Flags, Settings
+
+DEFAULT_NAME = "dev"
+WAIT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `up` was asked for."""
+
+    name: str
+    flags: Flags
+    api_port: int = 0
+    wait: bool = True
+    timings: bool = False
+
+
+def up(options: Options, progress: Progress) -> bool:
+    """Start the cluster, or bring it back; False when it ran already, and nothing was changed.
+
+    Raises BadSettings, requirements.Missing, ClusterError, readiness.NotReady and the drivers' errors.
+    """
+    paths = Paths(settings.check_name(options.name))
+    wanted = _wanted(paths, options)
+    if not cluster.is_running(paths):
+        requirements.check()
+    with locks.held(paths.state, lambda: progress.say(f"Waiting for another kube46 command on {options.name}.")):
+        wanted = _wanted(paths, options)  # another command may have made or deleted it meanwhile
+        if cluster.is_running(paths):
+            progress.say(f"{summary.heading(wanted)}: is running already, nothing was changed.")
+            return False
+        progress.say(progress.bold(summary.heading(wanted)))
+        found = _start(wanted, paths, options, progress)
+    _tell(wanted, paths, found, progress)
+    if options.timings:
+        progress.say("\n" + progress.timings())
+    return True
+
+
+def down(name: str, progress: Progress) -> None:
+    """Stop and delete the cluster, from whatever state. Raises BadSettings when there is none, and drivers' errors."""
+    paths = Paths(settings.check_name(name))
+    existed = name in cluster.names()
+    with locks.held(paths.state):
+        cluster.delete(paths)
+    mountpoints.release()
+    if not existed:
+        raise BadSettings(f"--name {name}: there is no such cluster, `kube46 status` lists them")
+    progress.say(f"{name}: deleted.")
+
+
+def stop(name: str, progress: Progress) -> None:
+    """Stop the cluster and keep its state. Raises BadSettings when there is none, and the drivers' errors."""
+    paths = existing(name)
+    with locks.held(paths.state):
+        cluster.stop(paths)
+    progress.say(f"{name}: stopped; `kube46 up --name {name}` brings it back.")
+
+
+def existing(name: str) -> Paths:
+    """The paths of a cluster that exists. Raises BadSettings."""
+    paths = Paths(settings.check_name(name))
+    if not paths.settings.exists():
+        raise BadSettings(f"--name {name}: there is no such cluster, `kube46 status` lists them")
+    return paths
+
+
+def _wanted(paths: Paths, options: Options) -> Settings:
+    """The kept settings, which the flags must not contradict; else those that the flags make."""
+    kept = cluster.kept_settings(paths)
+    if kept is None:
+        return settings.from_flags(options.name, options.flags)
+    differing = settings.differences(kept, options.name, options.flags)
+    if differing:
+        raise BadSettings(
+            f"cluster {options.name} exists with {' '.join(differing)}: "
+            f"choose another --name, or delete it first with `kube46 down --name {options.name}`"
+        )
+    return kept
+
+
+def _start(wanted: Settings, paths: Paths, options: Options, progress: Progress) -> list[Node]:
+    with progress.step("Namespaces, links, certificates"):
+        started = cluster.start(wanted, paths, options.api_port)
+        cluster.merge_kubeconfig(paths)
+    return asyncio.run(_wait(wanted, paths, started, options.wait, progress))
+
+
+async def _wait(wanted: Settings, paths: Paths, started: Started, wait: bool, progress: Progress) -> list[Node]:
+    """Wait for the API server, make the DNS Service, and wait for nodes and names if that was asked for."""
+
+    def alive(text: str) -> None:
+        progress.tick(text)
+        if started.daemon is not None and started.daemon.poll() is not None:
+            raise ClusterError(f"the supervisor ended: {cluster.log_tail(paths)}")
+
+    async with readiness.client(paths.kubeconfig("admin")) as api:
+        text = "API server"
+        with progress.step(text):
+            await readiness.until(lambda: readiness.api_missing(api), lambda: alive(text), seconds=WAIT_SECONDS)
+            await readiness.ensure_dns_service(api, wanted)
+        if not wait:
+            return []
+        for text, missing in (("Nodes", readiness.nodes_missing), ("Cluster DNS", readiness.dns_missing)):
+            with progress.step(text):
+                await readiness.until(
+                    lambda missing=missing: missing(api, wanted),  # type: ignore[misc]
+                    lambda text=text: alive(text),  # type: ignore[misc]
+                    seconds=WAIT_SECONDS,
+                )
+        return (await api.list(NODES)).items
+
+
+def _tell(wanted: Settings, paths: Paths, found: list[Node], progress: Progress) -> None:
+    if found:
+        progress.say("\n" + summary.nodes(found))
+    progress.say("\n" + summary.pools(wanted))
+    progress.say(f"\nkubectl context {cluster.context(paths)} in {userconfig.location(paths)}. Try next:")
+    progress.say(summary.next_steps(wanted.name, DEFAULT_NAME))
