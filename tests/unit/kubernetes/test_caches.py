@@ -1,0 +1,204 @@
+"""The client and its caches against a real API server."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from kube46.api.objects import ConfigMap
+from kube46.api.resources import CONFIG_MAPS, EVENTS, SERVICES
+from kube46.kubernetes.caches import Cache, Caches
+from kube46.kubernetes.client import Client
+from kube46.kubernetes.config import ClusterConfig
+from kube46.kubernetes.errors import (
+    AlreadyExists,
+    Conflict,
+    Forbidden,
+    Gone,
+    Invalid,
+    NotFound,
+    Unauthorized,
+    Unreachable,
+)
+from kube46.kubernetes.events import EventRecorder
+from unit.apiserver.conftest import Server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An API server of this module's own, which forgets old events soon."""
+    short = "import kube46.apiserver.history as history\nhistory.KEEP_EVENTS = 20"
+    running = Server(tmp_path_factory.mktemp("server"), prelude=short).start()
+    yield running
+    running.stop()
+
+
+def config(server: Server, token: str = "admintoken") -> ClusterConfig:
+    """How to reach the server."""
+    return ClusterConfig(server.url, (server.directory / "ca.crt").read_text(), token)
+
+
+@asynccontextmanager
+async def client_of(server: Server, token: str = "admintoken") -> AsyncIterator[Client]:
+    """A client with a token."""
+    async with Client(config(server, token), component="test") as client:
+        yield client
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Returns when the condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        await asyncio.sleep(0.01)
+
+
+class Done(Exception):
+    """Ends a scenario's tasks."""
+
+
+def with_cache(server: Server, scenario: Callable[[Client, Cache[ConfigMap]], Awaitable[None]]) -> None:
+    """Runs a scenario with a synced cache of the ConfigMaps of namespace `default`."""
+
+    async def run() -> None:
+        async with client_of(server) as client, asyncio.TaskGroup() as group:
+            caches = Caches(client, group)
+            cache = caches.of(CONFIG_MAPS, "default")
+            assert caches.of(CONFIG_MAPS, "default") is cache
+            await caches.synced()
+            await scenario(client, cache)
+            raise Done
+
+    with pytest.raises(ExceptionGroup) as caught:
+        asyncio.run(run())
+    assert caught.group_contains(Done)
+
+
+def test_every_verb(server: Server) -> None:
+    """create, get, list in pages, patch, replace, delete: each does what it says, each refusal has its own class."""
+
+    async def scenario() -> None:
+        async with client_of(server) as client:
+            for number in range(3):
+                await client.create(
+                    CONFIG_MAPS, {"metadata": {"name": f"verb-{number}", "labels": {"x": "y"}}}, "default"
+                )
+            assert [item.metadata.name for item in (await client.list(CONFIG_MAPS, labels="x=y")).items] == [
+                "verb-0", "verb-1", "verb-2",
+            ]  # fmt: skip
+            with pytest.raises(AlreadyExists):
+                await client.create(CONFIG_MAPS, {"metadata": {"name": "verb-0"}}, "default")
+            patched = await client.patch(CONFIG_MAPS, "verb-0", {"data": {"a": "1"}}, "default")
+            assert patched.data == {"a": "1"}
+            whole = await client.get(CONFIG_MAPS.raw(), "verb-0", "default")
+            await client.patch(CONFIG_MAPS, "verb-0", {"data": {"a": "2"}}, "default")
+            with pytest.raises(Conflict):
+                await client.replace(CONFIG_MAPS, "verb-0", whole, "default")
+            with pytest.raises(Conflict):
+                await client.delete(CONFIG_MAPS, "verb-0", "default", uid="another")
+            await client.delete(CONFIG_MAPS, "verb-0", "default", uid=whole["metadata"]["uid"])
+            with pytest.raises(NotFound):
+                await client.get(CONFIG_MAPS, "verb-0", "default")
+            with pytest.raises(Invalid) as refused:
+                await client.create(SERVICES, {"metadata": {"name": "a"}, "spec": {}}, "default")
+            assert refused.value.details["causes"][0]["field"] == "spec.ports"
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("token", "error"), [("nonsense", Unauthorized), ("strangertoken", Forbidden)])
+def test_who_may_not_is_told_apart(server: Server, token: str, error: type[Exception]) -> None:
+    """An unknown token and a known one without rights are different errors."""
+
+    async def scenario() -> None:
+        async with client_of(server, token) as client:
+            with pytest.raises(error):
+                await client.create(CONFIG_MAPS, {"metadata": {"name": "no"}}, "default")
+
+    asyncio.run(scenario())
+
+
+def test_a_server_that_is_not_there_is_unreachable() -> None:
+    """No answer at all is an error of its own, naming the server."""
+
+    async def scenario() -> None:
+        async with Client(ClusterConfig("http://127.0.0.1:1"), component="test") as client:
+            with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1"):
+                await client.get(CONFIG_MAPS, "a", "default")
+
+    asyncio.run(scenario())
+
+
+def test_a_revision_too_old_is_gone(server: Server) -> None:
+    """A watch from before the kept window says so, so that a cache lists again."""
+
+    async def scenario() -> None:
+        async with client_of(server) as client:
+            first = await client.create(CONFIG_MAPS, {"metadata": {"name": "old"}}, "default")
+            for number in range(60):
+                await client.patch(CONFIG_MAPS, "old", {"data": {"n": str(number)}}, "default")
+            with pytest.raises(Gone):
+                async for _ in client.watch(CONFIG_MAPS, resource_version=first.metadata.resource_version):
+                    pass
+
+    asyncio.run(scenario())
+
+
+def test_a_cache_follows_changes_and_tells_its_listeners(server: Server) -> None:
+    """Additions, changes and deletions arrive as (old, new)."""
+    heard: list[tuple[str | None, str | None]] = []
+
+    async def scenario(client: Client, cache: Cache[ConfigMap]) -> None:
+        cache.listen(
+            lambda old, new: (
+                heard.append((old and old.data.get("v"), new and new.data.get("v")))
+                if (old or new).metadata.name == "followed"  # type: ignore[union-attr]
+                else None
+            )
+        )
+        await client.create(CONFIG_MAPS, {"metadata": {"name": "followed"}, "data": {"v": "1"}}, "default")
+        await client.patch(CONFIG_MAPS, "followed", {"data": {"v": "2"}}, "default")
+        await client.delete(CONFIG_MAPS, "followed", "default")
+        await until(lambda: len(heard) == 3)
+        assert ("default", "followed") not in cache
+
+    with_cache(server, scenario)
+    assert heard == [(None, "1"), ("1", "2"), ("2", None)]
+
+
+def test_a_cache_survives_the_servers_death(server: Server) -> None:
+    """After kill -9 and a restart the cache goes on, with what happened meanwhile, and nothing twice."""
+    heard: list[str] = []
+
+    async def scenario(client: Client, cache: Cache[ConfigMap]) -> None:
+        cache.listen(lambda _, new: heard.append(new.metadata.name) if new and "life" in new.metadata.name else None)
+        await client.create(CONFIG_MAPS, {"metadata": {"name": "life-1"}}, "default")
+        await until(lambda: "life-1" in heard)
+        server.stop(signal.SIGKILL)
+        await asyncio.to_thread(server.start)
+        async with client_of(server) as other:
+            await other.create(CONFIG_MAPS, {"metadata": {"name": "life-2"}}, "default")
+        await until(lambda: "life-2" in heard)
+
+    with_cache(server, scenario)
+    assert heard == ["life-1", "life-2"]
+
+
+def test_repeated_events_are_counted(server: Server) -> None:
+    """The same thing said twice is one Event with count 2."""
+
+    async def scenario() -> None:
+        async with client_of(server) as client:
+            recorder = EventRecorder(client, "tester", "here")
+            about = {"metadata": {"name": "thing", "namespace": "default", "uid": "u"}}
+            for _ in range(2):
+                await recorder.record(CONFIG_MAPS, about, "Happened", "It happened", "Warning")
+            events = (await client.list(EVENTS, "default", fields="involvedObject.name=thing")).items
+            assert [(event["count"], event["reason"], event["type"]) for event in events] == [
+                (2, "Happened", "Warning")
+            ]
+
+    asyncio.run(scenario())
