@@ -42,7 +42,10 @@ class Expectations(Generic[O, T]):
         self._expected: dict[Key, _Expected[O]] = {}
         self._keys: dict[O, set[Key]] = {}
         self._asked: set[O] = set()
-        cache.listen(self._changed)
+
+    def follow(self) -> None:
+        """Listens to the cache from now on; call it after listeners that ask `expects`."""
+        self._cache.listen(self._changed)
 
     def wrote(self, owner: O, written: T) -> None:
         """`written` is what the server answered to a create or update."""

@@ -92,7 +92,7 @@ class Allocator:
 
     def occupy(self, owner: str, name: str, blocks: Blocks) -> None:
         """Records the blocks that the node `name` already has. Raises OutOfRange, in upstream's words."""
-        if self._held.get(owner) == blocks:
+        if not blocks or self._held.get(owner) == blocks:
             return
         self._check(name, blocks)
         self.release(owner)

@@ -93,6 +93,13 @@ def test_single_cidr_of_an_old_node_is_kept() -> None:
     assert texts(allocator.allocate("m")) == ["10.0.1.0/24", "fd00::/64"]
 
 
+def test_node_without_cidrs_occupies_nothing() -> None:
+    """A node that was there before us without CIDRs gets some."""
+    allocator = of(("10.0.0.0/16", 24))
+    allocator.occupy("uid", "n", ())
+    assert texts(allocator.allocate("uid")) == ["10.0.0.0/24"]
+
+
 STEPS = st.lists(st.tuples(st.sampled_from(["allocate", "release"]), st.sampled_from("abcdefgh")), max_size=60)
 
 

@@ -40,6 +40,7 @@ class Deployments:
         self._sets: Index[str, ReplicaSet] = Index(sets, lambda one: [_place(one)])
         self._near: Index[str, Deployment] = Index(self._deployments, lambda one: [one.metadata.namespace])
         self._written: Expectations[Key, ReplicaSet] = Expectations(sets, self.queue.add)
+        self._written.follow()
         self._deployments.listen(self._deployment_changed)
         sets.listen(self._set_changed)
 

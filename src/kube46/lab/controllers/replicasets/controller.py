@@ -46,6 +46,7 @@ class ReplicaSets:
         self._near: Index[str, ReplicaSet] = Index(self._sets, lambda owner: [owner.metadata.namespace])
         self._siblings: Index[str, ReplicaSet] = Index(self._sets, owners.controller_uid)
         self._written: Expectations[Key, Pod] = Expectations(pods, self.queue.add)
+        self._written.follow()
         self._sets.listen(self._set_changed)
         pods.listen(self._pod_changed)
 
