@@ -117,6 +117,7 @@ class Figures:
     adopt_s: float
     rss_mb: float
     rss_start_mb: float
+    rss_after_changes_mb: float
 
 
 def rss() -> float:
@@ -149,6 +150,7 @@ async def measure(netns: str, services: int, endpoints: int, changes: int) -> Fi
             done = await proxy.commit()
             times.append((time.perf_counter() - begin) * 1000)
             assert len(done) == 2, done
+        changed_rss = rss()
         again = Proxy(nft)
         for number, (made, _) in objects.items():
             again.take(made, slices(number, ends[number]))
@@ -168,6 +170,7 @@ async def measure(netns: str, services: int, endpoints: int, changes: int) -> Fi
         round(adopt, 3),
         round(loaded_rss, 1),
         round(start_rss, 1),
+        round(changed_rss, 1),
     )
 
 
@@ -195,6 +198,7 @@ def main() -> None:
         "change_p99_ms": "  p99 ms",
         "adopt_s": "restart: table read and adopted, s",
         "rss_mb": "memory after the load, objects included, MB",
+        "rss_after_changes_mb": "  after the changes, MB",
         "rss_start_mb": "  of it before the load (interpreter, objects), MB",
     }
     for field, label in names.items():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kernel.proxy.cluster import CLIENT, NODE, PODS, ask, ask_udp, connect, datagrams, talk
+from kernel.proxy.cluster import CLIENT, NODE, PODS, UNALLOCATED, ask, ask_udp, connect, datagrams, talk
 from kube46.api.objects import EndpointPort, LoadBalancerIngress, LoadBalancerStatus, ServicePort, ServiceStatus
 from unit.proxy.samples import CLUSTER_IPS, pods, service, slices
 
@@ -143,7 +143,7 @@ def test_an_unallocated_service_address_is_dropped(node: "Node", index: int) -> 
     """No packet to an address of a Service range leaves the node untranslated."""
     serve(node, 2)
     with pytest.raises(TimeoutError):
-        ask(PODS[2], ("10.96.7.7", "fd00:10:96::7777")[index], 80, 0.3)
+        ask(PODS[2], UNALLOCATED[index], 80, 0.3)
 
 
 @both
