@@ -30,7 +30,7 @@ class Bridge:
     def add(self, request: Request, network: Network) -> Result:
         """Connect the pod. What was done is undone when a later step fails."""
         configurations.check_bridge(network, request.stdin)
-        with ExitStack() as undo, _namespace(request.netns) as pod, Netlink() as host:
+        with _namespace(request.netns) as pod, Netlink() as host, ExitStack() as undo:
             _refuse_taken(pod, request.attachment.ifname)
             bridge = _ensure_bridge(host, network)
             assigned = Result()
@@ -39,6 +39,7 @@ class Bridge:
                 undo.callback(_undoing(lambda: ipam_of(network).delete(request, network)))
             plan = wiring.plan(network, assigned) if network.ipam.type else Wiring((), (), ())
             interfaces = _connect(host, pod, request, network, undo)
+            bridge = host.link(network.bridge) or bridge  # one that others made takes its MAC address from its ports
             if not network.disable_container_interface:
                 _set_up_pod(pod, request.attachment.ifname, network, plan)
             _set_up_gateway(host, bridge, network, plan)

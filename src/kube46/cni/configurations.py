@@ -108,7 +108,7 @@ def load(stdin: bytes, verb: Verb) -> Network:
         network = _decoder.decode(b"{" + b",".join(_present(keys)) + b"}")
     except msgspec.ValidationError as error:
         raise CniError(Code.INVALID_CONFIG, "Invalid network configuration", f"{error}.") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CniError(Code.DECODING_FAILURE, "The network configuration is not JSON", f"{error}.") from error
     _check_version(network.cni_version, verb)
     if not IDENTIFIER.fullmatch(network.name):
@@ -138,7 +138,7 @@ def version_in(stdin: bytes) -> str:
     """The configuration's version if it is one we speak, else our newest: what an error object is written in."""
     try:
         found = msgspec.json.decode(stdin).get("cniVersion", NEWEST)
-    except (msgspec.DecodeError, UnicodeDecodeError, AttributeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, AttributeError):
         return NEWEST
     return found if found in VERSIONS else NEWEST
 

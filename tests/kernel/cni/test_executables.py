@@ -1,0 +1,191 @@
+"""The executables, with the agent's socket and without it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from kube46.cni.installation import install
+from kube46.netlink import Netlink
+
+from .conftest import Node
+
+pytestmark = pytest.mark.root
+
+AGENT = """
+import asyncio, sys
+from pathlib import Path
+from kube46.cni.masquerading import Masquerading
+from kube46.cni.server import Server
+from kube46.cni.settings import Settings
+settings = Settings("node", socket=Path(sys.argv[1]), workers=int(sys.argv[2]), queue=int(sys.argv[3]), patience=20)
+asyncio.run(Server(settings, Masquerading()).serve())
+"""
+
+
+class Agent:
+    """The CNI part of an agent, in the node's namespace."""
+
+    def __init__(self, node: Node, path: Path, workers: int = 4, queue: int = 512) -> None:
+        command = ["ip", "netns", "exec", node.name, sys.executable, "-c", AGENT, path, str(workers), str(queue)]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 10
+        while not answers(path):
+            assert self.process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """End it."""
+        self.process.send_signal(number)
+        self.process.communicate()
+
+
+def answers(path: Path) -> bool:
+    """Whether something listens on the socket."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
+
+
+@pytest.fixture
+def bin_dir(tmp_path: Path) -> Path:
+    """The executables, for a socket of the test's."""
+    install(tmp_path / "bin", python=Path(sys.executable), socket=tmp_path / "cni.sock")
+    return tmp_path / "bin"
+
+
+@pytest.fixture
+def agent(node: Node, tmp_path: Path, bin_dir: Path) -> Iterator[Agent]:
+    """An agent on the node."""
+    running = Agent(node, tmp_path / "cni.sock")
+    yield running
+    running.stop()
+
+
+def test_the_agent_does_the_work(node: Node, agent: Agent, bin_dir: Path) -> None:
+    """The executable passes request and answer: results, error objects, the exit status; no Python is started."""
+    pod = node.pod()
+    install(bin_dir, python=Path("/nonexistent"), socket=bin_dir.parent / "cni.sock")
+    result = node.execute(bin_dir / "bridge", "ADD", pod)
+    assert [one["address"] for one in result["ips"]] == ["10.244.1.2/24", "fd00:10:244:1::2/64"]
+    assert node.execute(bin_dir / "bridge", "CHECK", pod, prevResult=result) == {}
+    assert node.execute(bin_dir / "bridge", "ADD", pod)["code"] == 102
+    assert node.execute(bin_dir / "host-local", "CHECK", pod) == {}
+    assert node.execute(bin_dir / "bridge", "DEL", pod) == {}
+    assert node.addresses() == set()
+    assert node.execute(bin_dir / "bridge", "VERSION", pod)["supportedVersions"][-1] == "1.1.0"
+
+
+def test_without_an_agent(node: Node, bin_dir: Path) -> None:
+    """Where no agent runs the executable does the work itself, with a large configuration too."""
+    pod = node.pod()
+    result = node.execute(bin_dir / "bridge", "ADD", pod, padding="x" * 200_000)
+    assert len(result["ips"]) == 2
+    assert node.execute(bin_dir / "bridge", "CHECK", pod, prevResult=result) == {}
+    assert node.execute(bin_dir / "bridge", "DEL", pod) == {}
+    assert node.addresses() == set()
+    assert node.links() == {"lo", "cni0"}
+
+
+def test_an_agent_of_another_namespace(node: Node, agent: Agent, bin_dir: Path) -> None:
+    """A request from another network namespace is not carried out in the agent's."""
+    pod, other = node.pod(), node.pod()
+    done = subprocess.run(
+        ["ip", "netns", "exec", other, bin_dir / "bridge"],
+        input=json.dumps(node.configuration()).encode(),
+        env=node.environment("ADD", pod),
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["interfaces"][0]["name"] == "cni0"
+    assert node.links() == {"lo"}
+    with Netlink(other) as links:
+        assert links.link("cni0")
+
+
+def test_fifty_at_once(node: Node, agent: Agent, bin_dir: Path) -> None:
+    """50 pods that start at once all get addresses of their own over the socket, and all are gone after DEL."""
+    pods = [node.pod() for _ in range(50)]
+    with ThreadPoolExecutor(50) as threads:
+        results = list(threads.map(lambda pod: node.execute(bin_dir / "bridge", "ADD", pod), pods))
+        addresses = [one["address"] for result in results for one in result["ips"]]
+        assert len(set(addresses)) == 100
+        assert len(node.addresses()) == 100
+        assert list(threads.map(lambda pod: node.execute(bin_dir / "bridge", "DEL", pod), pods)) == [{}] * 50
+    assert node.addresses() == set()
+    assert node.links() == {"lo", "cni0"}
+
+
+def test_a_full_queue_is_refused(node: Node, tmp_path: Path, bin_dir: Path) -> None:
+    """Beyond its queue the agent answers «try again later» at once instead of growing."""
+    agent = Agent(node, tmp_path / "cni.sock", workers=1, queue=1)
+    try:
+        pods = [node.pod() for _ in range(12)]
+        with ThreadPoolExecutor(12) as threads:
+            results = list(threads.map(lambda pod: node.execute(bin_dir / "bridge", "ADD", pod), pods))
+    finally:
+        agent.stop()
+    codes = [result.get("code") for result in results]
+    assert set(codes) == {None, 11}
+    assert len(node.addresses()) == 2 * codes.count(None)
+
+
+def test_an_agent_killed_while_it_works(node: Node, tmp_path: Path, bin_dir: Path) -> None:
+    """When the agent dies the waiting requests fail with «try again»; DEL without it clears up; the next one serves."""
+    agent = Agent(node, tmp_path / "cni.sock", workers=1)
+    pods = [node.pod() for _ in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        pending = [threads.submit(node.execute, bin_dir / "bridge", "ADD", pod) for pod in pods]
+        time.sleep(0.03)
+        agent.stop(signal.SIGKILL)
+        results = [one.result() for one in pending]
+    assert {result.get("code") for result in results} <= {None, 11}
+    for pod in pods:
+        assert node.execute(bin_dir / "bridge", "DEL", pod) == {}
+    assert node.addresses() == set()
+    assert node.links() - {"cni0"} == {"lo"}
+    again = Agent(node, tmp_path / "cni.sock")
+    try:
+        assert "ips" in node.execute(bin_dir / "bridge", "ADD", pods[0])
+    finally:
+        again.stop()
+
+
+@pytest.mark.parametrize("request_bytes", [b"", b"junk", b"bridge\0\0", b"a\0b\0c\0\0{}"])
+def test_requests_that_are_none(agent: Agent, tmp_path: Path, request_bytes: bytes) -> None:
+    """Junk on the socket is dropped and the agent goes on."""
+    path = str(tmp_path / "cni.sock")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+        client.sendall(request_bytes)
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(100) in (b"", b"elsewhere\n")
+    assert answers(Path(path))
+    assert agent.process.poll() is None
+
+
+def test_only_root_may_ask(agent: Agent, tmp_path: Path) -> None:
+    """The socket is root's alone."""
+    assert (tmp_path / "cni.sock").stat().st_mode & 0o777 == 0o600
+
+
+def test_installation(tmp_path: Path) -> None:
+    """The command writes both plugins, executable, replacing old ones; a path that can't be quoted is a usage error."""
+    (tmp_path / "bridge").write_text("old")
+    command = [sys.executable, "-m", "kube46", "cni", "install", "--bin-dir"]
+    done = subprocess.run([*command, tmp_path], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(tmp_path / "bridge"), str(tmp_path / "host-local")]
+    assert os.access(tmp_path / "bridge", os.X_OK)
+    assert sorted(os.listdir(tmp_path)) == ["bridge", "host-local"]
+    subprocess.run(["perl", "-Mstrict", "-wc", tmp_path / "bridge"], check=True, capture_output=True)
+    bad = subprocess.run([*command, tmp_path, "--socket", "/a'b"], capture_output=True, text=True, check=False)
+    assert bad.returncode == 2
+    assert "--bin-dir" in bad.stderr

@@ -1,0 +1,100 @@
+"""Together with the reference plugins of Debian's containernetworking-plugins: the same directory, both directions."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from kube46.netlink import Netlink
+
+from .conftest import REFERENCE, Node, ping
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(not (REFERENCE / "host-local").exists(), reason="containernetworking-plugins is not installed"),
+]
+
+PLAIN: dict[str, Any] = {"cniVersion": "1.0.0", "ipMasq": False}
+
+
+def test_host_local_in_one_directory(node: Node) -> None:
+    """Ours and the reference's host-local in turn give distinct addresses, see and release each other's."""
+    reference = REFERENCE / "host-local"
+    pods = [f"k46t-f-{number}" for number in range(6)]
+    results = [
+        node.execute(reference, "ADD", pod, **PLAIN)
+        if number % 2
+        else node.call("ADD", pod, type="host-local", **PLAIN)
+        for number, pod in enumerate(pods)
+    ]
+    assert [one["ips"][0]["address"] for one in results] == [f"10.244.1.{last}/24" for last in range(2, 8)]
+    assert [one["ips"][1]["address"] for one in results] == [f"fd00:10:244:1::{last}/64" for last in range(2, 8)]
+    for number, pod in enumerate(pods):
+        assert node.execute(reference, "CHECK", pod, **PLAIN) == {}
+        assert node.call("CHECK", pod, type="host-local", **PLAIN) == {}
+        duplicate = [
+            node.execute(reference, "ADD", pod, **PLAIN),
+            node.call("ADD", pod, type="host-local", **PLAIN),
+        ]
+        assert all("code" in one for one in duplicate)
+        if number % 2:
+            assert node.call("DEL", pod, type="host-local", **PLAIN) == {}
+        else:
+            assert node.execute(reference, "DEL", pod, **PLAIN) == {}
+    assert node.addresses() == set()
+
+
+@pytest.mark.parametrize(
+    "subnets",
+    [["10.244.1.0/24"], ["fd00:10:244:1::/64"], ["10.244.1.0/24", "fd00:10:244:1::/64"]],
+    ids=["IPv4", "IPv6", "dual"],
+)
+def test_results_are_alike(make_node: Callable[..., Node], subnets: list[str]) -> None:
+    """For the same configuration our bridge's result and pod are the reference's, but for names and MAC addresses."""
+    ours, theirs = make_node(*subnets), make_node(*subnets)
+    mine, other = ours.pod(), theirs.pod()
+    first = ours.call("ADD", mine, **PLAIN)
+    second = theirs.execute(REFERENCE / "bridge", "ADD", other, **PLAIN)
+
+    for result in (first, second):
+        for one in result["interfaces"]:
+            one.pop("mac")
+            one.pop("sandbox", None)
+        assert result["interfaces"].pop(1)["name"].startswith("veth")
+    assert first == second
+    with Netlink(mine) as one, Netlink(other) as two:
+        assert routes(one) == routes(two)
+
+
+def routes(pod: Netlink) -> set[tuple[str, str, int]]:
+    """A pod's routes, but those of link-local addresses and multicast."""
+    found = {(str(one.destination), str(one.via), one.protocol) for one in pod.routes(None)}
+    return {one for one in found if not one[0].startswith(("fe80", "ff00"))}
+
+
+def test_pods_of_both_on_one_bridge(node: Node) -> None:
+    """A node is taken over in place: pods of the reference plugin and ours reach each other, and each can be deleted
+    by the other plugin.
+    """
+    old, new = node.pod(), node.pod()
+    first = node.execute(REFERENCE / "bridge", "ADD", old, **PLAIN)
+    second = node.call("ADD", new, **PLAIN)
+    for one in second["ips"]:
+        assert ping(old, one["address"].partition("/")[0])
+    assert node.call("CHECK", old, prevResult=first, **PLAIN) == {}
+    assert node.execute(REFERENCE / "bridge", "CHECK", new, prevResult=second, **PLAIN) == {}
+    assert node.call("DEL", old, **PLAIN) == {}
+    assert node.execute(REFERENCE / "bridge", "DEL", new, **PLAIN) == {}
+    assert node.links() == {"lo", "cni0"}
+    assert node.addresses() == set()
+
+
+def test_our_bridge_with_their_ipam_plugin(node: Node) -> None:
+    """The reference's `static` IPAM plugin, executed, is what gives a pod its address."""
+    pod = node.pod()
+    addresses = [{"address": "fd55::5/64", "gateway": "fd55::1"}]
+    result = node.call("ADD", pod, **PLAIN, ipam={"type": "static", "addresses": addresses})
+
+    assert [one["address"] for one in result["ips"]] == ["fd55::5/64"]
+    assert ping(pod, "fd55::1")
+    assert node.call("DEL", pod, **PLAIN, ipam={"type": "static", "addresses": addresses}) == {}
