@@ -1,5 +1,6 @@
 """What the proxy is told, and what it knows of its node."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
@@ -7,6 +8,7 @@ from ipaddress import ip_address, ip_network
 from kube46.addresses.families import Family, Prefix, family_of
 from kube46.api.objects import Node
 
+log = logging.getLogger(__name__)
 ZONE_LABEL = "topology.kubernetes.io/zone"
 EVERYTHING: Mapping[Family, Prefix] = {Family.IPV4: ip_network("0.0.0.0/0"), Family.IPV6: ip_network("::/0")}
 
@@ -57,12 +59,21 @@ class NodeView:
 def node_view(node: Node | None, settings: Settings) -> NodeView:
     """The view of a node as the API shows it; without one, what the settings alone say."""
     pods = settings.cluster_cidrs or (tuple(map(ip_network, node.spec.pod_cidrs)) if node else ())
-    own = tuple(ip_network(ip_address(address)) for address in node.status.internal_ips) if node else ()
+    own = _addresses(node.status.internal_ips) if node else ()
     nodeports = _grouped(settings.nodeport_addresses)
     for family, prefixes in _grouped(own).items():
         nodeports.setdefault(family, (EVERYTHING[family],) if settings.nodeport_addresses else prefixes[:1])
     zone = node.metadata.labels.get(ZONE_LABEL, "") if node else ""
     return NodeView(settings.node_name, zone, _grouped(pods), nodeports)
+
+
+def _addresses(texts: Iterable[str]) -> Iterable[Prefix]:
+    """Addresses as prefixes of one; what is none is left out, for the API doesn't check what a kubelet reports."""
+    for text in texts:
+        try:
+            yield ip_network(ip_address(text))
+        except ValueError:
+            log.warning("The node's InternalIP is no address and not used for node ports address=%s", text)
 
 
 def _grouped(prefixes: Iterable[Prefix]) -> dict[Family, tuple[Prefix, ...]]:

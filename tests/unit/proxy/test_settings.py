@@ -36,6 +36,11 @@ def test_a_single_family_node_has_one_family() -> None:
     assert node_view(node(["2001:db8::1"]), Settings(NODE)).families == (Family.IPV6,)
 
 
+def test_an_internal_ip_that_is_no_address_is_left_out() -> None:
+    """One bad address doesn't take the others' node ports away."""
+    assert node_view(node(["host.example", "2001:db8::1"]), Settings(NODE)).families == (Family.IPV6,)
+
+
 def test_zone_and_missing_node() -> None:
     """The zone is a label; a node that isn't there has nothing."""
     assert node_view(node(labels={"topology.kubernetes.io/zone": "a"}), Settings(NODE)).zone == "a"
