@@ -12,11 +12,18 @@ Object = dict[str, Any]
 
 TYPES = ("FQDN", Family.IPV4, Family.IPV6)
 PROTOCOLS = ("SCTP", "TCP", "UDP")
+MANAGED = "endpointslice.kubernetes.io/managed-by"
+CONTROLLERS = ("endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io")
 MAX_ENDPOINTS, MAX_ADDRESSES, MAX_PORTS, MAX_HINTS = 1000, 100, 20000, 8
 
 
 def default(endpoint_slice: Object) -> None:
-    """Ports have a name, "" if need be, and a protocol; the field that v1 no longer writes is dropped."""
+    """Ports have a name, "" if need be, and a protocol; the field that v1 no longer writes is dropped.
+
+    Empty lists become null: that is how they come back from Kubernetes' storage.
+    """
+    for key in ("endpoints", "ports"):
+        endpoint_slice[key] = endpoint_slice.get(key) or None
     for port in endpoint_slice.get("ports") or ():
         if port.get("name") is None:
             port["name"] = ""
@@ -114,11 +121,13 @@ def _ports(ports: list[Object]) -> list[FieldError]:
     return found
 
 
-def warnings(endpoint_slice: Object) -> list[str]:
-    """About FQDN slices, and addresses that are not written canonically."""
-    if endpoint_slice.get("addressType") == "FQDN":
-        return ["spec.addressType: FQDN endpoints are deprecated"]
-    return [
+def warnings(endpoint_slice: Object, *, new: bool) -> list[str]:
+    """About new FQDN slices, and addresses that are not written canonically unless a controller wrote them."""
+    deprecated = new and endpoint_slice.get("addressType") == "FQDN"
+    texts = ["spec.addressType: FQDN endpoints are deprecated"] if deprecated else []
+    if ((endpoint_slice.get("metadata") or {}).get("labels") or {}).get(MANAGED) in CONTROLLERS:
+        return texts
+    return texts + [
         text
         for i, endpoint in enumerate(endpoint_slice.get("endpoints") or ())
         for j, address in enumerate(endpoint.get("addresses") or ())

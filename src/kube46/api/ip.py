@@ -88,9 +88,9 @@ def ip_problem(text: str) -> str:
     address = sloppy(text)
     if address is None:
         return BAD_IP
-    if mapped(text, address):
-        return "must not be an IPv4-mapped IPv6 address"
-    return "must not have leading 0s" if leading_zeros(text) else ""
+    if leading_zeros(text):
+        return "must not have leading 0s"
+    return "must not be an IPv4-mapped IPv6 address" if mapped(text, address) else ""
 
 
 def legacy_ip(field: str, text: str, known: Collection[str] = ()) -> list[FieldError]:

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kube46.api import ip
 from kube46.api.errors import FieldError, invalid, required
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kube46.addresses.families import Prefix
-
 Object = dict[str, Any]
 
-DEFAULT_NAME = "kubernetes"
 IMMUTABLE = "field is immutable"
 PAIR = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
-READY_TEXT = "Kubernetes default Service CIDR is ready"
 
 
 def _cidrs(obj: Object) -> list[str]:
@@ -51,32 +44,3 @@ def validate_update(new: Object, old: Object) -> list[FieldError]:
         first = [] if cidrs[0] == before[0] else [invalid(f"{field}[0]", cidrs[0], IMMUTABLE)]
         return first + validate(new)
     return [invalid(field, cidrs, IMMUTABLE)]
-
-
-def default_object(ranges: Sequence[Prefix]) -> Object:
-    """The ServiceCIDR that an API server makes from its flags at start (A-18)."""
-    return {"metadata": {"name": DEFAULT_NAME}, "spec": {"cidrs": [str(prefix) for prefix in ranges]}}
-
-
-def reconciled(stored: Object, ranges: Sequence[Prefix], now: str) -> Object | None:
-    """The default object as it should be written now, None if it stays (A-18).
-
-    It gains a second family; it never changes otherwise: `inconsistent` says when it does not fit the flags. `now` is
-    the time in RFC 3339.
-    """
-    wanted, cidrs = [str(prefix) for prefix in ranges], _cidrs(stored)
-    if len(wanted) == 2 and cidrs == wanted[:1]:
-        return {**stored, "spec": {**stored["spec"], "cidrs": wanted}}
-    conditions = (stored.get("status") or {}).get("conditions") or []
-    states = [condition["status"] for condition in conditions if condition["type"] == "Ready"]
-    if cidrs != wanted or (states and states[0] != "Unknown"):
-        return None
-    ready = {"type": "Ready", "status": "True", "reason": "", "message": READY_TEXT, "lastTransitionTime": now}
-    others = [condition for condition in conditions if condition["type"] != "Ready"]
-    return {**stored, "status": {**(stored.get("status") or {}), "conditions": [*others, ready]}}
-
-
-def inconsistent(stored: Object, ranges: Sequence[Prefix]) -> bool:
-    """Whether the default object says something else than the flags and cannot be mended."""
-    wanted, cidrs = [str(prefix) for prefix in ranges], _cidrs(stored)
-    return cidrs != wanted and not (len(wanted) == 2 and cidrs == wanted[:1])

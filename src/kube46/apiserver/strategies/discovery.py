@@ -29,7 +29,7 @@ class EndpointSlices(Generic):
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
         """FQDN slices, addresses that are not written canonically."""
-        return endpointslices.warnings(new)
+        return endpointslices.warnings(new, new=old is None)
 
 
 class Endpoints(Generic):
@@ -43,17 +43,15 @@ class Endpoints(Generic):
 
     def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
         """Errors of the subsets."""
-        return self._repacked(obj, endpoints.validate(obj))
+        return endpoints.validate(obj)
 
     def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         """Errors of the subsets."""
-        return self._repacked(new, endpoints.validate(new, old))
+        return endpoints.validate(new, old)
 
-    @staticmethod
-    def _repacked(obj: Object, errors: list[FieldError]) -> list[FieldError]:
-        if not errors:
-            endpoints.repack(obj)
-        return errors
+    def canonicalize(self, obj: Object) -> None:
+        """Group addresses by their sets of ports."""
+        endpoints.repack(obj)
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
         """Addresses that are not written canonically."""

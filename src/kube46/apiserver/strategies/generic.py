@@ -24,14 +24,23 @@ class Generic(Strategy):
     def validate_create(self, obj: Object, ctx: Context) -> list[FieldError]:
         """Metadata first, then the kind's own errors."""
         found = metadata.validate_create(obj, self.name_rule, namespaced=ctx.kind.namespaced, core=self.core)
-        return found + self.create_errors(obj, ctx)
+        found += self.create_errors(obj, ctx)
+        if not found:
+            self.canonicalize(obj)
+        return found
 
     def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         """Metadata first, then the kind's own errors of the object or of its status."""
         found = metadata.validate_update(new, old, namespaced=ctx.kind.namespaced, core=self.core)
         if ctx.subresource == "status":
             return found + self.status_errors(new, old, ctx)
-        return found + self.update_errors(new, old, ctx)
+        found += self.update_errors(new, old, ctx)
+        if not found:
+            self.canonicalize(new)
+        return found
+
+    def canonicalize(self, obj: Object) -> None:
+        """Bring a valid object into the form it is stored in."""
 
     def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
         """Errors of a new object beside those of its metadata."""

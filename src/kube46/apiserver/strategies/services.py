@@ -74,19 +74,18 @@ class Services(Generic):
 
     def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
         """Everything that is still wrong (1.8)."""
-        found = validation.errors(obj)
-        if not found and ctx.name:
-            _show_to_readers(obj)
-        return found
+        return validation.errors(obj)
 
     def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         """What may not change (1.6), then everything that is wrong."""
         before = copy.deepcopy(old)
         reading.complete(before, _cluster(ctx)[0])
-        found = immutable.errors(new["spec"], before["spec"]) + validation.errors(new, before)
-        if not found:
-            _show_to_readers(new)
-        return found
+        return immutable.errors(new["spec"], before["spec"]) + validation.errors(new, before)
+
+    def canonicalize(self, obj: Object) -> None:
+        """ExternalName hides `internalTrafficPolicy` (R-3): it is not stored, so that reads need no change."""
+        if is_type(obj["spec"], EXTERNAL_NAME):
+            obj["spec"].pop("internalTrafficPolicy", None)
 
     def status_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         """The load balancer's addresses (1.8.4)."""
@@ -113,9 +112,3 @@ class Services(Generic):
 def _cluster(ctx: Context) -> list[Family]:
     """The families of --service-cluster-ip-range, the default family first."""
     return [family_of(prefix) for prefix in ctx.service_ranges]
-
-
-def _show_to_readers(service: Object) -> None:
-    """ExternalName hides `internalTrafficPolicy` (R-3): not stored, so that reads need no change."""
-    if is_type(service["spec"], EXTERNAL_NAME):
-        service["spec"].pop("internalTrafficPolicy", None)
