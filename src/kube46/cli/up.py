@@ -1,9 +1,13 @@
 """`kube46 up`."""
 
 import os
+import sys
 
 import click
 
+from kube46.check.matrix import as_table
+from kube46.check.runner import CheckError
+from kube46.cli.check import coloured, run_check
 from kube46.lab import endings, privileges, starting
 from kube46.lab.progress import Progress
 from kube46.lab.settings import Flags
@@ -17,6 +21,7 @@ from kube46.lab.settings import Flags
 @click.option("--service-cidr", help="Services' addresses, one range a family (default 10.96.0.0/16,fd00:10:96::/112).")
 @click.option("--api-port", type=click.IntRange(1, 65535), help="Port of the API server on 127.0.0.1 and ::1.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until nodes and DNS are ready.")
+@click.option("--check/--no-check", default=True, show_default=True, help="End with the connectivity matrix.")
 @click.option("--timings", is_flag=True, help="Print where the time goes.")
 def command(
     name: str,
@@ -26,11 +31,30 @@ def command(
     service_cidr: str | None,
     api_port: int | None,
     wait: bool,
+    check: bool,
     timings: bool,
 ) -> None:
     """Start a cluster on this machine, or bring a stopped one back."""
     with endings.told():
         privileges.become_root()
         flags = Flags(families, nodes, pod_cidr, service_cidr)
-        options = starting.Options(name, flags, api_port or 0, wait, timings)
-        starting.up(options, Progress(environment=os.environ))
+        options = starting.Options(name, flags, api_port or 0, wait)
+        progress = Progress(environment=os.environ)
+        started = starting.up(options, progress)
+        if started and wait and check:
+            _show_matrix(name, progress)
+        if timings:
+            progress.say("\n" + progress.timings())
+
+
+def _show_matrix(name: str, progress: Progress) -> None:
+    """The matrix of the cluster just started; a cross in it is a failure of `up`."""
+    try:
+        with progress.step("Matrix"):
+            report = run_check(name, progress=progress.tick)
+    except CheckError as error:
+        sys.stderr.write(f"kube46: the matrix cannot be made: {error}\n")
+        sys.exit(endings.FAILED)
+    progress.say("\n" + as_table(report, colour=coloured()))
+    if report.failures:
+        sys.exit(endings.FAILED)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from kube46.cni.installation import install
 from kube46.lab import (
     kubeconfigs,
     mountpoints,
@@ -91,11 +92,14 @@ def start(settings: Settings, paths: Paths, port: int) -> Started:
     paths.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     pki.write(paths.port, str(chosen).encode())
     pki.write(paths.settings, settings.encoded())
+    if not paths.owner.exists():
+        pki.write(paths.owner, str(userconfig.invoking_user(os.environ).uid).encode())
     mountpoints.ensure()
     _make_directories(settings, paths)
     daemon = _start_supervisor(paths)
     if not adopted:
         _build(settings, paths)
+    install(paths.plugins)
     pki.ensure(settings, paths, chosen)
     assert daemon.stdin is not None
     daemon.stdin.write(supervisor.GO)

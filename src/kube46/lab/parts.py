@@ -19,6 +19,7 @@ LAB_CONTROLLERS = (
     "serviceaccount",
     "node-lifecycle",
 )
+NOBODY = 65534
 KUBE46 = "kube46"  # a part whose program this is runs in a fork of the supervisor's interpreter
 
 
@@ -34,8 +35,11 @@ class Part:
     listens: bool = False
 
 
-def parts(settings: Settings, paths: Paths) -> tuple[Part, ...]:
-    """All processes that the supervisor keeps alive, in the order of their start."""
+def parts(settings: Settings, paths: Paths, owner: int = NOBODY) -> tuple[Part, ...]:
+    """All processes that the supervisor keeps alive, in the order of their start.
+
+    `owner`: the uid that pods run as which name none; root's pods are nobody's.
+    """
     found = [
         Part("apiserver", rules.CP, _apiserver(settings, paths), paths.log(rules.CP, "apiserver"), 0, listens=True),
         Part("named-outside", rules.OUTSIDE_PLACE, _named(), paths.log(rules.OUTSIDE_PLACE, "named-outside"), 1),
@@ -44,7 +48,13 @@ def parts(settings: Settings, paths: Paths) -> tuple[Part, ...]:
     for node in settings.node_names:
         found.append(Part(f"agent-{node}", node, _agent(settings, paths, node), paths.log(node, f"agent-{node}"), 2))
         found.append(
-            Part(f"kubelet-{node}", node, _kubelet(settings, paths, node), paths.log(node, f"kubelet-{node}"), 3)
+            Part(
+                f"kubelet-{node}",
+                node,
+                _kubelet(settings, paths, node, owner or NOBODY),
+                paths.log(node, f"kubelet-{node}"),
+                3,
+            )
         )
     return tuple(sorted(found, key=lambda part: part.rank))
 
@@ -80,6 +90,7 @@ def _controllers(settings: Settings, paths: Paths) -> tuple[str, ...]:
         "controllers",
         *_flag("--kubeconfig", paths.kubeconfig("controllers")),
         *_flag("--cluster-cidr", _joined(settings.pod_cidrs)),
+        *_flag("--service-cluster-ip-range", _joined(settings.service_cidrs)),
         *masks,
         *_flag("--controllers", _joined(LAB_CONTROLLERS)),
         *_flag("--root-ca-file", paths.pki / "ca.crt"),
@@ -95,10 +106,11 @@ def _agent(settings: Settings, paths: Paths, node: str) -> tuple[str, ...]:
         *_flag("--parts", "cni,proxy,dns"),
         *_flag("--cluster-cidr", _joined(settings.pod_cidrs)),
         *_flag("--cluster-domain", rules.CLUSTER_DOMAIN),
+        *_flag("--dns-forwarders", _joined(rules.resolver_addresses(settings))),
     )
 
 
-def _kubelet(settings: Settings, paths: Paths, node: str) -> tuple[str, ...]:
+def _kubelet(settings: Settings, paths: Paths, node: str, owner: int) -> tuple[str, ...]:
     return (
         KUBE46,
         "kubelet",
@@ -111,6 +123,8 @@ def _kubelet(settings: Settings, paths: Paths, node: str) -> tuple[str, ...]:
         *_flag("--tls-cert-file", paths.pki / f"kubelet-{node}.crt"),
         *_flag("--tls-private-key-file", paths.pki / f"kubelet-{node}.key"),
         *_flag("--root-dir", "/var/lib/kubelet"),
+        *_flag("--default-uid", owner),
+        *_flag("--cni-bin-dir", f"{paths.plugins}:/opt/kube46/cni/bin:/opt/cni/bin"),
     )
 
 

@@ -50,6 +50,16 @@ class Paths:
         return self.state / "data" / "state.db"
 
     @property
+    def plugins(self) -> Path:
+        """The CNI plugins' executables, of the version that runs: /run may be mounted noexec."""
+        return self.state / "cni-bin"
+
+    @property
+    def owner(self) -> Path:
+        """The uid of who made the cluster."""
+        return self.state / "owner"
+
+    @property
     def kubeconfig_note(self) -> Path:
         """Which file of the user's our context was merged into."""
         return self.state / "kubeconfig.json"
@@ -70,7 +80,7 @@ class Paths:
         return self.run / "mnt"
 
     def kubeconfig(self, identity: str) -> Path:
-        """The kubeconfig of `admin` (through the host's loopback), of `controllers` or of a node (through the underlay)."""
+        """The kubeconfig of `admin` (by the host's loopback), of `controllers` or a node (by the underlay)."""
         return self.state / "kubeconfigs" / f"{identity}.kubeconfig"
 
     def node_state(self, place: str) -> Path:

@@ -9,7 +9,7 @@ from kube46.api.objects import Endpoint, EndpointSlice, Node
 from kube46.api.resources import ENDPOINT_SLICES, NODES, SERVICES
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.config import ClusterConfig
-from kube46.kubernetes.errors import AlreadyExists, KubernetesError
+from kube46.kubernetes.errors import KubernetesError, NotFound
 from kube46.lab import rules, summary
 from kube46.lab.settings import Settings
 
@@ -76,9 +76,9 @@ async def api_missing(api: Client) -> str:
 async def ensure_dns_service(api: Client, settings: Settings) -> None:
     """Create the DNS Service when there is none. Raises KubernetesError."""
     try:
+        await api.get(SERVICES, DNS_SERVICE, NAMESPACE)
+    except NotFound:
         await api.create(SERVICES, dns_service(settings), NAMESPACE)
-    except AlreadyExists:
-        return
 
 
 async def nodes_missing(api: Client, settings: Settings) -> str:

@@ -125,6 +125,9 @@ def _sysctls(settings: Settings, place: str, bridge_filter: bool) -> list[Sysctl
         Sysctl("net/ipv6/conf/default/accept_dad", "0"),
         Sysctl("net/ipv6/conf/default/disable_ipv6", "0" if Family.IPV6 in families else "1"),
     ]
+    if routes:
+        # every lost large packet gets its Packet Too Big: path MTU discovery shall not depend on chance
+        found += [Sysctl("net/ipv4/icmp_ratelimit", "0"), Sysctl("net/ipv6/icmp/ratelimit", "0")]
     if bridge_filter:
         # A Service's traffic between two pods on one bridge must pass the node's rules; cp's underlay is a mere switch.
         value = "0" if place == CP else "1"

@@ -23,7 +23,6 @@ class Options:
     flags: Flags
     api_port: int = 0
     wait: bool = True
-    timings: bool = False
 
 
 def up(options: Options, progress: Progress) -> bool:
@@ -43,8 +42,6 @@ def up(options: Options, progress: Progress) -> bool:
         progress.say(progress.bold(summary.heading(wanted)))
         found = _start(wanted, paths, options, progress)
     _tell(wanted, paths, found, progress)
-    if options.timings:
-        progress.say("\n" + progress.timings())
     return True
 
 

@@ -209,11 +209,11 @@ def log_path(paths: Paths) -> Path:
 
 
 def warm(modules: Iterable[str]) -> None:
-    """Import what the next parts need."""
+    """Import what the next parts need; the part whose module fails tells more in its own log."""
     for module in modules:
         try:
             importlib.import_module(module)
-        except ImportError as error:
+        except Exception as error:  # whatever a part's module raises, the other parts must run
             say("Module cannot be loaded", module=module, error=error)
 
 
@@ -265,7 +265,9 @@ def supervise(name: str) -> None:
     settings = decoded(paths.settings.read_bytes())
     sockets = open_sockets(settings, paths, int(paths.port.read_text()))
     wake, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    running = [Running(part, PartState(part.name, part.place)) for part in parts(settings, paths)]
+    running = [
+        Running(part, PartState(part.name, part.place)) for part in parts(settings, paths, int(paths.owner.read_text()))
+    ]
     supervisor = Supervisor(paths, running, sockets, wake)
 
     def stop(*_: object) -> None:
