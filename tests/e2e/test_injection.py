@@ -297,7 +297,7 @@ def test_a_fault_turns_exactly_its_cells_red(
     prober = FaultyProber(dual, fault)
 
     async def run() -> Any:
-        config = ClusterConfig.load(Paths(dual.name).kubeconfig("admin-host"))
+        config = ClusterConfig.load(Paths(dual.name).kubeconfig("admin"))
         async with Client(config, component="test") as client:
             return await check(client, prober, Settings())
 

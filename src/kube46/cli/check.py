@@ -25,7 +25,7 @@ def run_check(
     """Checks the stand-alone cluster `name`. Raises CheckError, ConfigError and KubernetesError."""
 
     async def run() -> Report:
-        config = ClusterConfig.load(Paths(name).kubeconfig("admin-host"))
+        config = ClusterConfig.load(Paths(name).kubeconfig("admin"))
         async with Client(config, component="check") as client:
             return await check(client, LabProber(Paths(name)), Settings(families=tuple(families)), progress)
 
