@@ -1,0 +1,131 @@
+"""The OCI bundle of a container: config.json as a value (pure).
+
+Source: OCI runtime-spec 1.0, config.md, config-linux.md.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kube46.lab.kubelet.security import Identity
+
+# Masked by empty directories: what the machine and its users keep there is no business of a pod's.
+PRIVATE_MASKS = ("/root", "/home")
+OPEN_MASKS = ("/run", "/var/run", "/tmp")  # noqa: S108
+HIDDEN_MASKS = ("/var/lib/kube46", "/var/lib/kubelet")
+MASKED_PATHS = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+]
+READONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """A file or directory of the node's at a path of the container's."""
+
+    source: str
+    destination: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a container's config.json is made of."""
+
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    working_dir: str
+    identity: Identity
+    capabilities: Mapping[str, list[str]]
+    root: str
+    namespaces: Mapping[str, str]  # type → path of the one to join; pid and mount are always new
+    disks: tuple[str, ...]  # parts of the machine's file system that are mounts of their own
+    binds: tuple[Bind, ...]
+    masks: tuple[str, ...]  # those of the masks that are directories on this machine
+    seccomp: Mapping[str, Any]
+    open_files: int  # the hard limit of open files, at most the kubelet's own
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+def config(plan: Plan) -> dict[str, Any]:
+    """The bundle's config.json."""
+    return {
+        "ociVersion": "1.0.2",
+        "root": {"path": plan.root, "readonly": True},
+        "process": process(plan, plan.arguments),
+        "mounts": [
+            *_kernel_mounts(),
+            *(_bind(Bind(path, path, read_only=True)) for path in plan.disks),
+            *_masks(plan),
+            *map(_bind, plan.binds),
+        ],
+        "annotations": dict(plan.annotations),
+        "linux": {
+            "namespaces": [
+                {"type": "pid"},
+                {"type": "mount"},
+                *({"type": kind, "path": path} for kind, path in plan.namespaces.items()),
+            ],
+            "maskedPaths": MASKED_PATHS,
+            "readonlyPaths": READONLY_PATHS,
+            "seccomp": dict(plan.seccomp),
+        },
+    }
+
+
+def process(plan: Plan, arguments: tuple[str, ...], *, terminal: bool = False) -> dict[str, Any]:
+    """The `process` object: of the container itself, or of a command executed in it."""
+    return {
+        "terminal": terminal,
+        "user": {
+            "uid": plan.identity.uid,
+            "gid": plan.identity.gid,
+            "additionalGids": list(plan.identity.groups),
+        },
+        "args": list(arguments),
+        "env": [f"{name}={value}" for name, value in plan.environment.items()],
+        "cwd": plan.working_dir or "/",
+        "capabilities": dict(plan.capabilities),
+        "noNewPrivileges": True,
+        "rlimits": [{"type": "RLIMIT_NOFILE", "hard": plan.open_files, "soft": min(1024, plan.open_files)}],
+    }
+
+
+def _kernel_mounts() -> list[dict[str, Any]]:
+    return [
+        _mount("/proc", "proc", "nosuid", "noexec", "nodev"),
+        _mount("/dev", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
+        _mount("/dev/pts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
+        _mount("/dev/mqueue", "mqueue", "nosuid", "noexec", "nodev"),
+        _mount("/sys", "sysfs", "nosuid", "noexec", "nodev", "ro"),
+    ]
+
+
+def _masks(plan: Plan) -> list[dict[str, Any]]:
+    own = (f"uid={plan.identity.uid}", f"gid={plan.identity.gid}")
+    modes = {
+        **dict.fromkeys(PRIVATE_MASKS, ("mode=0755", *own)),
+        **dict.fromkeys(OPEN_MASKS, ("mode=1777",)),
+        **dict.fromkeys(HIDDEN_MASKS, ("mode=0755", "size=4k", "ro")),
+    }
+    return [_mount(path, "tmpfs", "nosuid", "nodev", *modes[path]) for path in plan.masks]
+
+
+def _bind(bind: Bind) -> dict[str, Any]:
+    options = ["rbind", "rprivate", "nosuid", "nodev", "ro" if bind.read_only else "rw"]
+    return {"destination": bind.destination, "type": "bind", "source": bind.source, "options": options}
+
+
+def _mount(destination: str, kind: str, *options: str) -> dict[str, Any]:
+    return {"destination": destination, "type": kind, "source": kind, "options": list(options)}

@@ -1,0 +1,94 @@
+"""The channel protocols of `kubectl exec` and `attach`: v4 and v5.channel.k8s.io over WebSocket (pure).
+
+A message is a channel's number and its bytes. v5 adds channel 255: the sender ends the channel named by the next byte.
+Source: KEP-4006, k8s.io/apimachinery/pkg/util/remotecommand/constants.go.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+
+V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
+PROTOCOLS = (V5, V4)
+
+
+class Channel(IntEnum):
+    """Channel numbers."""
+
+    STDIN = 0
+    STDOUT = 1
+    STDERR = 2
+    ERROR = 3
+    RESIZE = 4
+    CLOSE = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """Bytes for the command; empty bytes with `end` set: no more will come."""
+
+    data: bytes
+    end: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """The client's terminal has this size now."""
+
+    width: int
+    height: int
+
+
+class _Size(msgspec.Struct, rename="pascal"):
+    width: int = 0
+    height: int = 0
+
+
+def choose(offered: Iterable[str]) -> str | None:
+    """The newest protocol that the client offers; None when we speak none of them."""
+    wanted = set(offered)
+    return next((name for name in PROTOCOLS if name in wanted), None)
+
+
+def parse(message: bytes, protocol: str) -> Input | Resize | None:
+    """What a client's message asks for; None when it is nothing (an empty ping, an unknown channel)."""
+    if not message:
+        return None
+    number, data = message[0], message[1:]
+    if number == Channel.STDIN:
+        return Input(data) if data else None
+    if number == Channel.CLOSE and protocol == V5 and data[:1] == bytes([Channel.STDIN]):
+        return Input(b"", end=True)
+    if number == Channel.RESIZE:
+        try:
+            size = msgspec.json.decode(data, type=_Size)
+        except msgspec.MsgspecError:
+            return None
+        return Resize(size.width, size.height)
+    return None
+
+
+def message(channel: Channel, data: bytes = b"") -> bytes:
+    """A message for the client."""
+    return bytes([channel]) + data
+
+
+def exit_status(code: int) -> dict[str, Any]:
+    """The v1 Status that ends a command, as the error channel carries it."""
+    if code == 0:
+        return {"metadata": {}, "status": "Success"}
+    return {
+        "metadata": {},
+        "status": "Failure",
+        "message": f"command terminated with non-zero exit code: exit status {code}",
+        "reason": "NonZeroExitCode",
+        "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]},
+    }
+
+
+def failure(text: str) -> dict[str, Any]:
+    """The v1 Status of a command that couldn't be run at all."""
+    return {"metadata": {}, "status": "Failure", "message": text, "reason": "InternalError", "code": 500}

@@ -1,0 +1,119 @@
+"""The kubelet, top to bottom: node, pods, server."""
+
+import asyncio
+import logging
+import resource
+from collections.abc import Callable
+
+from kube46.api.resources import SERVICES
+from kube46.kubernetes.caches import Caches
+from kube46.kubernetes.client import Client
+from kube46.kubernetes.events import EventRecorder
+from kube46.lab.kubelet import containers, images, node, orphans
+from kube46.lab.kubelet.announcing import Announcer
+from kube46.lab.kubelet.manifests import PODS, Pod
+from kube46.lab.kubelet.server import Server
+from kube46.lab.kubelet.settings import Settings
+from kube46.lab.kubelet.sources import Sources
+from kube46.lab.kubelet.worker import Worker
+from kube46.lab.kubelet.workshop import Workshop
+
+RETRY = 1.0
+log = logging.getLogger(__name__)
+
+
+async def run(settings: Settings, client: Client, caches: Caches) -> None:
+    """Runs until cancelled; the pods run on."""
+    _allow_many_files()
+    events = Announcer(EventRecorder(client, "kubelet", settings.node_name), settings.node_name)
+    services = caches.of(SERVICES)
+    pods = caches.of(PODS, fields=f"spec.nodeName={settings.node_name}")
+    workshop = Workshop(
+        settings=settings,
+        client=client,
+        sources=Sources(client, services),
+        events=events,
+        images=images.load(settings.image_dir),
+        allocatable=node.capacity(settings),
+    )
+    await asyncio.to_thread(containers.prepare, workshop.root)
+    keeper = node.NodeKeeper(settings, client, events, await runtime_version())
+    crew = Crew(workshop)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(events.run())
+        group.create_task(Server(settings, client, crew.find, crew.all).run())
+        await keeper.register()
+        group.create_task(keeper.keep_status())
+        group.create_task(keeper.keep_lease())
+        await caches.synced()
+        await crew.run(group, pods.listen, {pod.metadata.uid for pod in pods.values()})
+
+
+class Crew:
+    """One worker a pod, by UID."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+        self._workers: dict[str, Worker] = {}
+
+    async def run(
+        self,
+        group: asyncio.TaskGroup,
+        listen: Callable[[Callable[[Pod | None, Pod | None], None]], None],
+        present: set[str],
+    ) -> None:
+        """Employs a worker for each pod that is or comes; first what pods left behind that are gone is cleared."""
+        for uid in self._workshop.root.pods():
+            if uid not in present:
+                await orphans.clear(self._workshop, uid)
+        self._group = group
+        listen(self._changed)
+
+    def find(self, namespace: str, name: str) -> Worker | None:
+        """The worker of the pod that has that name now."""
+        found = [w for w in self._workers.values() if w.object.key == (namespace, name)]
+        return next((w for w in found if not w.pod.metadata.deletion_timestamp), next(iter(found), None))
+
+    def all(self) -> list[Worker]:
+        """Every pod's worker."""
+        return list(self._workers.values())
+
+    def _changed(self, old: Pod | None, new: Pod | None) -> None:
+        if (
+            old
+            and (new is None or new.metadata.uid != old.metadata.uid)
+            and (worker := self._workers.get(old.metadata.uid))
+        ):
+            worker.vanish()
+        if new is None:
+            return
+        uid = new.metadata.uid
+        if uid in self._workers:
+            self._workers[uid].update(new)
+            return
+        self._workers[uid] = Worker(self._workshop, new)
+        self._group.create_task(self._employ(uid))
+
+    async def _employ(self, uid: str) -> None:
+        """Lets the worker work until its pod is gone. A fault in it is logged, and it begins anew from what it finds."""
+        worker = self._workers[uid]
+        while not worker.done:
+            try:
+                await worker.run()
+            except Exception:
+                log.exception("Worker failed and begins anew pod=%s", uid)
+                await asyncio.sleep(RETRY)
+        del self._workers[uid]
+
+
+async def runtime_version() -> str:
+    """crun's version. Raises FileNotFoundError when it isn't installed."""
+    process = await asyncio.create_subprocess_exec("crun", "--version", stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    return out.decode().split("\n")[0].removeprefix("crun version ").strip()
+
+
+def _allow_many_files() -> None:
+    """Each container takes four descriptors."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,158 @@
+"""Where the kubelet keeps what, under its root directory."""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """One run of a container: its bundle, pipes and end."""
+
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        """What the kubelet must know of the run after its own restart (JSON)."""
+        return self.path / "run.json"
+
+    @property
+    def config(self) -> Path:
+        """The OCI bundle's config.json."""
+        return self.path / "config.json"
+
+    def pipe(self, name: str) -> Path:
+        """A FIFO: `out` and `err` carry the container's output, `in` its input, `events` its pid and its end."""
+        return self.path / name
+
+    @property
+    def exit(self) -> Path:
+        """Its exit code, written by the shim."""
+        return self.path / "exit"
+
+    @property
+    def error(self) -> Path:
+        """crun's own complaints (JSON lines)."""
+        return self.path / "crun.log"
+
+    @property
+    def termination(self) -> Path:
+        """The termination message."""
+        return self.path / "termination"
+
+    @property
+    def root(self) -> Path:
+        """The container's own root, when the machine's lacks a mount point."""
+        return self.path / "root"
+
+
+@dataclass(frozen=True, slots=True)
+class PodDirectory:
+    """Everything of one pod."""
+
+    path: Path
+
+    @property
+    def sandbox(self) -> Path:
+        """The sandbox's record (JSON)."""
+        return self.path / "sandbox.json"
+
+    @property
+    def namespaces(self) -> Path:
+        """The IPC and UTS namespaces, kept by binds."""
+        return self.path / "ns"
+
+    @property
+    def shm(self) -> Path:
+        """The pod's /dev/shm."""
+        return self.path / "shm"
+
+    def etc(self, name: str) -> Path:
+        """A managed file of the containers' /etc."""
+        return self.path / "etc" / name
+
+    def volume(self, name: str) -> Path:
+        """A volume's directory."""
+        return self.path / "volumes" / name
+
+    def log(self, container: str, attempt: int) -> Path:
+        """The log of a container's run, as CRI names it; rotated ones have a number after it."""
+        return self.path / "logs" / container / f"{attempt}.log"
+
+    def run(self, container: str, attempt: int) -> RunDirectory:
+        """One run of a container."""
+        return RunDirectory(self.path / "containers" / container / str(attempt))
+
+    def runs(self, container: str) -> list[int]:
+        """The attempts that have a record, oldest first."""
+        parent = self.path / "containers" / container
+        return sorted(int(p.name) for p in parent.iterdir()) if parent.is_dir() else []
+
+    def forget_run(self, container: str, attempt: int) -> None:
+        """Delete an old run's record and log."""
+        shutil.rmtree(self.run(container, attempt).path, ignore_errors=True)
+        log = self.log(container, attempt)
+        for path in log.parent.glob(f"{log.name}*"):
+            path.unlink(missing_ok=True)
+
+    def containers(self) -> list[str]:
+        """The containers that have run."""
+        parent = self.path / "containers"
+        return sorted(p.name for p in parent.iterdir()) if parent.is_dir() else []
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """The kubelet's root directory."""
+
+    path: Path
+
+    @property
+    def host(self) -> Path:
+        """The machine's file system, bound here read-only and without what is mounted on it."""
+        return self.path / "rootfs"
+
+    @property
+    def skeletons(self) -> Path:
+        """A tmpfs with the mount points that the machine's file system lacks."""
+        return self.path / "skeletons"
+
+    @property
+    def crun(self) -> Path:
+        """crun's state."""
+        return self.path / "crun"
+
+    def pod(self, uid: str) -> PodDirectory:
+        """The pod of that UID. Raises ValueError on what is no UID (it becomes a path)."""
+        if not uid or "/" in uid or uid.startswith("."):
+            raise ValueError(f"{uid!r} is no pod UID")
+        return PodDirectory(self.path / "pods" / uid)
+
+    def pods(self) -> list[str]:
+        """The UIDs of the pods that have a directory."""
+        parent = self.path / "pods"
+        return sorted(p.name for p in parent.iterdir()) if parent.is_dir() else []
+
+
+def write(path: Path, content: bytes | str, mode: int = 0o644) -> None:
+    """Replace a file at once: readers see the old or the new content, also after kill -9."""
+    data = content.encode() if isinstance(content, str) else content
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.new")
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    with os.fdopen(fd, "wb") as file:
+        file.write(data)
+        os.fchmod(file.fileno(), mode)
+    new.replace(path)
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """A JSON record; None when there is none, or only half of one."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

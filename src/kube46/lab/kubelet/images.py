@@ -1,0 +1,83 @@
+"""What an image name means without a registry: the host's file system, and names mapped to commands of it (pure, and a
+loader of `images.d/*.toml`)."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+HOST = "host"
+
+
+class ImageError(LookupError):
+    """An image that isn't to be had here; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What a container runs when its pod doesn't say: as an OCI image's configuration."""
+
+    name: str
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    working_dir: str = ""
+
+    def arguments(self, command: tuple[str, ...], args: tuple[str, ...]) -> tuple[str, ...]:
+        """The command line: `command` replaces the entrypoint and the image's arguments, `args` only these."""
+        if command:
+            return (*command, *args)
+        return (*self.entrypoint, *(args or self.command))
+
+
+class ImageEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """One `[[image]]` of an images.d file; `names` are matched without tag or digest, unless they have one."""
+
+    names: list[str]
+    entrypoint: list[str] = []
+    command: list[str] = []
+    environment: dict[str, str] = {}
+    working_dir: str = ""
+
+
+class ImageFile(msgspec.Struct, forbid_unknown_fields=True):
+    """An images.d file."""
+
+    image: list[ImageEntry] = []
+
+
+def load(directory: Path | None) -> dict[str, Image]:
+    """All images by name. Raises msgspec.ValidationError or tomllib.TOMLDecodeError that name file and field."""
+    found = {HOST: Image(HOST)}
+    for file in sorted(directory.glob("*.toml")) if directory and directory.is_dir() else []:
+        for entry in msgspec.convert(tomllib.loads(file.read_text()), ImageFile).image:
+            image = Image(
+                entry.names[0], tuple(entry.entrypoint), tuple(entry.command), entry.environment, entry.working_dir
+            )
+            found |= dict.fromkeys(entry.names, image)
+    return found
+
+
+def resolve(images: Mapping[str, Image], name: str) -> Image:
+    """The image called `name`: as written, else without registry, digest or tag. Raises ImageError."""
+    for candidate in _spellings(name):
+        if candidate in images:
+            return images[candidate]
+    raise ImageError(
+        f'image "{name}" is not on this node: a stand-alone kube46 cluster pulls from no registry. Use `image: host` '
+        f"with `command` to run a program of this machine, or map the name in images.d/*.toml "
+        f"(known: {', '.join(sorted(images))})"
+    )
+
+
+def _spellings(name: str) -> list[str]:
+    """`docker.io/library/nginx:1.27@sha256:…` → that, without digest, without tag, and each without its registry."""
+    plain = name.partition("@")[0]
+    head, slash, last = plain.rpartition("/")
+    untagged = head + slash + last.partition(":")[0]
+    found = [name, plain, untagged]
+    for prefix in ("docker.io/library/", "docker.io/", "library/"):
+        found += [text.removeprefix(prefix) for text in (plain, untagged) if text.startswith(prefix)]
+    return list(dict.fromkeys(found))

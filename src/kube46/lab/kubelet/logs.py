@@ -1,0 +1,157 @@
+"""Log files of containers: written by one writer, rotated, read from either end, followed without polling."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterable, Iterator
+from pathlib import Path
+
+from kube46.lab.kubelet.crilogs import Selection, decode
+
+LARGEST, KEPT = 10 * 1024 * 1024, 5
+BLOCK = 64 * 1024
+
+
+class LogFile:
+    """The log of one run; readers wait on `changed`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.closed = False
+        self._changed = asyncio.Event()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._fd = self._open()
+        self._size = os.fstat(self._fd).st_size
+
+    def write(self, lines: bytes) -> None:
+        """Append whole lines. A full disk loses them, never the kubelet."""
+        if not lines:
+            return
+        try:
+            os.write(self._fd, lines)
+        except OSError:
+            return
+        finally:
+            self._wake()
+        self._size += len(lines)
+        if self._size >= LARGEST:
+            self._rotate()
+
+    def close(self) -> None:
+        """No more will come."""
+        if not self.closed:
+            self.closed = True
+            os.close(self._fd)
+            self._wake()
+
+    async def change(self) -> None:
+        """Returns once something was written, or the log was closed."""
+        if not self.closed:
+            await self._changed.wait()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _open(self) -> int:
+        return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+
+    def _rotate(self) -> None:
+        os.close(self._fd)
+        for number in range(KEPT - 1, 0, -1):
+            older, newer = _numbered(self.path, number), _numbered(self.path, number - 1)
+            if newer.exists():
+                newer.replace(older)
+        self._fd, self._size = self._open(), 0
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.{number}") if number else path
+
+
+def parts(path: Path) -> list[Path]:
+    """The files of a log, oldest first."""
+    return [p for n in range(KEPT - 1, -1, -1) if (p := _numbered(path, n)).exists()]
+
+
+async def read(
+    path: Path, selection: Selection, tail: int | None = None, log: LogFile | None = None
+) -> AsyncIterator[bytes]:
+    """The wanted bytes of a log; `tail` lines from its end; with a writer (`log`) also what comes until it closes."""
+    current = path.open("rb")
+    try:
+        older, offset = _start(path, current.fileno(), tail)
+        for out in _rendered(older, selection):
+            yield out
+        current.seek(offset)
+        rest = b""
+        while not selection.full:
+            closed = log is None or log.closed
+            if data := current.read(BLOCK):
+                *whole, rest = (rest + data).split(b"\n")
+                for out in _rendered(whole, selection):
+                    yield out
+            elif not os.path.samestat(os.fstat(current.fileno()), path.stat()):
+                current.close()
+                current = path.open("rb")
+            elif closed or log is None:
+                return
+            else:
+                await log.change()
+    finally:
+        current.close()
+
+
+def _rendered(raw: Iterable[bytes], selection: Selection) -> Iterator[bytes]:
+    for text in raw:
+        line = decode(text)
+        if selection.full:
+            return
+        if line and (out := selection.render(line)):
+            yield out
+
+
+def _start(path: Path, current: int, tail: int | None) -> tuple[Iterable[bytes], int]:
+    """The wanted lines of rotated files, and where to begin in the current one."""
+    rotated = [part for part in parts(path) if not os.path.samestat(part.stat(), os.fstat(current))]
+    if tail is None:
+        return (line for part in rotated for line in _whole(part)), 0
+    offset, missing = _backwards(current, tail)
+    found: list[bytes] = []
+    for part in reversed(rotated):
+        if not missing:
+            break
+        with part.open("rb") as file:
+            start, missing = _backwards(file.fileno(), missing)
+            file.seek(start)
+            found = [*file, *found]
+    return found, offset
+
+
+def _whole(part: Path) -> Iterator[bytes]:
+    with part.open("rb") as file:
+        yield from file
+
+
+def _backwards(fd: int, count: int) -> tuple[int, int]:
+    """Where the last `count` lines begin, and how many of them the file lacks."""
+    position = os.fstat(fd).st_size
+    if not count:
+        return position, 0
+    missing = count + 1  # the newline before the first wanted line is the one we look for
+    while position:
+        start = max(0, position - BLOCK)
+        block = os.pread(fd, position - start, start)
+        place = len(block)
+        while (place := block.rfind(b"\n", 0, place)) >= 0:
+            missing -= 1
+            if not missing:
+                return start + place + 1, 0
+        position = start
+    return 0, max(0, missing - 1)
+
+
+def last_texts(path: Path, count: int) -> list[bytes]:
+    """What the last `count` lines of a log's current file say."""
+    with path.open("rb") as file:
+        file.seek(_backwards(file.fileno(), count)[0])
+        return [line.text for line in map(decode, file) if line]

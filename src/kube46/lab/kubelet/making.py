@@ -1,0 +1,159 @@
+"""From a container of a pod to the OCI configuration it runs with: who, what, where, and with which files."""
+
+import os
+import platform
+import resource
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from kube46.lab.kubelet import bundles, seccomp, trees
+from kube46.lab.kubelet.bundles import Bind, Plan
+from kube46.lab.kubelet.directories import PodDirectory, Root, RunDirectory
+from kube46.lab.kubelet.environment import Context, environment, expand
+from kube46.lab.kubelet.images import Image
+from kube46.lab.kubelet.manifests import Container, Volume, VolumeMount
+from kube46.lab.kubelet.security import ConfigError, Identity, capabilities
+
+MANAGED = ("resolv.conf", "hosts", "hostname")
+# Parts of the machine's file system that some machines keep on disks of their own.
+OWN_DISKS = ("/usr", "/opt", "/etc", "/var", "/srv")
+
+
+@dataclass(slots=True)
+class Made:
+    """A plan, the mount points that the machine lacks (path → is a directory), descriptors to close once it runs."""
+
+    plan: Plan
+    missing: dict[str, bool]
+    descriptors: list[int] = field(default_factory=list)
+
+
+def make(
+    *,
+    root: Root,
+    directory: PodDirectory,
+    run: RunDirectory,
+    container: Container,
+    context: Context,
+    image: Image,
+    identity: Identity,
+    namespaces: Mapping[str, str],
+) -> Made:
+    """What the container runs with. Raises ConfigError that names what is missing."""
+    variables = environment(context, container, image.environment)
+    arguments = image.arguments(
+        *(tuple(expand(a, variables) for a in part) for part in (container.command, container.args))
+    )
+    if not arguments:
+        raise ConfigError(
+            f'container {container.name}: image "{image.name}" has no command of its own: set `command`',
+            "CreateContainerError",
+        )
+    descriptors: list[int] = []
+    try:
+        binds = _binds(directory, run, container, context, variables, descriptors)
+    except BaseException:
+        _close(descriptors)
+        raise
+    masks = _masks()
+    plan = Plan(
+        arguments=arguments,
+        environment=variables,
+        working_dir=container.working_dir or image.working_dir,
+        identity=identity,
+        capabilities=capabilities(container),
+        root=str(root.host),
+        namespaces=namespaces,
+        disks=tuple(path for path in OWN_DISKS if os.path.ismount(path)),
+        binds=binds,
+        masks=masks,
+        seccomp=_profile(),
+        open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
+        annotations={
+            "io.kubernetes.pod.name": context.pod.metadata.name,
+            "io.kubernetes.pod.namespace": context.pod.metadata.namespace,
+            "io.kubernetes.container.name": container.name,
+        },
+    )
+    return Made(plan, _missing(root, binds, masks), descriptors)
+
+
+def _close(descriptors: list[int]) -> None:
+    for fd in descriptors:
+        os.close(fd)
+
+
+def config(made: Made, root_path: Path) -> dict[str, Any]:
+    """The config.json, on the root that was made for it."""
+    found = bundles.config(made.plan)
+    found["root"]["path"] = str(root_path)
+    return found
+
+
+def volume_path(directory: PodDirectory, volume: Volume) -> Path:
+    """Where a volume's files are."""
+    return Path(volume.host_path.path) if volume.host_path else directory.volume(volume.name)
+
+
+def _binds(
+    directory: PodDirectory,
+    run: RunDirectory,
+    container: Container,
+    context: Context,
+    variables: Mapping[str, str],
+    descriptors: list[int],
+) -> tuple[Bind, ...]:
+    etc = [Bind(str(directory.etc(name)), os.path.realpath(f"/etc/{name}")) for name in MANAGED]
+    message = Bind(str(run.termination), container.termination_message_path)
+    volumes = {volume.name: volume for volume in context.pod.spec.volumes}
+    mounts = [
+        _volume_bind(directory, mount, volumes.get(mount.name), variables, descriptors)
+        for mount in container.volume_mounts
+    ]
+    taken = {bind.destination for bind in mounts}
+    managed = [bind for bind in (*etc, Bind(str(directory.shm), "/dev/shm"), message) if bind.destination not in taken]  # noqa: S108
+    return tuple(sorted((*managed, *mounts), key=lambda bind: bind.destination))
+
+
+def _volume_bind(
+    directory: PodDirectory,
+    mount: VolumeMount,
+    volume: Volume | None,
+    variables: Mapping[str, str],
+    descriptors: list[int],
+) -> Bind:
+    if volume is None:
+        raise ConfigError(f"volumeMounts: the pod has no volume {mount.name!r}")
+    source = volume_path(directory, volume)
+    sub_path = mount.sub_path or expand(mount.sub_path_expr, variables)
+    # Volumes that are kept up to date by us are never the container's to change.
+    read_only = mount.read_only or not (volume.empty_dir is not None or volume.host_path)
+    if sub_path:
+        descriptors.append(trees.inside(source, sub_path))
+        source = Path(f"/proc/{os.getpid()}/fd/{descriptors[-1]}")
+    return Bind(str(source), os.path.realpath(mount.mount_path), read_only)
+
+
+def _masks() -> tuple[str, ...]:
+    every = (*bundles.PRIVATE_MASKS, *bundles.OPEN_MASKS, *bundles.HIDDEN_MASKS)
+    return tuple(path for path in every if Path(path).is_dir() and not Path(path).is_symlink())
+
+
+def _missing(root: Root, binds: tuple[Bind, ...], masks: tuple[str, ...]) -> dict[str, bool]:
+    """The mount points that neither the machine nor a mask nor another bind provides."""
+    found = {}
+    for bind in binds:
+        outer = (*masks, "/dev", "/proc", "/sys", *(other.destination for other in binds if other is not bind))
+        if any(bind.destination.startswith(path.rstrip("/") + "/") for path in outer):
+            continue
+        if not os.path.lexists(f"{root.host}{bind.destination}"):
+            found[bind.destination] = Path(bind.source).is_dir()
+    return found
+
+
+@cache
+def _profile() -> dict[str, Any]:
+    return seccomp.profile(platform.machine())

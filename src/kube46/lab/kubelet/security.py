@@ -1,0 +1,56 @@
+"""Who a container's processes are and what they may do: user, groups, capabilities (pure)."""
+
+from dataclasses import dataclass
+
+from kube46.lab.kubelet.manifests import Container, PodSpec
+
+# Capabilities a pod may ask for: none of them reaches outside of its own namespaces and files.
+ALLOWED_CAPABILITIES = frozenset(
+    {"CHOWN", "FOWNER", "FSETID", "KILL", "NET_ADMIN", "NET_BIND_SERVICE", "NET_RAW", "SETGID", "SETPCAP", "SETUID"}
+)
+
+
+class ConfigError(ValueError):
+    """A container that can't be made as asked; `reason` is the waiting state's."""
+
+    def __init__(self, message: str, reason: str = "CreateContainerConfigError") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The user, group and further groups of a container's processes."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+
+
+def identity(spec: PodSpec, container: Container, default_uid: int) -> Identity:
+    """Who runs: the container's setting, else the pod's, else `default_uid`; the group defaults to the user's number.
+
+    Raises ConfigError when runAsNonRoot meets user 0.
+    """
+    own, pod = container.security_context, spec.security_context
+    uid = _first(own.run_as_user, pod.run_as_user, default_uid)
+    gid = _first(own.run_as_group, pod.run_as_group, uid)
+    if uid == 0 and _first(own.run_as_non_root, pod.run_as_non_root, False):
+        raise ConfigError(
+            "container has runAsNonRoot and would run as root: set securityContext.runAsUser to another user"
+        )
+    groups = (*pod.supplemental_groups, *(() if pod.fs_group is None else (pod.fs_group,)))
+    return Identity(uid, gid, groups)
+
+
+def capabilities(container: Container) -> dict[str, list[str]]:
+    """The OCI capability sets: none unless added, and then only allowed ones. An added one is ambient, so that a
+    program run by another user than root has it too."""
+    asked = {name.removeprefix("CAP_") for name in container.security_context.capabilities.add}
+    names = [f"CAP_{name}" for name in sorted(asked & ALLOWED_CAPABILITIES)]
+    return dict.fromkeys(("bounding", "effective", "permitted", "inheritable", "ambient"), names)
+
+
+def _first(*values: int | None) -> int:
+    """The first that is set; the last always is."""
+    return next(value for value in values if value is not None)

@@ -1,0 +1,227 @@
+"""The kubelet's HTTPS server, port 10250: logs, exec, attach, pods, health, metrics."""
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from pathlib import Path
+
+import h11
+import msgspec
+from prometheus_client import generate_latest
+
+from kube46.addresses.families import Family, family_of
+from kube46.kubernetes.client import Client
+from kube46.lab.kubelet import authentication, logs, streaming
+from kube46.lab.kubelet.channels import PROTOCOLS, choose
+from kube46.lab.kubelet.crilogs import Selection, stamp
+from kube46.lab.kubelet.settings import Settings
+from kube46.lab.kubelet.streaming import Session, Streams
+from kube46.lab.kubelet.wire import Closed, Http, Request
+from kube46.lab.kubelet.worker import Worker
+
+WILDCARDS = {Family.IPV4: "0.0.0.0", Family.IPV6: "::"}
+VERBS = {"GET": "get", "POST": "create"}
+log = logging.getLogger(__name__)
+
+
+class Refusal(Exception):
+    """An answer other than 200."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status, self.text = status, text
+
+
+class Server:
+    """Answers on all addresses of the node's families."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: Client,
+        find: Callable[[str, str], Worker | None],
+        every: Callable[[], list[Worker]],
+    ) -> None:
+        self._settings, self._client, self._find, self._every = settings, client, find, every
+
+    async def run(self) -> None:
+        """Listens until cancelled. Raises OSError when the port is taken."""
+        if not self._settings.tls_cert_file:
+            log.warning("No server for logs and exec: give --tls-cert-file and --tls-private-key-file")
+            return
+        hosts = [WILDCARDS[family_of(address)] for address in self._settings.node_ips]
+        server = await asyncio.start_server(
+            self._serve, hosts, self._settings.port, ssl=authentication.context(self._settings), reuse_address=True
+        )
+        async with server:
+            await server.serve_forever()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        http = Http(reader, writer)
+        try:
+            while (request := await http.request()) is not None:
+                try:
+                    await self._answer(http, request, writer)
+                except Refusal as refusal:
+                    await http.answer(refusal.status, refusal.text)
+                if not http.reusable:
+                    return
+        except (h11.ProtocolError, Closed, ConnectionError, TimeoutError, ssl.SSLError):
+            return
+        except asyncio.CancelledError:
+            # The client left amid a stream, or the kubelet stops: this connection is over in either case.
+            return
+        except BaseExceptionGroup as group:
+            if group.split((ConnectionError, Closed, ssl.SSLError))[1]:
+                log.exception("Request failed")
+        finally:
+            writer.close()
+
+    async def _answer(self, http: Http, request: Request, writer: asyncio.StreamWriter) -> None:
+        if request.path == ("healthz",):
+            await http.answer(200, "ok")
+            return
+        await self._authorize(request, writer)
+        match request.path:
+            case ("pods",):
+                await http.answer(200, self._pods(), "application/json")
+            case ("metrics",):
+                await http.answer(200, generate_latest(), "text/plain; version=0.0.4; charset=utf-8")
+            case ("containerLogs", namespace, pod, container):
+                await self._logs(http, request, self._worker(namespace, pod), container)
+            case ("exec" | "attach" as what, namespace, pod, container) | (
+                "exec" | "attach" as what,
+                namespace,
+                pod,
+                _,
+                container,
+            ):
+                await self._stream(http, request, what, self._worker(namespace, pod), container)
+            case ("portForward", *_):
+                raise Refusal(400, "port-forward is not supported by the stand-in kubelet yet: use kube46 forward")
+            case _:
+                raise Refusal(404, "404 page not found\n")
+
+    async def _authorize(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        caller = authentication.certified(writer.get_extra_info("peercert"))
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if caller is None and scheme.lower() == "bearer" and token:
+            caller = await authentication.of_token(self._client, token.strip())
+        if caller is None:
+            raise Refusal(401, "Unauthorized")
+        node, verb = self._settings.node_name, VERBS.get(request.method, "get")
+        if not await authentication.may(self._client, caller, node, verb):
+            raise Refusal(403, f"Forbidden (user={caller.name}, verb={verb}, resource=nodes, subresource=proxy)")
+
+    def _worker(self, namespace: str, pod: str) -> Worker:
+        worker = self._find(namespace, pod)
+        if worker is None:
+            raise Refusal(
+                404, f'pod "{pod}" does not exist in namespace "{namespace}" on node {self._settings.node_name}'
+            )
+        return worker
+
+    def _pods(self) -> bytes:
+        items = [msgspec.to_builtins(worker.object) for worker in self._every()]
+        return msgspec.json.encode({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items})
+
+    # Logs
+
+    async def _logs(self, http: Http, request: Request, worker: Worker, container: str) -> None:
+        name = worker.pod.metadata.name
+        if worker.pod.spec.container(container) is None:
+            raise Refusal(404, f'container "{container}" not found in pod "{name}"')
+        previous = request.flag("previous")
+        found = worker.run_of(container, previous=previous)
+        if found is None and previous:
+            raise Refusal(400, f'previous terminated container "{container}" in pod "{name}" not found')
+        if found is None:
+            raise Refusal(
+                400, f'container "{container}" in pod "{name}" is waiting to start: {worker.waiting(container)}'
+            )
+        run, writer = found
+        path = worker.directory.log(container, run.attempt)
+        if not path.exists():
+            raise Refusal(404, f'the log of container "{container}" in pod "{name}" is gone')
+        selection, tail = selected(request)
+        await http.stream(self._lines(path, selection, tail, writer if request.flag("follow") else None))
+
+    async def _lines(
+        self, path: Path, selection: Selection, tail: int | None, writer: logs.LogFile | None
+    ) -> AsyncIterator[bytes]:
+        """A log's lines, joined to blocks: a line a chunk would be slow."""
+        block = bytearray()
+        async for part in logs.read(path, selection, tail, writer):
+            block += part
+            if len(block) >= logs.BLOCK or writer is not None:
+                yield bytes(block)
+                block.clear()
+        if block:
+            yield bytes(block)
+
+    # Streams
+
+    async def _stream(self, http: Http, request: Request, what: str, worker: Worker, container: str) -> None:
+        name = worker.pod.metadata.name
+        tended = worker.running(container)
+        if tended is None:
+            raise Refusal(
+                404 if worker.pod.spec.container(container) is None else 400,
+                f'container "{container}" of pod "{name}" is not running',
+            )
+        command = request.query.get("command", [])
+        if what == "exec" and not command:
+            raise Refusal(400, "you must specify at least 1 command")
+        streams = Streams(
+            request.flag("input", "stdin"),
+            request.flag("output", "stdout"),
+            request.flag("error", "stderr"),
+            request.flag("tty"),
+        )
+        if not (streams.stdin or streams.stdout or streams.stderr):
+            raise Refusal(400, "you must specify at least 1 of stdin, stdout, stderr")
+        session = Session(await http.web_socket(request, self._protocol(request)), self._protocol(request), streams)
+        if what == "exec":
+            await streaming.execute(session, tended.target, command)
+        else:
+            await session.open()
+            await streaming.attach(session, tended)
+
+    def _protocol(self, request: Request) -> str:
+        if request.upgrade != "websocket" or "sec-websocket-key" not in request.headers:
+            wanted = f"the client asked for {request.upgrade or 'no upgrade'}"
+            raise Refusal(400, f"the stand-in kubelet streams over WebSocket only ({', '.join(PROTOCOLS)}); {wanted}")
+        protocol = choose(request.protocols())
+        if protocol is None:
+            offered = ", ".join(request.protocols()) or "none"
+            raise Refusal(400, f"no supported subprotocol: offered {offered}, known {', '.join(PROTOCOLS)}")
+        return protocol
+
+
+def selected(request: Request) -> tuple[Selection, int | None]:
+    """What of a log a request asks for. Raises Refusal naming the parameter."""
+    numbers: dict[str, int | None] = {}
+    for name in ("tailLines", "sinceSeconds", "limitBytes"):
+        text = request.value(name)
+        if text and not text.isdecimal():
+            raise Refusal(400, f"{name}: {text!r} is not a number of 0 or more")
+        numbers[name] = int(text) if text else None
+    since = ""
+    if numbers["sinceSeconds"] is not None:
+        since = stamp(time.time_ns() - numbers["sinceSeconds"] * 1_000_000_000)
+    elif request.value("sinceTime"):
+        try:
+            moment = datetime.fromisoformat(request.value("sinceTime"))
+        except ValueError:
+            raise Refusal(400, f"sinceTime: {request.value('sinceTime')!r} is not an RFC 3339 time") from None
+        since = stamp(int(moment.timestamp() * 1_000_000_000))
+    selection = Selection(
+        timestamps=request.flag("timestamps"),
+        since=since,
+        limit_bytes=numbers["limitBytes"],
+        stream=request.value("stream") or "All",
+    )
+    return selection, numbers["tailLines"]

@@ -1,0 +1,36 @@
+"""What the workers of all pods of a node share: settings, drivers, sources and the node's facts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kube46.kubernetes.client import Client
+from kube46.lab.kubelet import naming
+from kube46.lab.kubelet.announcing import Announcer
+from kube46.lab.kubelet.directories import Root
+from kube46.lab.kubelet.images import Image
+from kube46.lab.kubelet.settings import Settings
+from kube46.lab.kubelet.sources import Sources
+
+
+@dataclass(slots=True)
+class Workshop:
+    """One a kubelet."""
+
+    settings: Settings
+    client: Client
+    sources: Sources
+    events: Announcer
+    images: Mapping[str, Image]
+    allocatable: Mapping[str, str]
+    root: Root = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.root = Root(self.settings.root_dir)
+
+    def resolver(self) -> naming.Resolver:
+        """The node's own resolv.conf, read anew for each pod."""
+        try:
+            return naming.parse_resolver(Path("/etc/resolv.conf").read_text())
+        except OSError:
+            return naming.Resolver()
