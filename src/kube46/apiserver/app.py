@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kube46.apiserver import answers, requests
+from kube46.apiserver import answers, requests, statuses
 from kube46.apiserver.answers import Answer
 from kube46.apiserver.authentication import unauthorized
 from kube46.apiserver.authorization import authorize, path_allowed
@@ -61,6 +61,8 @@ class Application:
             answer = await self._answer(request)
         except StatusError as error:
             answer = refusal(error)
+        except RecursionError:  # JSON of a thousand levels
+            answer = refusal(statuses.bad_request("the request body is nested too deeply: exceeded max depth"))
         except (Disconnected, asyncio.CancelledError):
             raise
         except Exception:  # the server stays up: one request's bug must not end all others
@@ -129,13 +131,16 @@ class Application:
 
 async def _send_stream(answer: Answer, request: Request, send: Any) -> None:
     """Send a stream until it ends or its client goes away, which only `receive` tells."""
+    too_slow = False
     try:
         async with asyncio.TaskGroup() as group:
             sender = group.create_task(answers.send(answer, request, send))
             gone = group.create_task(_gone(request, sender))
             sender.add_done_callback(lambda _: gone.cancel())
     except* TimeoutError:
-        raise TimeoutError from None
+        too_slow = True
+    if too_slow:  # raised here: within except* it would be wrapped in a group again
+        raise TimeoutError
 
 
 async def _gone(request: Request, sender: asyncio.Task[None]) -> None:

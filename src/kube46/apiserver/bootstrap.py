@@ -41,8 +41,11 @@ async def prepare(registry: Registry, cluster: Cluster) -> None:
     for name in NAMESPACES:
         await _ensure(registry, "namespaces", "", {"metadata": {"name": name}})
     await _service_cidr(registry, cluster)
-    await _service(registry, cluster)
-    await _endpoints(registry, cluster)
+    try:
+        await _service(registry, cluster)
+        await _endpoints(registry, cluster)
+    except StatusError as error:  # a loopback --advertise-address, say: the rest of the cluster can live without it
+        log.warning("kubernetes.default is not complete error=%s", error.message)
 
 
 async def _ensure(registry: Registry, plural: str, namespace: str, obj: Object) -> bool:
@@ -83,10 +86,7 @@ async def _service(registry: Registry, cluster: Cluster) -> None:
     spec = {"type": "ClusterIP", "clusterIP": address, "clusterIPs": [address], "ports": [port], **families}
     spec["sessionAffinity"] = "None"
     service = {"metadata": {"name": "kubernetes", "labels": dict(LABELS)}, "spec": spec}
-    try:
-        await _ensure(registry, "services", "default", service)
-    except StatusError as error:  # the rest of the cluster can live without it
-        log.error("kubernetes.default can't be made error=%s", error.message)
+    await _ensure(registry, "services", "default", service)
 
 
 async def _endpoints(registry: Registry, cluster: Cluster) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HEADER_BYTES = 1 << 20  # kube-apiserver's limit (net/http's default)
 HEADER_SECONDS = 32  # its ReadHeaderTimeout
+GOODBYE_SECONDS = 1
 
 
 class Connection(HttpToolsProtocol):
@@ -90,6 +91,12 @@ class Connection(HttpToolsProtocol):
         head = b"HTTP/1.1 %b\r\ncontent-type: text/plain\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b"
         self.transport.write(head % (text, len(text), text))
         self.transport.close()
+
+    def shutdown(self) -> None:
+        """End an idle connection; a client that does not answer TLS's goodbye must not hold the server up."""
+        super().shutdown()
+        if self.transport.is_closing():
+            self.loop.call_later(GOODBYE_SECONDS, self.transport.abort)
 
     def take_over(self) -> tuple[StreamReader, StreamWriter]:
         """The bare connection of an upgrade request; the application has the rest of it from now on."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kube46.apiserver import deletes, fieldvalidation, patching, reads, selectors, statuses, watches
+from kube46.apiserver import deletes, fieldvalidation, patching, protobuf, reads, selectors, statuses, watches
 from kube46.apiserver.answers import Answer
 from kube46.apiserver.negotiation import negotiate
 from kube46.apiserver.statuses import StatusError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 JSON_TYPES = ("application/json", "text/json")
 YAML_TYPES = ("application/yaml", "text/yaml")
+PROTOBUF = "application/vnd.kubernetes.protobuf"  # kubectl's and Go operators' choice for bodies
 PATCH_TYPES = ("application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json")
 
 
@@ -168,13 +169,15 @@ def validation(request: Request) -> str:
 
 
 async def read_json(request: Request) -> bytes:
-    """A body as JSON; YAML is converted; raises 415 for anything else."""
+    """A body as JSON; YAML and protobuf are converted; raises 415 for anything else."""
     media = request.content_type
-    if media not in JSON_TYPES + YAML_TYPES:
-        accepted = "application/json, application/yaml"
+    if media not in (*JSON_TYPES, *YAML_TYPES, PROTOBUF):
+        accepted = f"application/json, application/yaml, {PROTOBUF}"
         text = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
         raise StatusError(415, "UnsupportedMediaType", text, {})
     body = await request.body()
+    if media == PROTOBUF and body:
+        return protobuf.decode(body)
     return from_yaml(body) if media in YAML_TYPES else body
 
 
@@ -189,11 +192,9 @@ def from_yaml(body: bytes) -> bytes:
 
 
 async def _delete_options(request: Request) -> deletes.Options:
-    body = await request.body()
+    body = await read_json(request)
     if not body.strip():
         return deletes.Options.parse({}, request.query)
-    if request.content_type in YAML_TYPES:
-        body = from_yaml(body)
     try:
         return deletes.Options.parse(msgspec.json.decode(body, type=dict), request.query)
     except msgspec.DecodeError as error:

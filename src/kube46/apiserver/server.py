@@ -102,7 +102,7 @@ class _Server:
         """Answer requests until told to stop, then let those under way finish."""
         config = uvicorn.Config(
             self._app, http=Connection, ws="none", lifespan="off", loop="none", log_config=None, access_log=False,
-            server_header=False, timeout_keep_alive=75, timeout_graceful_shutdown=DRAIN_SECONDS,
+            server_header=False, proxy_headers=False, timeout_keep_alive=75, timeout_graceful_shutdown=DRAIN_SECONDS,
         )  # fmt: skip
         config.load()
         config.ssl = _tls(self._settings)

@@ -6,16 +6,15 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-
 from kube46.api import errors
 from kube46.apiserver import answers, deletes, fieldvalidation, patching, statuses, tokens
 from kube46.apiserver.kinds import BY_PLURAL, SCALE, Kind
 from kube46.apiserver.resources import Resources, read_json, validation
-from kube46.apiserver.strategy import Object
 
 if TYPE_CHECKING:
     from kube46.apiserver.answers import Answer
     from kube46.apiserver.requests import Request, Target
+    from kube46.apiserver.strategy import Object
     from kube46.apiserver.tokens import Signer
 
 SCALE_KIND = Kind(SCALE.group, SCALE.version, "scales", SCALE.kind)
@@ -156,9 +155,8 @@ class Subresources:
             raise statuses.conflict(kind, name, f"{text}. The object might have been deleted and then recreated")
         node = (obj.get("spec") or {}).get("nodeName", "") if kind.plural == "pods" else ""
         if kind.plural == "pods" and (obj["spec"].get("serviceAccountName") or "default") != target.name:
-            raise statuses.bad_request(
-                f'cannot bind token for serviceaccount "{target.name}" to pod running with different serviceaccount name.'
-            )
+            text = "to pod running with different serviceaccount name."
+            raise statuses.bad_request(f'cannot bind token for serviceaccount "{target.name}" {text}')
         return tokens.Subject(target.namespace, target.name, uid, kind.kind.lower(), name, found, node)
 
     async def _body(self, request: Request, group: str, version: str, kind: str) -> fieldvalidation.Decoded:

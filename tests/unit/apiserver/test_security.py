@@ -1,0 +1,191 @@
+"""Who is let in, as whom, and what they may do."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from kube46.apiserver.certificates import Authority, key_pem, new_key
+from kube46.apiserver.tokens import InvalidToken, Signer, Subject
+from unit.apiserver.conftest import Server
+
+
+def whoami(client: httpx2.Client) -> dict[str, object]:
+    body = {"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1"}
+    answer = client.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", json=body)
+    assert answer.status_code == 201, answer.text
+    info: dict[str, object] = answer.json()["status"]["userInfo"]
+    return info
+
+
+def test_anonymous(server: Server) -> None:
+    """Without credentials only health and version are served; wrong ones are refused everywhere."""
+    with server.client(token="") as nobody:
+        for path in ("/healthz", "/livez", "/readyz", "/version"):
+            assert nobody.get(path).status_code == 200
+        for path in ("/api", "/api/v1/pods", "/metrics", "/openapi/v2", "/"):
+            answer = nobody.get(path)
+            assert (answer.status_code, answer.json()["message"]) == (401, "Unauthorized")
+    for header in ("Bearer wrong", "Basic YWRtaW46YWRtaW4=", "Bearer a.b.c"):
+        with server.client(token="") as nobody:
+            assert nobody.get("/healthz", headers={"authorization": header}).status_code == 401
+
+
+def test_token_file(server: Server) -> None:
+    """A token of the file is its user, in its groups and among the authenticated."""
+    with server.client() as admin:
+        info = whoami(admin)
+    assert info == {"username": "admin", "groups": ["system:masters", "system:authenticated"], "uid": "admin"}
+
+
+@pytest.mark.parametrize(
+    ("token", "method", "path", "code"),
+    [
+        ("strangertoken", "GET", "/api/v1/namespaces/default/pods", 403),
+        ("strangertoken", "GET", "/api", 200),
+        ("strangertoken", "GET", "/logs", 403),
+        ("nodetoken", "GET", "/api/v1/services", 200),
+        ("nodetoken", "POST", "/api/v1/namespaces/default/pods", 403),
+        ("nodetoken", "DELETE", "/api/v1/namespaces/default/services/kubernetes", 403),
+        ("nodetoken", "DELETE", "/api/v1/nodes", 403),
+        ("controllertoken", "GET", "/api/v1/secrets", 200),
+        ("controllertoken", "POST", "/api/v1/namespaces", 403),
+    ],
+)
+def test_rights(server: Server, token: str, method: str, path: str, code: int) -> None:
+    """Each identity may do what its program needs and nothing else."""
+    with server.client(token) as client:
+        assert client.request(method, path, json={} if method == "POST" else None).status_code == code
+
+
+def test_texts_of_refusals(server: Server) -> None:
+    """Refusals read as kube-apiserver's."""
+    with server.client("strangertoken") as client:
+        listing = client.get("/api/v1/namespaces/default/pods").json()
+        one = client.get("/apis/apps/v1/namespaces/default/deployments/d/status").json()
+        cluster = client.get("/api/v1/nodes").json()
+    who = 'User "stranger" cannot'
+    where = 'in API group "" in the namespace "default"'
+    assert listing["message"] == f'pods is forbidden: {who} list resource "pods" {where}'
+    assert one["message"].startswith(f'deployments.apps "d" is forbidden: {who} get resource "deployments/status"')
+    assert cluster["message"].endswith('in API group "" at the cluster scope')
+    assert listing["details"] == {"kind": "pods"}
+
+
+def test_node_keeps_to_itself(server: Server, api: httpx2.Client) -> None:
+    """A node writes its own Node and the pods bound to it only."""
+    with server.client("nodetoken") as node:
+        answer = node.post("/api/v1/nodes", json={"metadata": {"name": "node2"}})
+        assert (
+            answer.json()["message"] == 'nodes "node2" is forbidden: node "node1" is not allowed to modify node "node2"'
+        )
+        assert node.post("/api/v1/nodes", json={"metadata": {"name": "node1"}}).status_code == 201
+        pods = "/api/v1/namespaces/default/pods"
+        spec = {"nodeName": "node2", "containers": [{"name": "c", "image": "host"}]}
+        api.post(pods, json={"metadata": {"name": "foreign"}, "spec": spec})
+        api.post(pods, json={"metadata": {"name": "own"}, "spec": {**spec, "nodeName": "node1"}})
+        headers = {"content-type": "application/merge-patch+json"}
+        patch = {"status": {"phase": "Running"}}
+        assert node.patch(f"{pods}/foreign/status", json=patch, headers=headers).status_code == 403
+        assert node.patch(f"{pods}/own/status", json=patch, headers=headers).status_code == 200
+        assert node.delete(f"{pods}/foreign?gracePeriodSeconds=0").status_code == 403
+        assert node.delete(f"{pods}/own?gracePeriodSeconds=0").status_code == 200
+    api.delete(f"{pods}/foreign?gracePeriodSeconds=0")
+    api.delete("/api/v1/nodes/node1")
+
+
+def test_service_account(server: Server, api: httpx2.Client, namespace: str) -> None:
+    """A ServiceAccount's token works until its pod or account is gone; it reads, and writes Leases and Events."""
+    accounts, pods = f"/api/v1/namespaces/{namespace}/serviceaccounts", f"/api/v1/namespaces/{namespace}/pods"
+    api.post(accounts, json={"metadata": {"name": "robot"}})
+    spec = {"serviceAccountName": "robot", "nodeName": "n", "containers": [{"name": "c", "image": "host"}]}
+    pod = api.post(pods, json={"metadata": {"name": "p"}, "spec": spec}).json()
+    bound = {"kind": "Pod", "apiVersion": "v1", "name": "p", "uid": pod["metadata"]["uid"]}
+    made = api.post(f"{accounts}/robot/token", json={"spec": {"boundObjectRef": bound, "expirationSeconds": 3600}})
+    assert made.status_code == 201, made.text
+    token = made.json()["status"]["token"]
+    assert made.json()["status"]["expirationTimestamp"].endswith("Z")
+    with server.client(token) as robot:
+        info = whoami(robot)
+        assert info["username"] == f"system:serviceaccount:{namespace}:robot"
+        assert f"system:serviceaccounts:{namespace}" in info["groups"]
+        assert info["extra"]["authentication.kubernetes.io/pod-name"] == ["p"]
+        assert robot.get("/api/v1/services").status_code == 200
+        assert robot.get("/api/v1/secrets").status_code == 403
+        assert robot.get(f"/api/v1/namespaces/{namespace}/secrets").status_code == 200
+        leases = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+        assert robot.post(leases, json={"metadata": {"name": "l"}}).status_code == 201
+        assert robot.post(pods, json={"metadata": {"name": "q"}}).status_code == 403
+        question = {"spec": {"resourceAttributes": {"verb": "create", "resource": "leases", "namespace": namespace}}}
+        answer = robot.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", json=question)
+        assert answer.json()["status"] == {"allowed": True}
+        review = {"spec": {"token": token}}
+        status = api.post("/apis/authentication.k8s.io/v1/tokenreviews", json=review).json()["status"]
+        assert status["authenticated"] is True
+        assert status["user"]["username"] == info["username"]
+        api.delete(f"{pods}/p?gracePeriodSeconds=0")
+        assert robot.get("/api/v1/services").status_code == 401
+    status = api.post("/apis/authentication.k8s.io/v1/tokenreviews", json=review).json()["status"]
+    assert not status.get("authenticated")
+    assert "pods" in status["error"]
+    short = api.post(f"{accounts}/robot/token", json={"spec": {"expirationSeconds": 5}})
+    assert short.status_code == 422
+
+
+def test_signatures() -> None:
+    """Tokens of other keys, changed tokens, expired ones and those for others are refused."""
+    signer, subject = Signer(key_pem(new_key())), Subject("n", "robot", "uid-1", "pod", "p", "uid-2", "node1")
+    token, expires = signer.sign(subject, (), 600)
+    found, claims = signer.verify(token)
+    assert found == subject
+    assert claims["exp"] == expires
+    assert abs(expires - time.time() - 600) < 2
+    head, body, signature = token.split(".")
+    for forged in (
+        f"{head}.{body[:-2]}AA.{signature}",
+        f"{head}.{body}.{signature[:-4]}AAAA",
+        "a.b",
+        "",
+        f"{head}.{body}.",
+    ):
+        with pytest.raises(InvalidToken):
+            signer.verify(forged)
+    with pytest.raises(InvalidToken):
+        Signer(key_pem(new_key())).verify(token)
+    with pytest.raises(InvalidToken, match="audience"):
+        signer.verify(token, ("vault",))
+    with pytest.raises(InvalidToken, match="expired"):
+        signer.verify(signer.sign(subject, (), -60)[0])
+
+
+def test_client_certificates(tmp_path: Path, server_factory: Callable[..., Server]) -> None:
+    """A certificate's common name is the user, its organizations are the groups; foreign ones don't get in."""
+    authority = Authority.load_or_create(tmp_path / "clients")
+    running = server_factory(flags=("--client-ca-file", str(tmp_path / "clients" / "ca.crt")))
+    for name, issuer in (("good", authority), ("bad", Authority.create())):
+        certificate, key = issuer.issue("alice", ("system:masters", "devs"), client=True)
+        (tmp_path / f"{name}.crt").write_bytes(certificate)
+        (tmp_path / f"{name}.key").write_bytes(key)
+    context = running.tls()
+    context.load_cert_chain(tmp_path / "good.crt", tmp_path / "good.key")
+    with httpx2.Client(base_url=running.url, verify=context, trust_env=False) as client:
+        info = whoami(client)
+        assert info["username"] == "alice"
+        assert info["groups"] == ["system:masters", "devs", "system:authenticated"]
+    context = running.tls()
+    context.load_cert_chain(tmp_path / "bad.crt", tmp_path / "bad.key")
+    with (
+        httpx2.Client(base_url=running.url, verify=context, trust_env=False) as client,
+        pytest.raises(httpx2.TransportError),
+    ):
+        client.get("/api")
+
+
+def test_authority_is_kept(tmp_path: Path) -> None:
+    """A CA is made once; its key and those of certificates can be read by their owner only."""
+    first = Authority.load_or_create(tmp_path / "pki")
+    again = Authority.load_or_create(tmp_path / "pki")
+    assert first.certificate_pem == again.certificate_pem
+    assert (tmp_path / "pki" / "ca.key").stat().st_mode & 0o777 == 0o600
