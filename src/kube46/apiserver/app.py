@@ -16,7 +16,7 @@ import msgspec
 from kube46.apiserver import answers, requests, statuses
 from kube46.apiserver.answers import Answer
 from kube46.apiserver.authentication import unauthorized
-from kube46.apiserver.authorization import authorize, path_allowed
+from kube46.apiserver.authorization import authorize, impersonate, path_allowed
 from kube46.apiserver.requests import Disconnected, check_method
 from kube46.apiserver.reviews import GROUPS as REVIEW_GROUPS
 from kube46.apiserver.statuses import StatusError
@@ -73,6 +73,8 @@ class Application:
             return
         self._observe(request, answer.code, None if answer.stream else time.perf_counter() - started)
         answer.headers += answers.warning_headers(request.warnings)
+        if request.flag("pretty") and answer.content_type == answers.JSON and answer.stream is None:
+            answer.body = msgspec.json.format(answer.body, indent=2)
         await self._send(answer, request, send)
 
     async def _send(self, answer: Answer, request: Request, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
@@ -109,6 +111,7 @@ class Application:
             request.user = user
         elif request.target is not None or not path_allowed(request.user, request.verb, request.path):
             raise unauthorized()
+        impersonate(request)
         authorize(request)
         if request.target is None:
             return await self._paths.answer(request)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from kube46.apiserver import statuses
 from kube46.apiserver.statuses import StatusError
+from kube46.apiserver.strategy import User
 
 if TYPE_CHECKING:
     from kube46.apiserver.kinds import Kind
     from kube46.apiserver.requests import Request
-    from kube46.apiserver.strategy import User
 
 READ = frozenset(("get", "list", "watch"))
 WRITE = frozenset(("create", "update", "patch", "delete"))
@@ -98,6 +98,24 @@ def authorize(request: Request) -> None:
         where = f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
         text = f'User "{user.name}" cannot {request.verb} resource "{resource}" in API group "{kind.group}" {where}'
         raise statuses.forbidden(kind, target.name, text)
+
+
+def impersonate(request: Request) -> None:
+    """Make a master the user that the Impersonate-* headers name; nobody else may do that."""
+    name = request.headers.get(b"impersonate-user", b"").decode("latin-1")
+    if not name:
+        return
+    user = request.user
+    if MASTERS not in user.groups:
+        cannot = f'User "{user.name}" cannot impersonate resource "users" in API group "" at the cluster scope'
+        details = {"name": name, "kind": "users"}
+        raise StatusError(403, "Forbidden", f'users "{name}" is forbidden: {cannot}', details)
+    headers = request.scope["headers"]
+    groups = [value.decode("latin-1") for key, value in headers if key == b"impersonate-group"]
+    account = name.removeprefix(ACCOUNT_PREFIX).split(":") if name.startswith(ACCOUNT_PREFIX) else []
+    if len(account) == 2 and not groups:
+        groups = [SERVICE_ACCOUNTS, f"{SERVICE_ACCOUNTS}:{account[0]}"]
+    request.user = User(name, (*groups, AUTHENTICATED))
 
 
 def admit(user: User, kind: Kind, subresource: str, name: str, obj: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 HEADER_BYTES = 1 << 20  # kube-apiserver's limit (net/http's default)
 HEADER_SECONDS = 32  # its ReadHeaderTimeout
-GOODBYE_SECONDS = 1
+GOODBYE_SECONDS = 0.3
 
 
 class Connection(HttpToolsProtocol):

@@ -183,7 +183,7 @@ async def read_json(request: Request) -> bytes:
 
 def from_yaml(body: bytes) -> bytes:
     """YAML as JSON; raises 400."""
-    import yaml  # noqa: PLC0415  rarely asked for
+    import yaml  # rarely asked for
 
     try:
         return msgspec.json.encode(yaml.load(body, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))  # noqa: S506  is safe

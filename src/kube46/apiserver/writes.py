@@ -111,8 +111,10 @@ class Registry:
         if kind.namespaced:
             meta["namespace"] = call.namespace
             self._check_namespace_lives(call, txn)
+        if meta.get("resourceVersion", "0") not in ("", "0"):
+            raise statuses.StatusError(500, "", "resourceVersion should not be set on objects to be created")
         strategy.default(obj)
-        for name in (*SYSTEM_META, "resourceVersion", "uid"):
+        for name in (*SYSTEM_META, "resourceVersion"):
             meta.pop(name, None)
         meta.update(uid=str(uuid.uuid4()), creationTimestamp=now(), **({"generation": 1} if kind.generation else {}))
         if kind.has_status and not strategy.keeps_status_on_create:

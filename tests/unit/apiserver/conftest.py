@@ -41,6 +41,7 @@ class Server:
     wrapper: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     data: Path | None = None
+    inherited: tuple[int, ...] = ()
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -66,7 +67,7 @@ class Server:
     def start(self) -> "Server":
         (self.directory / "tokens.csv").write_text(TOKENS)
         with (self.directory / "log").open("ab") as log:
-            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, pass_fds=self.inherited)
         deadline = time.monotonic() + 20
         while True:
             try:

@@ -308,6 +308,7 @@ def test_forms(api: httpx2.Client, maps: str) -> None:
     partial = api.get(maps, headers={"accept": accept}).json()
     assert partial["kind"] == "PartialObjectMetadataList"
     assert "data" not in partial["items"][0]
+    assert api.get(f"{maps}/a?pretty=true").text.startswith('{\n  "kind": "ConfigMap",')
     accept = "application/vnd.kubernetes.protobuf,application/json"
     assert api.get(maps, headers={"accept": accept}).headers["content-type"] == "application/json"
     assert refused(api.get(maps, headers={"accept": "text/html"}), 406, "NotAcceptable")

@@ -176,6 +176,30 @@ def test_graceful_end(server_factory: Callable[..., Server]) -> None:
         assert list(answer.iter_lines()) == []
 
 
+def test_passed_sockets(tmp_path: Path) -> None:
+    """Sockets of a supervisor are served, one a family, and outlive a restart: no connection is refused meanwhile."""
+    listening = [socket.socket(family) for family in (socket.AF_INET, socket.AF_INET6)]
+    for sock, address in zip(listening, ("127.0.0.1", "::1"), strict=True):
+        sock.bind((address, 0))
+        sock.listen()
+    numbers = [sock.fileno() for sock in listening]
+    moves = "".join(f"os.dup2({number}, {100 + i}); " for i, number in enumerate(numbers))
+    moves += "".join(f"os.dup2({100 + i}, {3 + i}); " for i in range(len(numbers)))
+    prelude = f"import os; {moves}os.environ.update(LISTEN_FDS='2')"
+    server = Server(tmp_path, prelude=prelude, inherited=tuple(numbers), port=listening[0].getsockname()[1]).start()
+    for turn in range(2):
+        for sock, host in zip(listening, ("127.0.0.1", "[::1]"), strict=True):
+            url = f"https://{host}:{sock.getsockname()[1]}/version"
+            assert httpx2.get(url, verify=server.tls(), trust_env=False, timeout=10).json()["minor"] == "37"
+        assert server.stop() == 0
+        if turn == 0:
+            early = socket.create_connection(listening[0].getsockname())
+            server.start()
+            early.close()
+    for sock in listening:
+        sock.close()
+
+
 @pytest.mark.root
 def test_full_disk(tmp_path: Path) -> None:
     """A full disk refuses writes with a Status that says so; what was stored stays readable; space mends it."""

@@ -13,8 +13,12 @@ from unit.apiserver.conftest import Server
 
 
 def whoami(client: httpx2.Client) -> dict[str, object]:
+    return whoami_as(client, {})
+
+
+def whoami_as(client: httpx2.Client, headers: dict[str, str]) -> dict[str, object]:
     body = {"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1"}
-    answer = client.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", json=body)
+    answer = client.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", json=body, headers=headers)
     assert answer.status_code == 201, answer.text
     info: dict[str, object] = answer.json()["status"]["userInfo"]
     return info
@@ -72,6 +76,22 @@ def test_texts_of_refusals(server: Server) -> None:
     assert one["message"].startswith(f'deployments.apps "d" is forbidden: {who} get resource "deployments/status"')
     assert cluster["message"].endswith('in API group "" at the cluster scope')
     assert listing["details"] == {"kind": "pods"}
+
+
+def test_impersonation(server: Server) -> None:
+    """Masters may act as others (kubectl --as), nobody else may."""
+    with server.client() as admin:
+        assert whoami_as(admin, {"impersonate-user": "bob", "impersonate-group": "devs"}) == {
+            "username": "bob",
+            "groups": ["devs", "system:authenticated"],
+        }
+        assert admin.get("/api/v1/pods", headers={"impersonate-user": "bob"}).status_code == 403
+        robot = {"impersonate-user": "system:serviceaccount:default:robot"}
+        assert admin.get("/api/v1/pods", headers=robot).status_code == 200
+    with server.client("nodetoken") as node:
+        answer = node.get("/api/v1/pods", headers={"impersonate-user": "admin"})
+        assert answer.status_code == 403
+        assert "cannot impersonate resource" in answer.json()["message"]
 
 
 def test_node_keeps_to_itself(server: Server, api: httpx2.Client) -> None:
