@@ -132,7 +132,17 @@ def shape(schema: dict[str, Any], go: str) -> list[Any]:
     return [{"[]uint8": "bytes", "v1.Time": "time"}.get(scalar, scalar), go, ""]
 
 
-def reduced(name: str, schema: dict[str, Any], exceptions: dict[str, str]) -> list[Any]:
+def inlined(struct: str, numbers: dict[str, dict[int, str]]) -> dict[str, str]:
+    """Field → the embedded struct it is inlined from (`emptyDir` of Volume → `VolumeSource`)."""
+    found = {}
+    for word in numbers.get(struct, {}).values():
+        if word.startswith(">"):
+            embedded = f"{struct.rpartition('.')[0]}.{word[1:]}"
+            found.update(dict.fromkeys(numbers.get(embedded, {}).values(), word[1:]))
+    return found
+
+
+def reduced(name: str, schema: dict[str, Any], exceptions: dict[str, str], inlined: dict[str, str]) -> list[Any]:
     """One definition as the array that `schemas.Type` decodes from."""
     fields = {}
     for field, value in schema.get("properties", {}).items():
@@ -141,7 +151,7 @@ def reduced(name: str, schema: dict[str, Any], exceptions: dict[str, str]) -> li
             field, shape(value, go[:-1]), go[-1],
             value.get("x-kubernetes-patch-strategy", ""), value.get("x-kubernetes-patch-merge-key", ""),
             value.get("x-kubernetes-list-type", ""), value.get("x-kubernetes-list-map-keys", []),
-            value.get("x-kubernetes-map-type", ""),
+            value.get("x-kubernetes-map-type", ""), inlined.get(field, ""),
         ]  # fmt: skip
     gvk = [[g["group"], g["version"], g["kind"]] for g in schema.get("x-kubernetes-group-version-kind", ())]
     return [name, fields, gvk if len(gvk) == 1 else [], schema.get("x-kubernetes-map-type", "")]
@@ -169,7 +179,7 @@ def build(destination: Path) -> list[Path]:
     exceptions, numbers = go_types(Path(__file__).parent / "go_types.txt")
     encode = msgspec.msgpack.encode
     types = {
-        name: encode(reduced(name, schema, exceptions.get(name, {})))
+        name: encode(reduced(name, schema, exceptions.get(name, {}), inlined(name, numbers)))
         for name, schema in found.items()
         if name not in SPECIAL
     }

@@ -105,7 +105,7 @@ def prune(found: dict[str, Any], schema: Type, *, unstructured: bool = False) ->
     """The result of a patch in stored form, and its strict problems; raises Mismatch, whose text is Go's."""
     decoder = Decoder(Schemas.load(), unstructured=unstructured)
     decoded = decoder.decode(found, schema)
-    return decoded, sorted(decoder.strict) if unstructured else decoder.strict
+    return decoded, sorted(decoder.strict)  # a patched document has its keys in order
 
 
 def strict_text(problems: list[str]) -> str:

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any, NoReturn
 
+QUOTED = {7: r"\a", 8: r"\b", 9: r"\t", 10: r"\n", 11: r"\v", 12: r"\f", 13: r"\r", 39: r"\'", 92: r"\\"}
 DEPTH = 10_000  # Go's limit of nesting
 WHITE = re.compile(r"[ \t\r\n]*")
 STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"')
@@ -105,13 +106,15 @@ def _skip(text: str, at: int) -> int:
 
 
 def _unexpected(text: str, at: int, context: str) -> str:
+    """Go scans bytes, and ends a text with a space to see whether it is complete."""
     if at >= len(text):
-        return "unexpected end of JSON input"
-    char = text[at]
-    shown = {"'": r"'\''", '"': "'\"'"}.get(char)
-    if shown is None:
-        shown = "'" + json.dumps(char, ensure_ascii=False)[1:-1] + "'"
-    return f"invalid character {shown} {context}"
+        inside = context.startswith("in ") and context != "in string literal"
+        if not inside and context != "after decimal point in numeric literal":
+            return "unexpected end of JSON input"
+        return f"invalid character ' ' {context}"
+    byte = text[at].encode()[0]
+    shown = QUOTED.get(byte) or (f"\\x{byte:02x}" if byte < 0x20 or 0x7F <= byte < 0xA0 else chr(byte))
+    return f"invalid character '{shown}' {context}"
 
 
 def _value(text: str, at: int, depth: int) -> int:

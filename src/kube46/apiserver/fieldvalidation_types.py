@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MISSING: Any = object()
 BITS = {"int32": 31, "int64": 63}
 MANY = 100  # strict problems that are reported at most
-PARSERS: dict[str, Callable[[str], str]] = {
+PARSERS: dict[str, Callable[[str], str | None]] = {
     "bytes": scalars.bytes_,
     "time": scalars.time,
     "microtime": lambda text: scalars.time(text, micro=True),
@@ -77,7 +77,7 @@ class Decoder:
                 continue
             self._struct = schema.short
             path.append(name)
-            names.append(name)
+            names.append(f"{field.inlined}.{name}" if field.inlined else name)
             values[name] = self._value(value, field.shape)
             path.pop()
             names.pop()

@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from kube46.apiserver import fieldvalidation_json as gojson
-from kube46.apiserver.fieldvalidation import Decoded, Identified, Validation, prune, strict_text
+from kube46.apiserver.fieldvalidation import SCHEME, Decoded, Identified, Validation, prune, strict_text
 from kube46.apiserver.fieldvalidation_types import Mismatch
 from kube46.apiserver.patching_json import PatchProblem, json_patch, merge_patch
 from kube46.apiserver.patching_strategic import BadPatch, go_value, strategic_merge_patch
@@ -19,6 +19,8 @@ from kube46.apiserver.schemas import Schemas
 from kube46.apiserver.statuses import StatusError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kube46.apiserver.schemas import Type
 
 __all__ = [
@@ -60,15 +62,17 @@ def apply_patch(
     try:
         decoded, more = prune(patched, schema, unstructured=media_type == STRATEGIC)
     except Mismatch as problem:
-        raise _invalid(shown, str(problem)) from None
+        raise _invalid(shown(), str(problem)) from None
     problems = problems + more
     if problems and validation == Validation.STRICT:
-        raise _invalid(shown, strict_text(problems))
+        raise _invalid(shown(), strict_text(problems))
     identity: dict[str, Any] = {name: current[name] for name in ("kind", "apiVersion") if name in current}
     return Decoded({**identity, **decoded, **identity}, problems if validation == Validation.WARN else [])
 
 
-def _json(patch: bytes, document: dict[str, Any], schema: Type, validation: str) -> tuple[Any, list[str], str]:
+def _json(
+    patch: bytes, document: dict[str, Any], schema: Type, validation: str
+) -> tuple[Any, list[str], Callable[[], str]]:
     strict = validation != Validation.IGNORE
     operations = _parsed(patch, "error decoding patch: " if strict else "")
     if operations is not None and not isinstance(operations, list):
@@ -89,33 +93,38 @@ def _json(patch: bytes, document: dict[str, Any], schema: Type, validation: str)
         patched = json_patch(document, operations)
     except PatchProblem as problem:
         raise _unprocessable(str(problem)) from None
-    return patched, problems, _compact(patched)
+    return patched, problems, lambda: _compact(patched)
 
 
-def _merge(patch: bytes, document: dict[str, Any], schema: Type, validation: str) -> tuple[Any, list[str], str]:
+def _merge(
+    patch: bytes, document: dict[str, Any], schema: Type, validation: str
+) -> tuple[Any, list[str], Callable[[], str]]:
     strict = validation != Validation.IGNORE
     found = _parsed(patch, "error decoding patch: " if strict else "")
     if strict and found is not None and not isinstance(found, dict):
         raise _bad_request(f"error decoding patch: json: cannot unmarshal {gojson.described(found)} into {ANY_MAP}")
-    if not isinstance(found, (dict, list)):
-        raise _bad_request("Invalid JSON Patch")
-    patched = merge_patch(document, gojson.plain(found))
-    return patched, _repeated(found) if strict else [], _compact(patched)
+    try:
+        patched = merge_patch(document, gojson.plain(found))
+    except PatchProblem as problem:
+        raise _bad_request(str(problem)) from None
+    return patched, _repeated(found) if strict else [], lambda: _compact(patched)
 
 
-def _strategic(patch: bytes, document: dict[str, Any], schema: Type, validation: str) -> tuple[Any, list[str], str]:
+def _strategic(
+    patch: bytes, document: dict[str, Any], schema: Type, validation: str
+) -> tuple[Any, list[str], Callable[[], str]]:
     found = _parsed(patch, "")
     if found is None:
         found = {}
     if not isinstance(found, dict):
         raise _bad_request(f"json: cannot unmarshal {gojson.described(found)} into {ANY_MAP}")
     problems = _repeated(found) if validation != Validation.IGNORE else []
-    plain = gojson.plain(found)
+    plain, shown = gojson.plain(found), gojson.plain(found)  # merging takes the one apart
     try:
         patched = strategic_merge_patch(document, plain, schema)
     except BadPatch as problem:
         raise (_bad_request(str(problem)) if problem.malformed else _unprocessable(str(problem))) from None
-    return patched, problems, go_value(plain)
+    return patched, problems, lambda: go_value(shown)
 
 
 def _parsed(patch: bytes, prefix: str) -> Any:
@@ -144,23 +153,18 @@ def _repeated(value: Any, path: str = "") -> list[str]:
     return found
 
 
-def _same_kind(patched: Any, current: dict[str, Any], shown: str) -> None:
+def _same_kind(patched: Any, current: dict[str, Any], shown: Callable[[], str]) -> None:
     """A patch may not make another kind of the object."""
     if not isinstance(patched, dict):
-        raise _invalid(
-            shown,
-            f"couldn't get version/kind; json: cannot unmarshal {gojson.described(patched)} into {ANY_MAP}",
-        )
-    for name in ("apiVersion", "kind"):
-        if name in current and patched.get(name) != current[name]:
-            got = patched.get(name)
-            if not isinstance(got, str) or not got:
-                raise _invalid(shown, f"Object '{'Kind' if name == 'kind' else 'apiVersion'}' is missing in '{shown}'")
-            version, kind = patched.get("apiVersion"), patched.get("kind")
-            text = (
-                f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
-            )
-            raise _invalid(shown, text)
+        go = f"json: cannot unmarshal {gojson.described(patched)} into {ANY_MAP}"
+        raise _invalid(shown(), f"couldn't get version/kind; json parse error: {go}")
+    for name, called in (("apiVersion", "apiVersion"), ("kind", "Kind")):
+        if name not in current or patched.get(name) == current[name]:
+            continue
+        if not patched.get(name):
+            raise _invalid(shown(), f"Object '{called}' is missing in '{shown()}'")
+        version, kind = patched.get("apiVersion"), patched.get("kind")
+        raise _invalid(shown(), f'no kind "{kind}" is registered for version "{version}" in scheme "{SCHEME}"')
 
 
 def _compact(value: Any) -> str:

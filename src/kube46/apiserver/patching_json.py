@@ -220,9 +220,11 @@ OPERATIONS = {"add": _add, "remove": _remove, "replace": _replace, "move": _move
 
 
 def merge_patch(document: Any, patch: Any) -> Any:
-    """RFC 7386: the document with the patch laid over it; the document may be changed in place."""
-    if not isinstance(patch, dict):
+    """RFC 7386: the document with the patch laid over it; the document may be changed in place. Raises PatchProblem."""
+    if isinstance(patch, list):
         return _pruned(patch)
+    if not isinstance(patch, dict):
+        raise PatchProblem("Invalid JSON Patch")
     if not isinstance(document, dict):
         return _pruned(patch)
     for name, value in patch.items():

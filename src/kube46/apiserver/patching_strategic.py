@@ -200,7 +200,7 @@ def _apply_orders(original: dict[str, Any], patch: dict[str, Any], schema: Type 
         elif current is None:
             merged = _without_directives(changes)[1]
         else:
-            merged = _merge_list(list(current), changes, element, field, False)
+            merged = _merge_list(current, changes, element, field, False)
         assert merged is not None
         named, others = _partition(merged, order, field.merge_key)
         maps = _element_type(current or [], changes or []) is dict
@@ -268,8 +268,10 @@ def _merge_list(
     else:
         if not field.merge_key:
             raise BadPatch("cannot merge lists without merge key for struct")
-        original, patch = _special(list(original), patch, field.merge_key)
-        merged = _merge_elements(list(original), patch, field.merge_key, element)
+        kept, patch = _special(original, patch, field.merge_key)
+        merged = _merge_elements(list(kept), patch, field.merge_key, element)
+        _overwrite(original, kept, merged)
+        original = kept
     named, others = _partition(merged, patch, field.merge_key)
     return _in_order(named, others, patch, original, field.merge_key, maps)
 
@@ -295,22 +297,35 @@ def _distinct(values: list[Any]) -> list[Any]:
 
 
 def _special(original: list[Any], patch: list[Any], merge_key: str) -> tuple[list[Any], list[Any]]:
-    """Carries out the elements of a patch that are directives; returns both lists without them."""
-    plain, replace = [], False
+    """Carries out the elements of a patch that are directives; returns what is left of both lists.
+
+    Upstream deletes by moving the elements behind, within the same array, and the list keeps its length: `original` is
+    changed in that way, for the order of the merged list is taken from it afterwards.
+    """
+    plain, replace, size = [], False, len(original)
     for change in patch:
         directive = change.get(DIRECTIVE)
         if DIRECTIVE not in change:
             plain.append(change)
         elif directive == "delete":
             wanted = _key(change, merge_key)
-            original = [e for e in original if not (merge_key in e and same(e[merge_key], wanted))]
+            for at in reversed(range(size)):
+                if merge_key in original[at] and same(original[at][merge_key], wanted):
+                    original[at : size - 1] = original[at + 1 : size]
+                    size -= 1
         elif directive == "replace":
             replace = True
         elif directive == "merge":
             raise BadPatch("merging lists cannot yet be specified in the patch")
         else:
             raise BadPatch(f"unknown patch type: {go_value(directive)} in map: {go_value(change)}")
-    return (plain, []) if replace else (original, plain)
+    return (plain, []) if replace else (original[:size], plain)
+
+
+def _overwrite(original: list[Any], kept: list[Any], merged: list[Any]) -> None:
+    """New elements take the places in the array that deleted ones have left."""
+    for at in range(len(kept), min(len(merged), len(original))):
+        original[at] = merged[at]
 
 
 def _merge_elements(original: list[Any], patch: list[Any], merge_key: str, element: Type | Shape) -> list[Any]:

@@ -45,6 +45,7 @@ class Field(msgspec.Struct, frozen=True, array_like=True):
     list_type: str = ""  # atomic, set, map
     list_keys: tuple[str, ...] = ()
     map_type: str = ""  # atomic, granular
+    inlined: str = ""  # the Go struct that JSON has inlined and that the field belongs to, as Go's errors name it
 
 
 class Type(msgspec.Struct, frozen=True, array_like=True):
