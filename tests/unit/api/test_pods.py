@@ -130,7 +130,7 @@ def test_errors_of_a_pod() -> None:
             "name": "c",
             "image": "i",
             "imagePullPolicy": "Always",
-            "ports": [{"containerPort": 70000, "protocol": "TCP"}],
+            "ports": [port],
         },
         {"name": "c", "image": "i", "imagePullPolicy": "Sometimes"},
     ]
