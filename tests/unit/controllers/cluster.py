@@ -92,7 +92,7 @@ class Cluster:
             *("--service-cluster-ip-range", "10.96.0.0/16,fd00:10:96::/112"),
             *("--token-auth-file", self.directory / "tokens"),
         )
-        eventually(lambda: self._answers(), 30)
+        eventually(self._answers, 30)
         self.kubeconfig = self._write_kubeconfig()
         return self
 
@@ -175,6 +175,8 @@ class Cluster:
         return connection
 
     def _answers(self) -> bool:
+        if self._running[0].poll() is not None:
+            raise RuntimeError((self.directory / "apiserver.log").read_text()[-2000:])
         try:
             return bool(self.get("/api/v1/namespaces/default"))
         except (OSError, Refused):

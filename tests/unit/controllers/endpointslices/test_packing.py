@@ -1,5 +1,7 @@
 """Endpoints in slices: exact, small, and with few changes."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -9,6 +11,7 @@ from kube46.controllers.endpointslices.endpoints import EndpointKey, endpoint_ke
 from kube46.controllers.endpointslices.packing import Slices, pack
 
 MAXIMUM = 4
+NAMES = itertools.count(1000)
 BLANK = EndpointSlice(metadata=Meta(generate_name="svc-", labels={"a": "b"}), address_type="IPv6")
 
 
@@ -35,8 +38,7 @@ def slices(*sizes: int) -> list[EndpointSlice]:
 def applied(existing: list[EndpointSlice], done: Slices) -> list[EndpointSlice]:
     """The slices after the writes."""
     gone = {s.metadata.name for s in [*done.delete, *done.update]}
-    names = iter(range(1000, 2000))
-    made = [replace(s, metadata=replace(s.metadata, name=f"svc-{next(names)}")) for s in done.create]
+    made = [replace(s, metadata=replace(s.metadata, name=f"svc-{next(NAMES)}")) for s in done.create]
     return [s for s in existing if s.metadata.name not in gone] + done.update + made
 
 

@@ -6,7 +6,9 @@ The graph is built from watches; before anything is deleted for want of an owner
 import asyncio
 import logging
 from collections.abc import Iterable
+from typing import Any
 
+from kube46.api import resources
 from kube46.api.objects import Object, OwnerReference
 from kube46.api.resources import Resource
 from kube46.kubernetes.caches import Caches
@@ -20,8 +22,21 @@ from kube46.lab.controllers.garbage.rules import Node, Step
 log = logging.getLogger(__name__)
 WORKERS = 5
 DISCOVER_SECONDS = 30.0
-# Nothing owns Events or is owned by them, and leases change all the time.
+# Nothing owns Events or is owned by them.
 IGNORED = {("", "events"), ("events.k8s.io", "events")}
+# Kinds that other loops of this process watch anyway, under the type that they share the cache by.
+SHARED: dict[tuple[str, str], Resource[Any]] = {
+    (resource.group, resource.plural): resource
+    for resource in (
+        resources.PODS,
+        resources.NODES,
+        resources.SERVICES,
+        resources.ENDPOINT_SLICES,
+        resources.REPLICA_SETS,
+        resources.DEPLOYMENTS,
+        resources.NAMESPACES,
+    )
+}
 
 
 async def run(client: Client, caches: Caches) -> None:
@@ -97,8 +112,8 @@ class GarbageCollector:
         for kind in kinds:
             place = (kind.resource.group, kind.resource.plural)
             if kind.can("list", "watch", "delete") and place not in self._kinds and place not in IGNORED:
-                self._kinds[place] = kind.resource
-                fresh.append((kind.resource, self._caches.of(kind.resource)))
+                resource = self._kinds[place] = SHARED.get(place, kind.resource)
+                fresh.append((resource, self._caches.of(resource)))
         for _, cache in fresh:
             await cache.synced.wait()
         for resource, cache in fresh:

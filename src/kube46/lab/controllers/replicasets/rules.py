@@ -42,9 +42,21 @@ def plan(owner: ReplicaSet, pods: Sequence[Pod], related: Iterable[Pod]) -> Plan
     missing = owner.spec.replicas - len(pods)
     if missing >= 0:
         return Plan(create=min(missing, BURST))
+    return Plan(delete=tuple(_first_to_go(pods, related)[: min(-missing, BURST)]))
+
+
+def _first_to_go(pods: Iterable[Pod], related: Iterable[Pod]) -> list[Pod]:
+    """Pods in the order of their deletion.
+
+    A node counts as less crowded with each of its pods that is before in this order, so that the rest is spread well;
+    upstream counts once and may empty a node.
+    """
     crowd = Counter(pod.spec.node_name for pod in related)
-    order = sorted(pods, key=lambda pod: _rank(pod, crowd[pod.spec.node_name]))
-    return Plan(delete=tuple(order[: min(-missing, BURST)]))
+    ranked = []
+    for pod in sorted(pods, key=lambda pod: _rank(pod, 0)):
+        ranked.append((_rank(pod, crowd[pod.spec.node_name]), pod))
+        crowd[pod.spec.node_name] -= 1
+    return [pod for _, pod in sorted(ranked, key=lambda entry: entry[0])]
 
 
 def pod_of(owner: ReplicaSet) -> dict[str, Any]:

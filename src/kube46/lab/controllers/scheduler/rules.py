@@ -64,7 +64,7 @@ def choose(pod: Pod, nodes: Iterable[tuple[Node, Load]]) -> Choice:
         return Choice(node=min(candidates)[3])
     if not total:
         return Choice(message="no nodes available to schedule pods")
-    said = ", ".join(f"{count} {why}" for why, count in sorted(reasons.items()))
+    said = ", ".join(sorted(f"{count} {why}" for why, count in reasons.items()))
     return Choice(message=f"0/{total} nodes are available: {said}.")
 
 
