@@ -105,14 +105,24 @@ def _pods(layout: Layout, place: Place, family: Family) -> Iterator[Probe]:
 def _services(layout: Layout, place: Place, family: Family) -> Iterator[Probe]:
     for responder in layout.responders:
         to = _probe(place, family, Target.CLUSTER_IP, responder, responder.cluster_ips[family], layout.port)
+        to = replace(to, client=_behind_service(layout, place, family, responder))
         if _is_self(place, responder):
-            # A pod that answered itself from its own address would never see the reply: the node stands in between.
-            own = _addresses(_node(layout, place.node), family)
-            yield replace(to, target=Target.HAIRPIN, client=own)
-            yield replace(to, target=Target.HAIRPIN, client=own, protocol="UDP")
+            to = replace(to, target=Target.HAIRPIN)
+            yield to
+            yield replace(to, protocol="UDP")
         else:
             yield to
             yield replace(to, target=Target.UDP, protocol="UDP")
+
+
+def _behind_service(layout: Layout, place: Place, family: Family, responder: Responder) -> tuple[str, ...]:
+    """Whom a responder may see behind its ClusterIP: pods keep their address, nodes may be masqueraded (K-10).
+
+    A pod that reaches itself must be: it would take the answer from its own address for a stranger's.
+    """
+    if place.kind is Kind.NODE or _is_self(place, responder):
+        return _addresses(_node(layout, place.node), family)
+    return ()
 
 
 def _names(layout: Layout, place: Place, family: Family) -> Iterator[Probe]:
@@ -123,6 +133,7 @@ def _names(layout: Layout, place: Place, family: Family) -> Iterator[Probe]:
     for responder in layout.responders:
         if not _is_self(place, responder):
             by_name = _probe(place, family, Target.NAME, responder, responder.service, layout.port)
+            by_name = replace(by_name, client=_behind_service(layout, place, family, responder))
             if place.kind is Kind.NODE:
                 by_name = replace(by_name, host=f"{responder.service}.{zone}", dns_server=server)
             yield replace(by_name, attempts=2)
@@ -135,8 +146,9 @@ def _large(layout: Layout, place: Place, family: Family) -> Iterator[Probe]:
     for responder in layout.responders:
         if responder.node == place.node:
             continue
-        for host in (responder.addresses[family], responder.cluster_ips[family]):
-            to = _probe(place, family, Target.LARGE, responder, host, layout.port)
+        behind = _behind_service(layout, place, family, responder)
+        for host, client in ((responder.addresses[family], ()), (responder.cluster_ips[family], behind)):
+            to = replace(_probe(place, family, Target.LARGE, responder, host, layout.port), client=client)
             yield replace(to, size=LARGE, reply=LARGE)
             yield replace(to, protocol="UDP", size=FRAGMENTED, reply=FRAGMENTED)
 

@@ -122,7 +122,17 @@ class Bind:
             raise BindError(f"named refused an update of {zone}: {dns.rcode.to_text(answer.rcode())}")
 
     async def _exchange(self, zone: str, message: dns.message.Message) -> dns.message.Message:
-        """One message and its answer on the zone's own connection: two in flight on one would wait 40 ms (Nagle)."""
+        """One message and its answer. named closes connections that idle for 30 s: then a new one is tried once."""
+        kept = zone in self._connections
+        try:
+            return await self._once(zone, message)
+        except BindError:
+            if not kept:
+                raise
+        return await self._once(zone, message)
+
+    async def _once(self, zone: str, message: dns.message.Message) -> dns.message.Message:
+        """The exchange on the zone's own connection: two messages in flight on one would wait 40 ms (Nagle)."""
         wire = message.to_wire(max_size=65535)
         try:
             async with asyncio.timeout(10):

@@ -117,6 +117,20 @@ def test_a_killed_named_is_noticed_and_can_be_started_again(named: Named) -> Non
     run(named, scenario)
 
 
+def test_a_connection_that_named_closed_is_opened_again(named: Named) -> None:
+    """named ends connections that idle; the next update notices and goes through all the same."""
+
+    async def scenario(bind: Bind) -> None:
+        await bind.start(FIXED)
+        await bind.apply(changes((DOMAIN, REVERSE), (), WEB))
+        for _, writer in bind._connections.values():
+            writer.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        await bind.apply(changes((DOMAIN, REVERSE), WEB, ()))
+        assert ask(named, f"web.shop.svc.{DOMAIN}", "A") == ("NXDOMAIN", [])
+
+    run(named, scenario)
+
+
 def test_strangers_may_neither_update_nor_transfer(named: Named) -> None:
     """Without the key an update and a transfer are refused."""
 
