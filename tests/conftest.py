@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+# Python 3.11.2 (Debian 12's) fails to parse hypothesis deep in pytest's stack ("AST constructor recursion depth
+# mismatch"), where its plugin imports it at the end of a run without any: import it while the stack is flat.
+import hypothesis  # noqa: F401
 import pytest
 
 ALLOWED = Path(__file__).parent / "allowed-skips.txt"
