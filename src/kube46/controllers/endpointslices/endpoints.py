@@ -36,7 +36,8 @@ def addresses(pod: Pod) -> tuple[str, ...]:
 
 def endpoint(pod: Pod, node: Node | None, service: Service, family: Family) -> Endpoint | None:
     """The pod as an endpoint of the Service, without hints; None when it has no address of the family."""
-    own = tuple(address for address in addresses(pod) if family_of(address) is family)
+    # The API server has checked the addresses; parsing each again would be most of a large Service's sync.
+    own = tuple(address for address in addresses(pod) if (":" in address) is (family is Family.IPV6))
     if not own:
         return None
     serving, terminating = pod.status.ready, pod.metadata.deletion_timestamp is not None

@@ -97,14 +97,18 @@ def _distribution(mode: str | None) -> Callable[[Endpoint], EndpointHints | None
 
 
 def _each(slices: Slices, hints_of: Callable[[Endpoint], EndpointHints | None]) -> None:
+    def wrong(old: EndpointSlice) -> bool:
+        return any(e.hints != hints_of(e) for e in old.endpoints or ())
+
     def hinted(old: EndpointSlice) -> EndpointSlice:
+        if not wrong(old):
+            return old
         return replace(old, endpoints=tuple(replace(e, hints=hints_of(e)) for e in old.endpoints or ()))
 
     slices.create[:] = map(hinted, slices.create)
     slices.update[:] = map(hinted, slices.update)
-    changed = [old for old in slices.unchanged if any(e.hints != hints_of(e) for e in old.endpoints or ())]
-    slices.unchanged[:] = [old for old in slices.unchanged if old not in changed]
-    slices.update += map(hinted, changed)
+    slices.update += map(hinted, filter(wrong, slices.unchanged))
+    slices.unchanged[:] = [old for old in slices.unchanged if not wrong(old)]
 
 
 def _by_zone(shares: Shares | None, slices: Slices) -> None:

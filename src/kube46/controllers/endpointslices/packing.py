@@ -40,7 +40,7 @@ def pack(
     result = Slices()
     for old in existing:
         _keep(old, left, blank, result)
-    rest = list(left.values())
+    rest = [*reversed(left.values())]  # taken from the end, in order
     _top_up(result.update, rest, maximum)
     while rest:
         _place(result, rest, blank, maximum)
@@ -83,7 +83,7 @@ def _place(result: Slices, rest: list[Endpoint], blank: EndpointSlice, maximum: 
 
 
 def _filled(old: EndpointSlice, rest: list[Endpoint], maximum: int) -> EndpointSlice:
-    """The slice with endpoints moved into it from the front of `rest`."""
+    """The slice with endpoints moved into it from the end of `rest`."""
     room = maximum - len(old.endpoints or ())
-    added, rest[:] = rest[:room], rest[room:]
+    added = [rest.pop() for _ in range(min(room, len(rest)))]
     return replace(old, endpoints=(*(old.endpoints or ()), *added)) if added else old
