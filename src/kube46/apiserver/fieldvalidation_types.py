@@ -119,6 +119,8 @@ class Decoder:
         if kind in ("list", "map", "bytes"):
             return self._collection(value, presence)
         if kind == "struct":
+            if value is not MISSING and value is not None and presence != "0":
+                return value
             zero = self._zero(shape)
             value = zero if value is MISSING or value is None else value
             return MISSING if presence == "0" and value == zero else value

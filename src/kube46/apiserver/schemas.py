@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import zlib
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RESOURCE = tuple[dict[str, str], dict[str, bytes], dict[str, str], dict[str, bytes]]
+HERE = Path(__file__).parent
 TYPES, OPENAPI = "schemas.types.msgpack", "schemas.openapi.zz"
 
 
@@ -81,7 +82,7 @@ class Schemas:
     @functools.cache
     def load() -> Schemas:
         """The schemas shipped with this package, read once; raises RuntimeError when they were never built."""
-        file = resources.files("kube46.apiserver") / TYPES
+        file = HERE / TYPES
         try:
             data = file.read_bytes()
         except FileNotFoundError:
@@ -114,6 +115,6 @@ class Schemas:
 
 def openapi_definitions() -> dict[str, dict[str, Any]]:
     """Every definition as OpenAPI, prose included: 1.7 MB of JSON, so callers keep what they make of it and drop it."""
-    data = (resources.files("kube46.apiserver") / OPENAPI).read_bytes()
+    data = (HERE / OPENAPI).read_bytes()
     found: dict[str, dict[str, Any]] = msgspec.json.decode(zlib.decompress(data))
     return found
