@@ -3,9 +3,9 @@
     sudo .venv/bin/python bench/cni.py [--rounds 40] [--present 0] [--reference /usr/lib/cni]
 
 Three contenders: kube46 with its agent, kube46 without (each request starts Python), and the reference plugins (Debian
-package containernetworking-plugins). Each round adds and deletes one pod per contender and family setting, in turn,
-each in a network namespace of its own. Prints a table of milliseconds and, as the last line, one JSON object with the ratios
-to the reference.
+package containernetworking-plugins). Each round adds and deletes one pod a contender and family setting, in turn, each
+pod in a network namespace of its own. Prints a table of milliseconds and, as the last line, one JSON object with the
+ratios to the reference.
 """
 
 import argparse
@@ -29,12 +29,12 @@ FAMILIES = {
     "dual": ["10.250.0.0/16", "fd00:250::/64"],
 }
 AGENT = """
-import asyncio, sys
+import sys, uvloop
 from pathlib import Path
 from kube46.cni.masquerading import Masquerading
 from kube46.cni.server import Server
 from kube46.cni.settings import Settings
-asyncio.run(Server(Settings("bench", socket=Path(sys.argv[1])), Masquerading()).serve())
+uvloop.run(Server(Settings("bench", socket=Path(sys.argv[1])), Masquerading()).serve())
 """
 
 

@@ -54,7 +54,7 @@ class Passes:
         self._reported: tuple[str, ...] = ()
 
     async def run(self) -> None:
-        """Apply what the nodes say now. Raises OSError, NftError or NetlinkError when the machine refuses."""
+        """Apply what the nodes say now. Raises OSError or CniError when the machine refuses."""
         nodes = tuple(self._nodes.values())
         found = rules.routes(self._settings.node_name, nodes)
         change = await asyncio.to_thread(routing.apply, found.wanted)

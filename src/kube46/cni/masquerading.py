@@ -7,14 +7,18 @@ inet kube46-cni
 """
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kube46.addresses.families import Address, Family, Prefix, family_of
-from kube46.nftables import Nft, NftError, Table, elements, quoted
+from kube46.cni.errors import CniError, Code
 
-TABLE = Table("kube46-cni")
+if TYPE_CHECKING:
+    from kube46.nftables import Nft
+
+TABLE = "inet kube46-cni"
 WORDS = {Family.IPV4: ("ip", "ipv4_addr", "4", "224.0.0.0/4"), Family.IPV6: ("ip6", "ipv6_addr", "6", "ff00::/8")}
 
 
@@ -40,12 +44,15 @@ def schema() -> str:
 
 
 def addition(addresses: Iterable[IPv4Interface | IPv6Interface], owner: str) -> str:
-    """Commands by which these pod addresses are masqueraded outside of their subnets, whatever was there before."""
+    """Commands by which these pod addresses are masqueraded outside of their subnets, whatever was there before.
+
+    `owner` is the name of the pod's host link, which is hexadecimal digits but for a fixed word.
+    """
     text = ""
     for one in addresses:
         _, _, digit, _ = WORDS[family_of(one.ip)]
         text += _emptied(f"pods{digit}", str(one.ip))
-        text += f"add element {TABLE} pods{digit} {{ {one.ip} comment {quoted(owner)} }}\n"
+        text += f'add element {TABLE} pods{digit} {{ {one.ip} comment "{owner}" }}\n'
         text += f"add element {TABLE} near{digit} {{ {one.network} . {one.network} }}\n"
     return text
 
@@ -60,7 +67,8 @@ def cluster(prefixes: Mapping[Family, Iterable[Prefix]]) -> str:
     text = ""
     for family, (_, _, digit, _) in WORDS.items():
         text += f"flush set {TABLE} cluster{digit}\n"
-        text += "".join(elements("add", TABLE, f"cluster{digit}", map(str, prefixes.get(family, ()))))
+        members = ", ".join(map(str, prefixes.get(family, ())))
+        text += f"add element {TABLE} cluster{digit} {{ {members} }}\n" if members else ""
     return text
 
 
@@ -69,8 +77,15 @@ def _emptied(name: str, address: str) -> str:
     return f"add element {TABLE} {name} {{ {address} }}\ndelete element {TABLE} {name} {{ {address} }}\n"
 
 
+class Absent(CniError):
+    """The table, or a part of it, is not in the kernel."""
+
+
 class Masquerading:
-    """The table in the kernel. The handle is opened at the first use and may be shared by threads."""
+    """The table in the kernel. The handle is opened at the first use and may be shared by threads.
+
+    libnftables is imported then, too: a process that serves one request without ipMasq does not need it.
+    """
 
     def __init__(self) -> None:
         self._nft: Nft | None = None
@@ -83,22 +98,26 @@ class Masquerading:
             self._nft = None
 
     def add(self, addresses: Iterable[IPv4Interface | IPv6Interface], owner: str) -> None:
-        """Masquerade a pod's addresses. Raises NftError."""
-        self._apply(addition(addresses, owner))
+        """Masquerade a pod's addresses; where the table is missing, it is made in the same transaction.
+
+        Raises CniError 101.
+        """
+        text = addition(addresses, owner)
+        try:
+            self._run(text)
+        except CniError:
+            self._run(schema() + text)
 
     def remove(self, addresses: Iterable[str]) -> None:
-        """No longer masquerade them. Raises NftError."""
+        """No longer masquerade them; without the table nothing is. Raises CniError 101."""
         text = removal(addresses)
         if text:
-            try:
-                self._handle().run(text)
-            except NftError as error:
-                if not _is_absence(error):  # without the table nothing is masqueraded
-                    raise
+            with suppress(Absent):
+                self._run(text)
 
     def set_cluster(self, prefixes: Mapping[Family, Iterable[Prefix]]) -> None:
-        """Set the prefixes that pods reach untranslated, and mend the table if it was changed. Raises NftError."""
-        self._handle().run(schema() + cluster(prefixes))
+        """Set the prefixes that pods reach untranslated, and mend the table if it was changed. Raises CniError 101."""
+        self._run(schema() + cluster(prefixes))
 
     def owned_by(self, owners: frozenset[str]) -> list[str]:
         """The masqueraded addresses of these host links."""
@@ -114,27 +133,33 @@ class Masquerading:
                         found[ip_address(element["elem"]["val"])] = element["elem"].get("comment", "")
         return found
 
-    def _apply(self, text: str) -> None:
-        """Carry out commands; where the table or a part of it is missing, with what makes it, in one transaction."""
-        try:
-            self._handle().run(text)
-        except NftError:
-            self._handle().run(schema() + text)
-
     def _list(self, command: str) -> list[dict[str, Any]]:
         try:
-            return self._handle().list_json(command)
-        except NftError as error:
-            if _is_absence(error):
-                return []
-            raise
+            with _translated():
+                return self._handle().list_json(command)
+        except Absent:
+            return []
 
-    def _handle(self) -> Nft:
+    def _run(self, text: str) -> None:
+        with _translated():
+            self._handle().run(text)
+
+    def _handle(self) -> "Nft":
+        from kube46.nftables import Nft
+
         with self._opening:
             if self._nft is None:
                 self._nft = Nft()
             return self._nft
 
 
-def _is_absence(error: NftError) -> bool:
-    return "No such file" in error.message
+@contextmanager
+def _translated() -> Iterator[None]:
+    """nftables' refusals as CNI errors."""
+    from kube46.nftables import NftError
+
+    try:
+        yield
+    except NftError as error:
+        kind = Absent if "No such file" in error.message else CniError
+        raise kind(Code.KERNEL_REFUSED, "nftables refused a change", f"{error.message}.") from error

@@ -18,7 +18,6 @@ from kube46.cni.masquerading import Masquerading
 from kube46.cni.requests import Attachment, Request, Verb
 from kube46.cni.results import Result
 from kube46.netlink import NetlinkError
-from kube46.nftables import NftError
 
 PLUGINS = ("bridge", "host-local")
 
@@ -43,7 +42,7 @@ def answer(plugin: str, environment: Mapping[str, str], stdin: bytes, masqueradi
         result = _handlers(plugin, masquerading)[request.verb](request, network)
     except CniError as error:
         return refusal(error, stdin)
-    except (NetlinkError, NftError) as error:
+    except NetlinkError as error:
         return refusal(CniError(Code.KERNEL_REFUSED, "The kernel refused a change", f"{error}."), stdin)
     except OSError as error:
         return refusal(CniError(Code.IO_FAILURE, "Input or output failed", f"{error}."), stdin)

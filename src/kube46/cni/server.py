@@ -3,7 +3,7 @@
 A request is `PLUGIN\\0NETNS\\0KEY=VALUE\\0…\\0\\0CONFIGURATION`, ended by the closing of that direction; the answer is
 the exit status, a line end, and what to print. `elsewhere` instead asks the executable to do the work itself.
 
-Memory stays bounded when a whole node's pods start at once: a handful of requests at a time, a bounded queue behind
+Memory stays bounded when a whole node's pods start at once: a few requests at a time, a bounded queue behind
 them, and an error «try again later» beyond that.
 """
 

@@ -16,7 +16,7 @@ class Settings:
     socket: Path = SOCKET
     bridge: str = "cni0"
     data_directory: str = ""
-    workers: int = 4
+    workers: int = 16
     queue: int = 512
     patience: float = 60.0
     resync: float = 30.0

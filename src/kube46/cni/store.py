@@ -12,7 +12,7 @@ its pods too, and a file whose text was lost is empty, so free.
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -24,8 +24,6 @@ from kube46.cni.requests import Attachment
 DEFAULT_DIRECTORY = "/var/lib/cni/networks"
 LOCK = "lock"
 LAST_PREFIX = "last_reserved_ip."
-# Directories' times come from a clock of up to 10 ms steps: a listing that young may have missed a change.
-CLOCK_STEP_NS = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +37,15 @@ class _Entry:
 class Store:
     """One network's directory. Every method but `locked` is to be called inside `with store.locked()`.
 
-    Threads and processes may use the same directory at once. An object that lives on keeps what it read and reads only
-    changed files again.
+    Threads and processes may use the same directory at once. An object that lives on keeps what it read: whenever it
+    lists or changes the directory it sets the directory's time to one of its own, so any other time means that another
+    process changed something. Then it lists again, and reads the files that are new.
     """
 
     def __init__(self, network: str, data_directory: str = "") -> None:
         self.directory = Path(data_directory or DEFAULT_DIRECTORY) / network
         self._entries: dict[str, _Entry] = {}
-        self._listed: tuple[int, bool] = (
-            -1,
-            False,
-        )  # the directory's time at the last listing; whether that was settled
+        self._marked = -1
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -67,9 +63,9 @@ class Store:
         """Every assigned address and its attachment; the interface's name is empty in files of old plugin versions."""
         return {name: _attachment(entry.owner) for name, entry in self._entries.items() if entry.owner}
 
-    def taken(self) -> set[str]:
-        """The assigned addresses."""
-        return {name for name, entry in self._entries.items() if entry.owner}
+    def taken(self) -> Set[str]:
+        """The names that are in use: the assigned addresses, and whatever else lies in the directory."""
+        return self._entries.keys()
 
     def addresses_of(self, attachment: Attachment) -> list[str]:
         """The addresses that an attachment has."""
@@ -97,19 +93,19 @@ class Store:
         finally:
             os.close(fd)
         (self.directory / f"{LAST_PREFIX}{index}").write_text(name)
-        self._changed()
+        self._mark()
 
     def release(self, address: str) -> None:
         """Give an address back; one that is free already stays free."""
         (self.directory / address).unlink(missing_ok=True)
         self._entries.pop(address, None)
-        self._changed()
+        self._mark()
 
     def _refresh(self) -> None:
-        """Read what changed since the last time: nothing, when the directory's time is the same and was old enough."""
-        modified = self.directory.stat().st_mtime_ns
-        if self._listed == (modified, True):
+        """Read what changed since the last time: nothing, when the directory still has the time that we gave it."""
+        if self.directory.stat().st_mtime_ns == self._marked:
             return
+        self._mark()  # before the listing, so that a change during it is seen the next time
         found = {}
         with os.scandir(self.directory) as listing:
             for file in listing:
@@ -119,7 +115,6 @@ class Store:
                 if entry is not None:
                     found[file.name] = entry
         self._entries = found
-        self._changed()
 
     def _read(self, file: "os.DirEntry[str]") -> _Entry | None:
         state = _state(file.stat(follow_symlinks=False))
@@ -134,9 +129,10 @@ class Store:
             return None
         return _Entry(state, owner)
 
-    def _changed(self) -> None:
-        modified = self.directory.stat().st_mtime_ns
-        self._listed = (modified, time.time_ns() - modified > CLOCK_STEP_NS)
+    def _mark(self) -> None:
+        # An odd number of nanoseconds: the kernel's own times are multiples of its clock's step, or at least later.
+        self._marked = time.time_ns() | 1
+        os.utime(self.directory, ns=(self._marked, self._marked))
 
 
 def _text(attachment: Attachment) -> str:

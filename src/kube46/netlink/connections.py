@@ -40,7 +40,7 @@ class Netlink(Links, Addresses, Routes):
         self.close()
 
     def sysctl(self, path: str, value: int | str | None = None) -> str:
-        """Set the namespace's `net/ipv6/conf/all/forwarding`, say, and return what it then is; no value: read it.
+        """Set the namespace's `net/ipv6/conf/all/forwarding`, say, and return what it is then; no value: read it.
 
         Writes only what differs, so it works on a read-only /proc/sys that is right already. Raises OSError.
         """
@@ -57,7 +57,8 @@ def _set_sysctls(values: Mapping[str, int | str | None]) -> dict[str, str]:
     found = {}
     for path, value in values.items():
         file = SYSCTLS / path.lstrip("/")
-        if value is not None and file.read_text().strip() != str(value):
-            file.write_text(str(value))
         found[path] = file.read_text().strip()
+        if value is not None and found[path] != str(value):
+            file.write_text(str(value))
+            found[path] = str(value)
     return found

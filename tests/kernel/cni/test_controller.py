@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
+import uvloop
 
 from kube46.api.objects import Node as NodeObject
 from kube46.cni import controller, routing
@@ -89,7 +90,7 @@ def running(node: Node, nodes: Nodes, directory: Path, script: Callable[[Netlink
             part.cancel()
 
     with namespaces.entered(node.name):
-        asyncio.run(both())
+        uvloop.run(both())
 
 
 async def until(condition: Callable[[], Any]) -> None:

@@ -21,13 +21,13 @@ from .conftest import Node
 pytestmark = pytest.mark.root
 
 AGENT = """
-import asyncio, sys
+import sys, uvloop
 from pathlib import Path
 from kube46.cni.masquerading import Masquerading
 from kube46.cni.server import Server
 from kube46.cni.settings import Settings
 settings = Settings("node", socket=Path(sys.argv[1]), workers=int(sys.argv[2]), queue=int(sys.argv[3]), patience=20)
-asyncio.run(Server(settings, Masquerading()).serve())
+uvloop.run(Server(settings, Masquerading()).serve())
 """
 
 

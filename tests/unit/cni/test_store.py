@@ -87,7 +87,8 @@ def test_files_of_old_plugins_and_of_nobody(tmp_path: Path) -> None:
         (tmp_path / "net" / "10.0.0.3").mkdir()
     with store.locked():
         assert store.addresses_of(POD) == ["10.0.0.2"]
-        assert store.taken() == {"10.0.0.2"}
+        assert store.owners() == {"10.0.0.2": Attachment("pod", "")}
+        assert "10.0.0.3" in store.taken()
         store.release("10.0.0.2")
         store.release("10.0.0.2")
     assert (tmp_path / "net" / "notes.txt").exists()
