@@ -54,6 +54,26 @@ def test_number_set_is_a_set_with_gaps(steps: list[tuple[str, int]], start: int)
     assert numbers.next_free(start) == next(n for n in range(start, 6000) if n not in model)
 
 
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 6000), st.integers(1, 4200)), max_size=4),
+    st.integers(0, 6000),
+)
+@settings(max_examples=25, deadline=None)
+def test_number_set_with_full_words(steps: list[tuple[bool, int, int]], start: int) -> None:
+    """The same when long runs are taken and given back, so that words of every level fill and empty."""
+    numbers, model = NumberSet(), set[int]()
+    for take, first, length in steps:
+        for number in range(first, first + length):
+            if take:
+                assert numbers.add(number) == (number not in model)
+                model.add(number)
+            else:
+                numbers.discard(number)
+                model.discard(number)
+        for probe in (start, first, first + length // 2):
+            assert numbers.next_free(probe) == next(n for n in range(probe, 20000) if n not in model)
+
+
 @given(st.sets(st.integers(0, 2**64 - 1)), st.integers(0, 2**64 - 1))
 def test_number_set_of_a_64_bit_range(taken: set[int], start: int) -> None:
     """The same in the numbers of an IPv6 /64."""

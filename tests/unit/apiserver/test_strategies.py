@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -219,6 +220,60 @@ def test_an_extra_service_cidr_is_used_at_once(tmp_path: Path) -> None:
         assert ip_address(made["spec"]["clusterIP"]) in ip_network("10.97.0.0/29")
 
     run(test, tmp_path)
+
+
+V4, V6 = DUAL[:1], DUAL[1:]
+NEITHER = (
+    'Service "a" is invalid: [spec.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster is not configured '
+    'for dual-stack services, spec.ipFamilies[1]: Invalid value: "IPv6": not configured on this cluster]'
+)
+GONE = 'Service "a" is invalid: spec.ipFamilies[0]: Invalid value: "IPv4": not configured on this cluster'
+E5 = r"is invalid: spec.clusterIPs\[1\]: Invalid value: .*: IPv6 is not configured on this cluster"
+E4 = r"is invalid: spec.ipFamilies\[1\]: Invalid value: .IPv6.: not configured on this cluster"
+
+
+@pytest.mark.parametrize(
+    ("before", "policy", "after", "drop", "outcome"),
+    [
+        (V4, "SingleStack", DUAL, (), ["IPv4"]),
+        (V4, "PreferDualStack", DUAL, (), ["IPv4"]),
+        (V4, "PreferDualStack", DUAL, ("clusterIPs",), ["IPv4"]),
+        (V4, "PreferDualStack", DUAL, ("ipFamilies",), ["IPv4", "IPv6"]),
+        (V4, "PreferDualStack", DUAL, ("ipFamilyPolicy",), ["IPv4", "IPv6"]),
+        (DUAL, "PreferDualStack", V4, (), ["IPv4", "IPv6"]),
+        (DUAL, "PreferDualStack", V4, ("ipFamilies",), E5),
+        (DUAL, "PreferDualStack", V4, ("ipFamilyPolicy",), E4),
+        (DUAL, "RequireDualStack", V4, (), NEITHER),
+        (V4, "SingleStack", V6, (), GONE),
+        (V4, "PreferDualStack", V6, (), ["IPv4"]),
+        (DUAL, "RequireDualStack", DUAL[::-1], (), ["IPv4", "IPv6"]),
+    ],
+)
+def test_cluster_switched_between_families(
+    tmp_path: Path, before: Any, policy: str, after: Any, drop: tuple[str, ...], outcome: Any
+) -> None:
+    """A restart with other ranges: reads are unchanged, updates give what the table of 1.10 says."""
+    read: dict[str, Any] = {}
+
+    async def first(cluster: Cluster) -> None:
+        read.update(await cluster.create("a", ipFamilyPolicy=policy, selector={"a": "b"}))
+
+    async def second(cluster: Cluster) -> None:
+        stored = cluster.registry.store.begin().get("services", "a", "default")
+        assert stored is not None
+        assert stored["spec"] == read["spec"]
+        spec = {key: value for key, value in stored["spec"].items() if key not in drop}
+        if isinstance(outcome, list):
+            changed = await cluster.update("a", **spec)
+            assert changed["spec"]["ipFamilies"] == outcome
+            assert changed["spec"]["clusterIPs"][0] == read["spec"]["clusterIPs"][0]
+        else:
+            with pytest.raises(StatusError) as refused:
+                await cluster.update("a", **spec)
+            assert outcome == refused.value.message or re.search(outcome, refused.value.message)
+
+    run(first, tmp_path, before)
+    run(second, tmp_path, after)
 
 
 policies = st.sampled_from(["SingleStack", "PreferDualStack", "RequireDualStack"])
