@@ -15,7 +15,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from kube46.addresses import prefixes
 from kube46.addresses.families import Family, by_family
-from kube46.api.objects import EndpointSlice, Service
+from kube46.api.objects import EndpointSlice, Node, Service
 from kube46.api.resources import ENDPOINT_SLICES, NODES, SERVICE_CIDRS, SERVICES
 from kube46.dns.bind import Bind, BindError, load_secret, supervise
 from kube46.dns.configuration import Named
@@ -189,16 +189,28 @@ async def publish(settings: Settings, client: Client, service: Service | None, a
             await client.patch(ENDPOINT_SLICES, name, wanted, namespace)
 
 
+async def _node_addresses(nodes: Cache[Node]) -> tuple[str, ...]:
+    """The node's own addresses, as soon as its kubelet has told them."""
+    told = asyncio.Event()
+    found: list[str] = []
+
+    def on_node(_: Node | None, node: Node | None) -> None:
+        if node and node.status.internal_ips and not found:
+            found.extend(str(ip_address(text)) for text in node.status.internal_ips)
+            told.set()
+
+    nodes.listen(on_node)
+    await told.wait()
+    return tuple(found)
+
+
 async def run(settings: Settings, client: Client, caches: Caches) -> None:
     """Serves the cluster's names on this node until cancelled."""
     services, slices = caches.of(SERVICES), caches.of(ENDPOINT_SLICES)
     ranges = caches.of(SERVICE_CIDRS)
+    nodes = caches.of(NODES, fields=f"metadata.name={settings.node_name}")
     await caches.synced()
-    node = await client.get(NODES, settings.node_name)
-    while not node.status.internal_ips:
-        await asyncio.sleep(0.1)
-        node = await client.get(NODES, settings.node_name)
-    addresses = tuple(str(ip_address(text)) for text in node.status.internal_ips)
+    addresses = await _node_addresses(nodes)
     cidrs = tuple(cidr for item in ranges.values() for cidr in item.spec.cidrs)
 
     server = Server(settings, services, slices)
