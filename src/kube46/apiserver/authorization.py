@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kube46.apiserver import statuses
+from kube46.apiserver.kinds import BY_PLURAL
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.strategy import User
 
@@ -128,3 +129,14 @@ def admit(user: User, kind: Kind, subresource: str, name: str, obj: dict[str, An
     if kind.plural == "pods" and (obj.get("spec") or {}).get("nodeName") != node:
         what = "update status for" if subresource else "delete"
         raise statuses.forbidden(kind, name, f'node "{node}" can only {what} pods with spec.nodeName set to itself')
+
+
+def admit_token(user: User, account: str, bound_kind: str, node_name: str) -> None:
+    """Let a node ask only for tokens that are bound to a pod of its own (NodeRestriction)."""
+    if NODES not in user.groups or MASTERS in user.groups or not user.name.startswith(NODE_PREFIX):
+        return
+    kind = BY_PLURAL["serviceaccounts"]
+    if bound_kind != "pod":
+        raise statuses.forbidden(kind, account, "node requested token not bound to a pod")
+    if node_name != user.name.removeprefix(NODE_PREFIX):
+        raise statuses.forbidden(kind, account, "node requested token bound to a pod scheduled on a different node")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kube46.api import errors
 from kube46.apiserver import answers, deletes, fieldvalidation, patching, statuses, tokens
+from kube46.apiserver.authorization import admit_token
 from kube46.apiserver.kinds import BY_PLURAL, SCALE, Kind
 from kube46.apiserver.resources import Resources, read_json, validation
 
@@ -129,6 +130,7 @@ class Subresources:
             problem = errors.invalid("spec.expirationSeconds", seconds, limit)
             raise statuses.invalid(Kind("authentication.k8s.io", "v1", "", "TokenRequest"), target.name, [problem])
         subject = self._token_subject(target, account, spec.get("boundObjectRef") or {})
+        admit_token(request.user, target.name, subject.bound_kind, subject.node_name)
         audiences = tuple(spec.get("audiences") or self._signer.audiences)
         token, expires = self._signer.sign(subject, audiences, seconds)
         body["metadata"] = {"name": target.name, "namespace": target.namespace, "creationTimestamp": _time(time.time())}

@@ -154,6 +154,21 @@ def test_service_account(server: Server, api: httpx2.Client, namespace: str) -> 
     assert short.status_code == 422
 
 
+def test_node_tokens(server: Server, api: httpx2.Client, namespace: str) -> None:
+    """A node gets tokens only for the pods that run on it."""
+    accounts, pods = f"/api/v1/namespaces/{namespace}/serviceaccounts", f"/api/v1/namespaces/{namespace}/pods"
+    api.post(accounts, json={"metadata": {"name": "robot"}})
+    for node in ("node1", "node2"):
+        spec = {"serviceAccountName": "robot", "nodeName": node, "containers": [{"name": "c", "image": "host"}]}
+        assert api.post(pods, json={"metadata": {"name": node}, "spec": spec}).status_code == 201
+    with server.client("nodetoken") as kubelet:
+        codes = {}
+        for pod in ("node1", "node2", ""):
+            spec = {"boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": pod}} if pod else {}
+            codes[pod] = kubelet.post(f"{accounts}/robot/token", json={"spec": spec}).status_code
+    assert codes == {"node1": 201, "node2": 403, "": 403}
+
+
 def test_signatures() -> None:
     """Tokens of other keys, changed tokens, expired ones and those for others are refused."""
     signer, subject = Signer(key_pem(new_key())), Subject("n", "robot", "uid-1", "pod", "p", "uid-2", "node1")

@@ -1,7 +1,9 @@
 """Watches over real connections: what is told, in which order, and when they end."""
 
 import json
+import random
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -133,6 +135,43 @@ def test_tables(api: httpx2.Client, maps: str) -> None:
     assert first["columnDefinitions"]
     assert not second.get("columnDefinitions")
     assert [t["rows"][0]["cells"][0] for t in (first, second)] == ["a", "b"]
+
+
+def test_a_watch_rebuilds_the_list(server: Server, api: httpx2.Client, maps: str) -> None:
+    """Whoever applies all events of a watch, broken off and resumed at random, has what a list shows."""
+    seed = random.Random(46)
+    start = make(api, maps, "first")["metadata"]["resourceVersion"]
+
+    def write(number: int) -> None:
+        with server.client() as own:
+            for turn in range(40):
+                path = f"{maps}/{'abcd'[(number + turn) % 4]}"
+                match turn % 3:
+                    case 0:
+                        own.post(maps, json={"metadata": {"name": path[-1]}})
+                    case 1:
+                        own.patch(path, json={"data": {"n": f"{number}-{turn}"}}, headers=MERGE)
+                    case _:
+                        own.delete(path)
+
+    with ThreadPoolExecutor() as pool:
+        writers = [pool.submit(write, number) for number in range(4)]
+        known, revision = {"first": ""}, int(start)
+        while True:
+            done = all(writer.done() for writer in writers)
+            with watching(api, maps, resourceVersion=revision, timeoutSeconds=1) as events:
+                for event, _ in zip(events, range(10**6 if done else seed.randint(1, 20)), strict=False):
+                    meta = event["object"]["metadata"]
+                    assert int(meta["resourceVersion"]) > revision
+                    revision = int(meta["resourceVersion"])
+                    assert (event["type"] == "ADDED") is (meta["name"] not in known)
+                    known[meta["name"]] = (event["object"].get("data") or {}).get("n", "")
+                    if event["type"] == "DELETED":
+                        del known[meta["name"]]
+            if done:
+                break
+    listing = api.get(maps).json()["items"]
+    assert known == {i["metadata"]["name"]: (i.get("data") or {}).get("n", "") for i in listing}
 
 
 def test_too_old(server_factory: Callable[..., Server]) -> None:
