@@ -66,11 +66,8 @@ def validate_create(obj: Object, name_rule: NameRule, *, namespaced: bool, core:
     else:
         errors += each_invalid("metadata.name", meta["name"], name_rule(meta["name"]))
     errors += _namespace(meta, namespaced) + _common(meta)
-    for index, finalizer in enumerate(meta.get("finalizers") or ()):
-        errors += each_invalid("metadata.finalizers", finalizer, names.qualified(finalizer))
-        if core:
-            errors += _kube_finalizer(finalizer, f"metadata.finalizers[{index}]")
-    return errors
+    errors += _finalizers(meta)
+    return errors + _kube_finalizers(meta) if core else errors
 
 
 def _namespace(meta: Object, namespaced: bool) -> list[FieldError]:
@@ -104,11 +101,12 @@ def _owners(owners: Sequence[Object]) -> list[FieldError]:
         if owner.get("apiVersion") == "v1" and owner.get("kind") == "Event":
             errors.append(invalid(field, _owner_value(owner), "/v1, Kind=Event is disallowed from being an owner"))
         if owner.get("controller"):
+            name = f"{owner.get('kind') or ''}/{owner.get('name') or ''}"
             if controller:
                 text = "Only one reference can have Controller set to true. Found "
-                text += f'"true" in references for {controller} and {owner.get("name")}'
+                text += f'"true" in references for {controller} and {name}'
                 errors.append(invalid(field, [_owner_value(o) for o in owners], text))
-            controller = owner.get("name") or ""
+            controller = controller or name
     return errors
 
 
@@ -117,10 +115,21 @@ def _owner_value(owner: Object) -> Object:
     return value | {key: owner[key] for key in ("controller", "blockOwnerDeletion") if key in owner}
 
 
-def _kube_finalizer(finalizer: str, field: str) -> list[FieldError]:
-    if "/" in finalizer or finalizer in STANDARD_FINALIZERS:
-        return []
-    return [invalid(field, finalizer, "name is neither a standard finalizer name nor is it fully qualified")]
+def _finalizers(meta: Object) -> list[FieldError]:
+    field, listed = "metadata.finalizers", meta.get("finalizers") or []
+    errors = [error for name in listed for error in each_invalid(field, name, names.qualified(name))]
+    if {"orphan", "foregroundDeletion"} <= set(listed):
+        errors.append(invalid(field, listed, "finalizer orphan and foregroundDeletion cannot be both set"))
+    return errors
+
+
+def _kube_finalizers(meta: Object) -> list[FieldError]:
+    text = "name is neither a standard finalizer name nor is it fully qualified"
+    return [
+        invalid(f"metadata.finalizers[{index}]", name, text)
+        for index, name in enumerate(meta.get("finalizers") or ())
+        if "/" not in name and name not in STANDARD_FINALIZERS
+    ]
 
 
 def validate_update(new: Object, old: Object, *, namespaced: bool, core: bool = True) -> list[FieldError]:
@@ -128,19 +137,11 @@ def validate_update(new: Object, old: Object, *, namespaced: bool, core: bool = 
 
     The API machinery checks twice before a kind's own rules, which check the update once more: causes repeat.
     """
-    meta = of(new)
-    errors = _namespace(meta, namespaced) + _common(meta)
-    for finalizer in meta.get("finalizers") or ():
-        errors += each_invalid("metadata.finalizers", finalizer, names.qualified(finalizer))
-    once = _changed(meta, of(old))
-    if not core:
-        return errors + once
-    kube = [
-        error
-        for index, finalizer in enumerate(meta.get("finalizers") or ())
-        for error in _kube_finalizer(finalizer, f"metadata.finalizers[{index}]")
-    ]
-    return errors + once + once + kube
+    meta, base = of(new), of(new).get("generateName") or ""
+    errors = each_invalid("metadata.generateName", base, names.path_segment(base))
+    errors += _namespace(meta, namespaced) + _common(meta) + _finalizers(meta)
+    changed = _changed(meta, of(old))
+    return errors + changed + changed + (_kube_finalizers(meta) if core else [])
 
 
 def _changed(meta: Object, old: Object) -> list[FieldError]:

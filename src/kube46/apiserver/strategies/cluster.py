@@ -37,6 +37,7 @@ class Leases(Generic):
     """A lease is only ever updated on top of what its writer has read."""
 
     create_on_update = True
+    core = False
 
     def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
         """Refuse an update that does not say which version it replaces."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Generic(Strategy):
     """Metadata rules; kinds with rules of their own extend `create_errors`, `update_errors` and `status_errors`.
 
-    `core`: kinds of Kubernetes' core and apps groups check finalizers and changed metadata once more.
+    `core`: all but a few kinds (leases) want finalizers to be standard or fully qualified names.
     """
 
     name_rule: NameRule = staticmethod(names.subdomain)
