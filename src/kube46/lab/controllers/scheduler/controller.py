@@ -20,6 +20,8 @@ from kube46.lab.controllers.scheduler import rules
 
 log = logging.getLogger(__name__)
 NAME = "default-scheduler"
+# Choosing and counting a pod in is one step without a pause; only the writes overlap.
+WORKERS = 8
 
 
 async def run(client: Client, caches: Caches) -> None:
@@ -27,7 +29,7 @@ async def run(client: Client, caches: Caches) -> None:
     for cache in (caches.of(PODS), caches.of(NODES)):
         await cache.synced.wait()
     scheduler = Scheduler(client, caches)
-    await scheduler.queue.run(scheduler.sync)
+    await scheduler.queue.run(scheduler.sync, WORKERS)
 
 
 class Scheduler:
