@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from kube46.api import ip, names
+from kube46.api import endpoints_order, ip, names
 from kube46.api.errors import FieldError, each_invalid, not_supported, required
 
 if TYPE_CHECKING:
@@ -75,34 +75,40 @@ def _port(field: str, port: Object, *, needs_name: bool) -> list[FieldError]:
     return found
 
 
+Group = dict[str, tuple[Object, bool]]  # address and uid → the address, and whether it is ready
+
+
 def repack(endpoints: Object) -> None:
-    """Group addresses by their sets of ports; an address that is not ready anywhere on a port is not ready there.
-
-    Upstream orders ports and subsets by hashes of Go values; here they are ordered by their text.
-    """
-    by_port: dict[str, dict[str, tuple[Object, bool]]] = {}
-    for subset in endpoints.get("subsets") or ():
+    """Group addresses by their sets of ports; an address that is not ready anywhere on a port is not ready there."""
+    by_port: dict[str, tuple[Object | None, Group]] = {}
+    for index, subset in enumerate(endpoints.get("subsets") or ()):
         for port in subset.get("ports") or [None]:
-            group = by_port.setdefault(_text(port), {})
-            for key, ready in (("addresses", True), ("notReadyAddresses", False)):
-                for address in subset.get(key) or ():
-                    name = _text([address.get("ip"), (address.get("targetRef") or {}).get("uid") or ""])
-                    if name not in group or group[name][1]:
-                        group[name] = (group[name][0] if name in group else address, ready)
-    by_addresses: dict[str, list[str]] = {}
-    for text, group in by_port.items():
-        by_addresses.setdefault(_text(sorted((name, ready) for name, (_, ready) in group.items())), []).append(text)
-    subsets = [_subset(by_port[ports[0]], ports) for _, ports in sorted(by_addresses.items())]
+            # Go compares appProtocol by its pointer, so the ports of two subsets that have one are never the same
+            unique = index if port and port.get("appProtocol") is not None else -1
+            _add(by_port.setdefault(_text([unique, port]), (port, {}))[1], subset)
+    by_addresses: dict[str, tuple[Group, list[Object]]] = {}
+    for port, group in by_port.values():
+        key = _text(sorted((name, ready) for name, (_, ready) in group.items()))
+        by_addresses.setdefault(key, (group, []))[1].extend([port] if port else [])
+    subsets = [_subset(group, ports) for group, ports in by_addresses.values()]
     if subsets:
-        endpoints["subsets"] = subsets
+        endpoints["subsets"] = sorted(subsets, key=endpoints_order.by_subset)
 
 
-def _subset(group: dict[str, tuple[Object, bool]], ports: list[str]) -> Object:
-    ordered = [group[name] for name in sorted(group)]
+def _add(group: Group, subset: Object) -> None:
+    for key, ready in (("addresses", True), ("notReadyAddresses", False)):
+        for address in subset.get(key) or ():
+            name = _text(endpoints_order.by_address(address))
+            if name not in group or group[name][1]:
+                group[name] = (group[name][0] if name in group else address, ready)
+
+
+def _subset(group: Group, ports: list[Object]) -> Object:
+    ordered = sorted(group.values(), key=lambda entry: endpoints_order.by_address(entry[0]))
     subset: Object = {
         "addresses": [address for address, ready in ordered if ready],
         "notReadyAddresses": [address for address, ready in ordered if not ready],
-        "ports": [json.loads(text) for text in sorted(ports) if text != "null"],
+        "ports": sorted(ports, key=endpoints_order.by_port),
     }
     return {key: value for key, value in subset.items() if value}
 

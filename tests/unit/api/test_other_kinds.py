@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from hashlib import md5
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from kube46.api import (
     configuration,
     endpoints,
+    endpoints_order,
     endpointslices,
     ingresses,
     leases_events,
@@ -143,6 +145,27 @@ def test_endpoints_are_repacked() -> None:
     assert found == once
     assert {"addresses": [a], "notReadyAddresses": [b], "ports": [p]} in once["subsets"]
     assert {"addresses": [a, b], "ports": [q]} in once["subsets"]
+
+
+def test_order_of_endpoints_is_that_of_go_spew() -> None:
+    """Sort keys are the MD5 of what go-spew 1.1.1 printed for these values (printed once by a Go program)."""
+    port = {"name": "a", "port": 80, "protocol": "TCP"}
+    text = "{Name:(string)a Port:(int32)80 Protocol:(core.Protocol)TCP AppProtocol:(*string)<nil>}"
+    assert endpoints_order.by_port(port) == md5(f"(core.EndpointPort){text}".encode()).digest()
+    other = {"port": 80, "protocol": "UDP", "appProtocol": "http"}
+    shown = "(core.EndpointPort){Name:(string) Port:(int32)80 Protocol:(core.Protocol)UDP AppProtocol:(*string)http}"
+    assert endpoints_order.by_port(other) == md5(shown.encode()).digest()
+    target = {"kind": "Pod", "namespace": "ns", "name": "p", "uid": "u"}
+    address = {"ip": "10.0.0.1", "hostname": "h", "nodeName": "node1", "targetRef": target}
+    subset = {"addresses": [address, {"ip": "10.0.0.2"}], "ports": [port]}
+    whole = (
+        "(core.EndpointSubset){Addresses:([]core.EndpointAddress)[{IP:(string)10.0.0.1 Hostname:(string)h "
+        "NodeName:(*string)node1 TargetRef:(*core.ObjectReference){Kind:(string)Pod Namespace:(string)ns "
+        "Name:(string)p UID:(types.UID)u APIVersion:(string) ResourceVersion:(string) FieldPath:(string)}} "
+        "{IP:(string)10.0.0.2 Hostname:(string) NodeName:(*string)<nil> TargetRef:(*core.ObjectReference)<nil>}] "
+        f"NotReadyAddresses:([]core.EndpointAddress)<nil> Ports:([]core.EndpointPort)[{text}]}}"
+    )
+    assert endpoints_order.by_subset(subset) == md5(whole.encode()).digest()
 
 
 def test_service_cidr_may_only_grow() -> None:
