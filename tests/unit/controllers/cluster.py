@@ -85,7 +85,13 @@ class Cluster:
 
     def __enter__(self) -> Self:
         (self.directory / "tokens").write_text(TOKENS)
-        self.start(
+        self.start_server()
+        self.kubeconfig = self._write_kubeconfig()
+        return self
+
+    def start_server(self) -> None:
+        """Starts the API server, again if it was there before, and waits for its answer."""
+        self.server = self.start(
             "apiserver",
             *("--data", self.directory / "data.sqlite", "--cert-dir", self.directory / "certs"),
             *("--bind-address", "127.0.0.1", "--secure-port", self.port, "--advertise-address", "10.46.0.1"),
@@ -93,8 +99,6 @@ class Cluster:
             *("--token-auth-file", self.directory / "tokens"),
         )
         eventually(self._answers, 30)
-        self.kubeconfig = self._write_kubeconfig()
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.hang_up()
@@ -175,17 +179,18 @@ class Cluster:
         return connection
 
     def _answers(self) -> bool:
-        if self._running[0].poll() is not None:
+        if self.server.poll() is not None:
             raise RuntimeError((self.directory / "apiserver.log").read_text()[-2000:])
         try:
             return bool(self.get("/api/v1/namespaces/default"))
-        except (OSError, Refused):
+        except (OSError, http.client.HTTPException, Refused):
+            self.hang_up()
             return False
 
     def _flags(self, names: str) -> list[object]:
         return [
             *("--kubeconfig", self.kubeconfig, "--controllers", names),
-            *("--cluster-cidr", "10.244.0.0/16,fd00:10:244::/56"),
+            *("--cluster-cidr", "10.244.0.0/16,fd00:10:244::/56", "--node-monitor-grace-period", "600"),
             *("--root-ca-file", self.directory / "certs" / "ca.crt"),
         ]
 

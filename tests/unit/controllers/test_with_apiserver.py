@@ -120,6 +120,19 @@ def test_killed_loop_leaves_no_trace(server: Cluster, namespace: str) -> None:
         assert [s["metadata"]["resourceVersion"] for s in slices(server, namespace)] == versions
 
 
+def test_api_server_may_die(cluster: Cluster, namespace: str) -> None:
+    """kill -9 of the API server and its return: the loop goes on by itself."""
+    service(cluster, namespace)
+    pod(cluster, namespace, 1)
+    eventually(lambda: ready(cluster, namespace) == both(1))
+    cluster.server.kill()
+    cluster.server.wait()
+    cluster.start_server()
+    pod(cluster, namespace, 2)
+    eventually(lambda: ready(cluster, namespace) == both(1, 2))
+    assert len(slices(cluster, namespace)) == 2
+
+
 def test_slices_changed_or_deleted_by_others_are_mended(cluster: Cluster, namespace: str) -> None:
     """A user who deletes or edits a slice finds it as it was."""
     service(cluster, namespace)

@@ -64,11 +64,20 @@ class Deployments:
         mine, orphans = self._sets.objects(meta.uid), self._sets.objects(f"/{meta.namespace}")
         claim = owners.claim(deployment, deployment.spec.selector, mine, orphans)
         mark = owners.reference(DEPLOYMENTS, deployment)
-        for one in claim.adopt:
-            await self._patch(deployment, one, owners.adoption(mark, one))
+        if claim.adopt and await self._lives(deployment):
+            for one in claim.adopt:
+                await self._patch(deployment, one, owners.adoption(mark, one))
         for one in claim.release:
             await self._patch(deployment, one, owners.without(one, lambda o: o.uid == meta.uid))
         return claim.keep
+
+    async def _lives(self, deployment: Deployment) -> bool:
+        """Whether the Deployment is still there, by the server's own word: a dead one must adopt nothing."""
+        try:
+            fresh = await self._client.get(DEPLOYMENTS, deployment.metadata.name, deployment.metadata.namespace)
+        except NotFound:
+            return False
+        return fresh.metadata.uid == deployment.metadata.uid and not fresh.metadata.deletion_timestamp
 
     async def _roll(self, deployment: Deployment, new: ReplicaSet | None, old: list[ReplicaSet]) -> None:
         """One step of the way from the old ReplicaSets to the new one."""
@@ -118,12 +127,14 @@ class Deployments:
         await self._write_status(deployment, {"collisionCount": count})
 
     async def _annotate(self, deployment: Deployment, new: ReplicaSet, old: list[ReplicaSet]) -> None:
-        """A ReplicaSet that is current again, as after an undo, becomes the latest revision."""
+        """Carries over what is not of the template; a ReplicaSet that is current again becomes the latest revision."""
         latest = max(rules.revision_of(new), rules.next_revision(old))
         wanted = rules.annotations(deployment, latest)
         have = new.metadata.annotations
-        if any(have.get(name) != value for name, value in wanted.items()):
-            await self._patch(deployment, new, {"metadata": {"uid": new.metadata.uid, "annotations": wanted}})
+        least = deployment.spec.min_ready_seconds
+        if least != new.spec.min_ready_seconds or any(have.get(name) != value for name, value in wanted.items()):
+            meta = {"uid": new.metadata.uid, "annotations": wanted}
+            await self._patch(deployment, new, {"metadata": meta, "spec": {"minReadySeconds": least}})
         await self._own_revision(deployment, latest)
 
     async def _own_revision(self, deployment: Deployment, revision: int) -> None:
