@@ -25,8 +25,10 @@ if (socket($agent, 1, 1, 0) && connect($agent, pack('S a108', 1, $socket))) {
     $SIG{PIPE} = 'IGNORE';
     $SIG{ALRM} = sub { refuse(11, 'The agent did not answer', "$socket gave no answer in 110 s; try again.") };
     alarm 110;
-    # The agent serves its own network namespace only, so it is told ours.
-    my @fields = ($plugin, readlink('/proc/self/ns/net') // '', map { "$_=$ENV{$_}" } grep { /^CNI_/ } keys %ENV);
+    # The agent serves its own network namespace only, and only pods that it sees where we see them (its mounts or process
+    # ids may be other ones, in a container), so it is told which those are here.
+    my @pod = stat($ENV{CNI_NETNS} // '');
+    my @fields = ($plugin, readlink('/proc/self/ns/net') // '', @pod ? "$pod[0]:$pod[1]" : '', map { "$_=$ENV{$_}" } grep { /^CNI_/ } keys %ENV);
     syswrite_all($agent, join('', map { "$_\0" } @fields) . "\0" . $input);
     shutdown($agent, 1);
     my $answer = do { local $/; <$agent> } // '';

@@ -1,7 +1,7 @@
 """The agent's socket: requests that plugin executables hand over, carried out by a few threads.
 
-A request is `PLUGIN\\0NETNS\\0KEY=VALUE\\0…\\0\\0CONFIGURATION`, ended by the closing of that direction; the answer is
-the exit status, a line end, and what to print. `elsewhere` instead asks the executable to do the work itself.
+A request is `PLUGIN\\0NODE\\0POD\\0KEY=VALUE\\0…\\0\\0CONFIGURATION`, ended by the closing of that direction; the
+answer is the exit status, a line end, and what to print. `elsewhere` instead asks the executable to do the work itself.
 
 Memory stays bounded when a whole node's pods start at once: a few requests at a time, a bounded queue behind
 them, and an error «try again later» beyond that.
@@ -41,10 +41,14 @@ waiting = Gauge("kube46_cni_requests_waiting", "CNI requests in progress or in t
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """A request as an executable sends it."""
+    """A request as an executable sends it.
+
+    `namespace` is the network namespace it stands in, as in /proc/self/ns/net; `pod` the device and inode of CNI_NETNS.
+    """
 
     plugin: str
     namespace: str
+    pod: str
     environment: dict[str, str]
     stdin: bytes
 
@@ -63,10 +67,10 @@ class Handover:
 def parse(data: bytes) -> Handover:
     """Raises ValueError when it is no request."""
     head, end, stdin = data.partition(b"\0\0")
-    plugin, namespace, *pairs = head.decode(errors="surrogateescape").split("\0")
+    plugin, namespace, pod, *pairs = head.decode(errors="surrogateescape").split("\0")
     if not end:
         raise ValueError("the request has no end")
-    return Handover(plugin, namespace, dict(pair.split("=", 1) for pair in pairs), stdin)
+    return Handover(plugin, namespace, pod, dict(pair.split("=", 1) for pair in pairs), stdin)
 
 
 class Server:
@@ -105,7 +109,9 @@ class Server:
                 await writer.wait_closed()
 
     async def _answered(self, handover: Handover) -> bytes:
-        if handover.namespace != self._namespace:
+        if handover.namespace != self._namespace or handover.pod != _identity(
+            handover.environment.get("CNI_NETNS", "")
+        ):
             return b"elsewhere\n"
         if self._waiting >= self._settings.workers + self._settings.queue:
             return _bytes(_busy(handover, f"{self._waiting} requests wait already"))
@@ -145,6 +151,15 @@ class Server:
             lock, users = self._turns.pop(key)
             if users > 1:
                 self._turns[key] = lock, users - 1
+
+
+def _identity(path: str) -> str:
+    """The device and inode of a path here, as the executable gives them of the path where it stands; empty without."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 – of any text, also an empty one
+    except (OSError, ValueError):
+        return ""
+    return f"{status.st_dev}:{status.st_ino}"
 
 
 async def _whole(reader: asyncio.StreamReader) -> bytes:

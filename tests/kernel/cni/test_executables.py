@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from kube46.cni import installation
 from kube46.cni.installation import install
 from kube46.netlink import Netlink
 
@@ -95,6 +96,17 @@ def test_without_an_agent(node: Node, bin_dir: Path) -> None:
     assert node.links() == {"lo", "cni0"}
 
 
+def test_without_perl(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine without perl the executable is a shell script that starts Python."""
+    monkeypatch.setattr(installation, "PERL", Path("/nonexistent"))
+    install(tmp_path, python=Path(sys.executable))
+    pod = node.pod()
+    assert (tmp_path / "bridge").read_text().startswith("#!/bin/sh")
+    assert len(node.execute(tmp_path / "bridge", "ADD", pod)["ips"]) == 2
+    assert node.execute(tmp_path / "host-local", "CHECK", pod) == {}
+    assert node.execute(tmp_path / "bridge", "DEL", pod) == {}
+
+
 def test_an_agent_of_another_namespace(node: Node, agent: Agent, bin_dir: Path) -> None:
     """A request from another network namespace is not carried out in the agent's."""
     pod, other = node.pod(), node.pod()
@@ -109,6 +121,24 @@ def test_an_agent_of_another_namespace(node: Node, agent: Agent, bin_dir: Path) 
     assert node.links() == {"lo"}
     with Netlink(other) as links:
         assert links.link("cni0")
+
+
+def test_an_agent_that_does_not_see_the_pod(node: Node, agent: Agent, bin_dir: Path) -> None:
+    """A namespace that the agent's mounts don't show is left to the executable, which sees it."""
+    hidden = f"{node.name}-hidden"
+    script = f"ip netns add {hidden} && exec {bin_dir}/bridge"
+    command = ["ip", "netns", "exec", node.name, "unshare", "-m", "--propagation", "private", "sh", "-c", script]
+    try:
+        done = subprocess.run(
+            command,
+            input=json.dumps(node.configuration()).encode(),
+            env=node.environment("ADD", hidden),
+            capture_output=True,
+            check=True,
+        )
+    finally:
+        Path("/run/netns", hidden).unlink(missing_ok=True)
+    assert len(json.loads(done.stdout)["ips"]) == 2
 
 
 def test_fifty_at_once(node: Node, agent: Agent, bin_dir: Path) -> None:
@@ -159,7 +189,7 @@ def test_an_agent_killed_while_it_works(node: Node, tmp_path: Path, bin_dir: Pat
         again.stop()
 
 
-@pytest.mark.parametrize("request_bytes", [b"", b"junk", b"bridge\0\0", b"a\0b\0c\0\0{}"])
+@pytest.mark.parametrize("request_bytes", [b"", b"junk", b"bridge\0\0", b"a\0b\0c\0d=e\0\0{}"])
 def test_requests_that_are_none(agent: Agent, tmp_path: Path, request_bytes: bytes) -> None:
     """Junk on the socket is dropped and the agent goes on."""
     path = str(tmp_path / "cni.sock")
