@@ -253,10 +253,12 @@ def _make_directories(skeleton: Path, place: Path) -> None:
 
 def clean(root: Root, id: str, run: RunDirectory) -> None:
     """Remove what an ended run leaves beside its record and log."""
-    while run.root.exists() and syscalls.detach(run.root):
-        pass
-    with suppress(OSError):
-        run.root.rmdir()
+    binds = run.bind(0).parent
+    for path in (run.root, *(sorted(binds.iterdir()) if binds.is_dir() else ())):
+        while path.exists() and syscalls.detach(path):
+            pass
+        with suppress(OSError):
+            path.unlink() if path.is_file() else path.rmdir()
     shutil.rmtree(root.skeletons / id, ignore_errors=True)
     shutil.rmtree(root.crun / id, ignore_errors=True)
     for name in (*PIPES, "in", "config.json"):

@@ -33,7 +33,7 @@ async def run(settings: Settings, client: Client, caches: Caches) -> None:
         client=client,
         sources=Sources(client, services),
         events=events,
-        images=images.load(settings.image_dir),
+        images=images.Catalogue(settings.image_dir),
         allocatable=node.capacity(settings),
     )
     await asyncio.to_thread(containers.prepare, workshop.root)
@@ -79,12 +79,10 @@ class Crew:
         return list(self._workers.values())
 
     def _changed(self, old: Pod | None, new: Pod | None) -> None:
-        if (
-            old
-            and (new is None or new.metadata.uid != old.metadata.uid)
-            and (worker := self._workers.get(old.metadata.uid))
-        ):
-            worker.vanish()
+        if old and (new is None or new.metadata.uid != old.metadata.uid):
+            former = self._workers.get(old.metadata.uid)
+            if former:
+                former.vanish()
         if new is None:
             return
         uid = new.metadata.uid
@@ -95,7 +93,7 @@ class Crew:
         self._group.create_task(self._employ(uid))
 
     async def _employ(self, uid: str) -> None:
-        """Lets the worker work until its pod is gone. A fault in it is logged, and it begins anew from what it finds."""
+        """Lets the worker work until its pod is gone. After a fault, which is logged, it begins from what it finds."""
         worker = self._workers[uid]
         while not worker.done:
             try:

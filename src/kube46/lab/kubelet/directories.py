@@ -43,6 +43,10 @@ class RunDirectory:
         """The termination message."""
         return self.path / "termination"
 
+    def bind(self, number: int) -> Path:
+        """Where a part of a volume is bound for the container's mount of that number."""
+        return self.path / "binds" / str(number)
+
     @property
     def root(self) -> Path:
         """The container's own root, when the machine's lacks a mount point."""

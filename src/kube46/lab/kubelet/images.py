@@ -2,9 +2,10 @@
 loader of `images.d/*.toml`)."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -35,7 +36,7 @@ class Image:
 class ImageEntry(msgspec.Struct, forbid_unknown_fields=True):
     """One `[[image]]` of an images.d file; `names` are matched without tag or digest, unless they have one."""
 
-    names: list[str]
+    names: Annotated[list[str], msgspec.Meta(min_length=1)]
     entrypoint: list[str] = []
     command: list[str] = []
     environment: dict[str, str] = {}
@@ -48,11 +49,33 @@ class ImageFile(msgspec.Struct, forbid_unknown_fields=True):
     image: list[ImageEntry] = []
 
 
-def load(directory: Path | None) -> dict[str, Image]:
-    """All images by name. Raises msgspec.ValidationError or tomllib.TOMLDecodeError that name file and field."""
+class Catalogue:
+    """The images of a directory's files; a change of them counts from the next look on."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+        self._seen: list[tuple[str, int]] | None = None
+        self._images: dict[str, Image] = {}
+
+    def resolve(self, name: str) -> Image:
+        """The image called `name`. Raises ImageError, also for a file that can't be read."""
+        files = sorted(self._directory.glob("*.toml")) if self._directory else []
+        seen = [(str(file), file.stat().st_mtime_ns) for file in files]
+        if seen != self._seen:
+            self._images = load(files)
+            self._seen = seen
+        return resolve(self._images, name)
+
+
+def load(files: Iterable[Path]) -> dict[str, Image]:
+    """All images by name. Raises ImageError that names file and field."""
     found = {HOST: Image(HOST)}
-    for file in sorted(directory.glob("*.toml")) if directory and directory.is_dir() else []:
-        for entry in msgspec.convert(tomllib.loads(file.read_text()), ImageFile).image:
+    for file in files:
+        try:
+            entries = msgspec.convert(tomllib.loads(file.read_text()), ImageFile).image
+        except (OSError, ValueError) as error:
+            raise ImageError(f"{file}: {error}") from error
+        for entry in entries:
             image = Image(
                 entry.names[0], tuple(entry.entrypoint), tuple(entry.command), entry.environment, entry.working_dir
             )

@@ -4,7 +4,7 @@ import os
 import platform
 import resource
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,12 @@ MANAGED = ("resolv.conf", "hosts", "hostname")
 OWN_DISKS = ("/usr", "/opt", "/etc", "/var", "/srv")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Made:
-    """A plan, the mount points that the machine lacks (path → is a directory), descriptors to close once it runs."""
+    """A plan, and the mount points that the machine lacks (path → is a directory)."""
 
     plan: Plan
     missing: dict[str, bool]
-    descriptors: list[int] = field(default_factory=list)
 
 
 def make(
@@ -52,12 +51,7 @@ def make(
             f'container {container.name}: image "{image.name}" has no command of its own: set `command`',
             "CreateContainerError",
         )
-    descriptors: list[int] = []
-    try:
-        binds = _binds(directory, run, container, context, variables, descriptors)
-    except BaseException:
-        _close(descriptors)
-        raise
+    binds = _binds(directory, run, container, context, variables)
     masks = _masks()
     plan = Plan(
         arguments=arguments,
@@ -78,12 +72,7 @@ def make(
             "io.kubernetes.container.name": container.name,
         },
     )
-    return Made(plan, _missing(root, binds, masks), descriptors)
-
-
-def _close(descriptors: list[int]) -> None:
-    for fd in descriptors:
-        os.close(fd)
+    return Made(plan, _missing(root, binds, masks))
 
 
 def config(made: Made, root_path: Path) -> dict[str, Any]:
@@ -104,14 +93,13 @@ def _binds(
     container: Container,
     context: Context,
     variables: Mapping[str, str],
-    descriptors: list[int],
 ) -> tuple[Bind, ...]:
     etc = [Bind(str(directory.etc(name)), os.path.realpath(f"/etc/{name}")) for name in MANAGED]
     message = Bind(str(run.termination), container.termination_message_path)
     volumes = {volume.name: volume for volume in context.pod.spec.volumes}
     mounts = [
-        _volume_bind(directory, mount, volumes.get(mount.name), variables, descriptors)
-        for mount in container.volume_mounts
+        _volume_bind(directory, run.bind(number), mount, volumes.get(mount.name), variables)
+        for number, mount in enumerate(container.volume_mounts)
     ]
     taken = {bind.destination for bind in mounts}
     managed = [bind for bind in (*etc, Bind(str(directory.shm), "/dev/shm"), message) if bind.destination not in taken]  # noqa: S108
@@ -120,10 +108,10 @@ def _binds(
 
 def _volume_bind(
     directory: PodDirectory,
+    place: Path,
     mount: VolumeMount,
     volume: Volume | None,
     variables: Mapping[str, str],
-    descriptors: list[int],
 ) -> Bind:
     if volume is None:
         raise ConfigError(f"volumeMounts: the pod has no volume {mount.name!r}")
@@ -132,8 +120,8 @@ def _volume_bind(
     # Volumes that are kept up to date by us are never the container's to change.
     read_only = mount.read_only or not (volume.empty_dir is not None or volume.host_path)
     if sub_path:
-        descriptors.append(trees.inside(source, sub_path))
-        source = Path(f"/proc/{os.getpid()}/fd/{descriptors[-1]}")
+        trees.bind_inside(source, sub_path, place)
+        source = place
     return Bind(str(source), os.path.realpath(mount.mount_path), read_only)
 
 

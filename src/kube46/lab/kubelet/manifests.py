@@ -392,7 +392,7 @@ class PodSpec(Value, frozen=True):
         return next((c for c in (*self.init_containers, *self.containers) if c.name == name), None)
 
 
-class Pod(Object):
+class Pod(Object):  # type: ignore[misc]  # mypy takes Object, frozen by its base, for unfrozen
     """A pod as it comes from the API: spec and status still JSON, so that fields we don't know can be named."""
 
     spec: dict[str, Any] = msgspec.field(default_factory=dict)

@@ -1,7 +1,6 @@
 """One run of a container with what goes on around it: hooks, probes, the graceful end."""
 
 import asyncio
-import os
 import signal
 import time
 from collections.abc import Callable, Coroutine
@@ -45,13 +44,11 @@ class Tended:
         self._deadline = 0.0
         self._hurry = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self.descriptors: list[int] = []  # of files that crun binds; closed once it has
         self._begun = asyncio.Event()
         self._startup_passed = asyncio.Event()
 
     def started(self, now: float) -> None:
         """Its program runs."""
-        self._close()
         self.run = replace(
             self.run,
             started=now,
@@ -74,7 +71,6 @@ class Tended:
 
     def over(self, code: int, now: float) -> None:
         """It has ended."""
-        self._close()
         for task in self._tasks:
             task.cancel()
         complaint = self.process.complaint()
@@ -175,10 +171,6 @@ class Tended:
             and (kind is Kind.STARTUP or bool(self.run.failing))
             and track.verdict is not None
         )
-
-    def _close(self) -> None:
-        while self.descriptors:
-            os.close(self.descriptors.pop())
 
     def _fail(self, what: str, grace: int | None) -> None:
         text = f"Container {self.run.container} failed {what}, will be restarted"

@@ -87,8 +87,9 @@ async def attach(session: Session, tended: Tended) -> None:
     writer = os.open(pipe, os.O_RDWR | os.O_NONBLOCK) if session.streams.stdin and pipe.exists() else -1
     try:
         async with asyncio.TaskGroup() as group:
-            reading = group.create_task(_feed_pipe(session, writer))
+            # Output first: each notes where the log ends before any input can make it grow.
             copies = [group.create_task(copy(name, Channel[name.upper()])) for name in output]
+            reading = group.create_task(_feed_pipe(session, writer))
             ended = group.create_task(tended.process.ended.wait())
             await asyncio.wait((ended, reading), return_when=asyncio.FIRST_COMPLETED)
             if ended.done():

@@ -58,26 +58,32 @@ def empty_dir(directory: Path, volume: EmptyDir, group: int | None) -> None:
     new.rename(directory)
 
 
-def inside(volume: Path, sub_path: str) -> int:
-    """A descriptor (O_PATH) of `sub_path` in a volume, made as a directory when it isn't there.
+def bind_inside(volume: Path, sub_path: str, target: Path) -> None:
+    """Bind `sub_path` of a volume to `target`; it is made as a directory when it isn't there.
 
     It is bound by its descriptor, so a link that a container puts in its way meanwhile leads nowhere. Raises
-    ConfigError when it leaves the volume.
+    ConfigError when it leaves the volume, OSError.
     """
     if sub_path.startswith("/") or ".." in sub_path.split("/"):
         raise ConfigError(f"subPath {sub_path!r} must be a path inside its volume")
-    target = Path(os.path.realpath(volume / sub_path))
     real = Path(os.path.realpath(volume))
-    if not target.is_relative_to(real):
-        raise ConfigError(f"subPath {sub_path!r} leaves its volume by a link")
-    if not target.exists():
-        target.mkdir(parents=True, mode=0o777)
-        target.chmod(0o777)
-    fd = os.open(target, os.O_PATH | os.O_CLOEXEC)
-    if not Path(f"/proc/self/fd/{fd}").readlink().is_relative_to(real):
+    source = Path(os.path.realpath(volume / sub_path))
+    if source.is_relative_to(real) and not source.exists():
+        source.mkdir(parents=True)
+        source.chmod(0o777)
+    fd = os.open(source, os.O_PATH | os.O_CLOEXEC)
+    try:
+        by_descriptor = Path(f"/proc/self/fd/{fd}")
+        if not by_descriptor.readlink().is_relative_to(real):
+            raise ConfigError(f"subPath {sub_path!r} leaves its volume by a link")
+        if by_descriptor.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.touch()
+        syscalls.mount(by_descriptor, target, flags=syscalls.MS_BIND)
+    finally:
         os.close(fd)
-        raise ConfigError(f"subPath {sub_path!r} leaves its volume by a link")
-    return fd
 
 
 def remove(directory: Path) -> None:

@@ -11,7 +11,7 @@ import h11
 from wsproto.connection import Connection as Frames
 from wsproto.connection import ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Message, Ping, TextMessage
-from wsproto.utilities import RemoteProtocolError
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 BLOCK = 64 * 1024
 LARGEST_MESSAGE = 1024 * 1024
@@ -139,7 +139,9 @@ class WebSocket:
         while True:
             try:
                 data, self._early = self._early or await self._reader.read(BLOCK), b""
-                self._frames.receive_data(data or None)
+                if not data:
+                    return
+                self._frames.receive_data(data)
                 events = list(self._frames.events())
             except (RemoteProtocolError, ConnectionError):
                 return
@@ -157,8 +159,6 @@ class WebSocket:
                     if event.message_finished:
                         yield bytes(part)
                         part.clear()
-            if not data:
-                return
 
     async def send(self, data: bytes) -> None:
         """A binary message. Raises Closed."""
@@ -177,9 +177,7 @@ class WebSocket:
         try:
             self._writer.write(self._frames.send(event))
             await self._writer.drain()
-        except (ConnectionError, RuntimeError) as error:
-            raise Closed(str(error)) from error
-        except RemoteProtocolError as error:
+        except (ConnectionError, RuntimeError, LocalProtocolError) as error:
             raise Closed(str(error)) from error
 
 

@@ -24,7 +24,7 @@ from kube46.lab.kubelet.containers import Process
 from kube46.lab.kubelet.directories import PodDirectory, RunDirectory, read_record, write
 from kube46.lab.kubelet.environment import Context
 from kube46.lab.kubelet.handlers import Target
-from kube46.lab.kubelet.images import ImageError, resolve
+from kube46.lab.kubelet.images import Image, ImageError
 from kube46.lab.kubelet.logs import LogFile
 from kube46.lab.kubelet.manifests import PODS, Container, Pod, PodSpec, ReadPod, read
 from kube46.lab.kubelet.observed import Observed, Problem, Run
@@ -238,7 +238,7 @@ class Worker:
         assert container is not None
         problem = self._problems.get(name)
         try:
-            image = resolve(self._shop.images, container.image)
+            image = self._shop.images.resolve(container.image)
         except ImageError as error:
             self._image_trouble(container, str(error), problem)
             return
@@ -254,7 +254,17 @@ class Worker:
         except OSError as error:
             self._trouble(name, "CreateContainerError", str(error), "Failed")
 
-    async def _spawn(self, container: Container, image: Any, attempt: int, delay: float) -> None:
+    async def _spawn(self, container: Container, image: Image, attempt: int, delay: float) -> None:
+        """Start the container. What a failed attempt left is removed. Raises ConfigError, KubernetesError, OSError."""
+        try:
+            await self._launch(container, image, attempt, delay)
+        except BaseException:
+            meta, place = self.pod.metadata, self._directory.run(container.name, attempt)
+            if container.name not in self._tended:
+                containers.clean(self._shop.root, _id(meta.uid, container.name, attempt), place)
+            raise
+
+    async def _launch(self, container: Container, image: Image, attempt: int, delay: float) -> None:
         assert self._made is not None
         shop, pod, meta = self._shop, self.pod, self.pod.metadata
         who = identity(pod.spec, container, shop.settings.default_uid)
@@ -290,11 +300,10 @@ class Worker:
         self._events.pod(meta, "Pulled", f'Container image "{container.image}" already present on machine')
         tended = self._tend(run, container, place)
         write(place.record, msgspec.json.encode(run))
-        self._events.pod(meta, "Created", f"Created container {container.name}")
-        tended.descriptors = made.descriptors
+        tended.process.spawn(shop.root.crun, making.config(made, root), stdin=container.stdin)
         self._tended[container.name] = tended
         self._past.pop(container.name, None)
-        tended.process.spawn(shop.root.crun, making.config(made, root), stdin=container.stdin)
+        self._events.pod(meta, "Created", f"Created container {container.name}")
 
     def _tend(self, run: Run, container: Container, place: RunDirectory) -> Tended:
         assert self._made is not None

@@ -8,7 +8,7 @@ from kube46.kubernetes.client import Client
 from kube46.lab.kubelet import naming
 from kube46.lab.kubelet.announcing import Announcer
 from kube46.lab.kubelet.directories import Root
-from kube46.lab.kubelet.images import Image
+from kube46.lab.kubelet.images import Catalogue
 from kube46.lab.kubelet.settings import Settings
 from kube46.lab.kubelet.sources import Sources
 
@@ -21,7 +21,7 @@ class Workshop:
     client: Client
     sources: Sources
     events: Announcer
-    images: Mapping[str, Image]
+    images: Catalogue
     allocatable: Mapping[str, str]
     root: Root = field(init=False)
 
