@@ -160,12 +160,14 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """After a DEL of all nothing is left, and every address can be assigned again."""
-        for name in [f"pod{number}" for number in range(7)]:
-            assert call(self.data, "DEL", name) == (0, {})
-        assert not self.on_disk()
-        found = [addresses(call(self.data, "ADD", f"fresh{number}")[1]) for number in range(CAPACITY)]
-        assert len(set.union(*found)) == 2 * CAPACITY
-        shutil.rmtree(self.data)
+        try:
+            for name in [f"pod{number}" for number in range(7)]:
+                assert call(self.data, "DEL", name) == (0, {})
+            assert not self.on_disk()
+            found = [addresses(call(self.data, "ADD", f"fresh{number}")[1]) for number in range(CAPACITY)]
+            assert len(set.union(*found)) == 2 * CAPACITY
+        finally:
+            shutil.rmtree(self.data)
 
     def on_disk(self) -> dict[str, str]:
         """Each address file's owner; an empty file is nobody's."""
