@@ -34,8 +34,12 @@ async def run(settings: Settings, config: ClusterConfig) -> None:
         if "proxy" in settings.parts:
             from kube46.proxy import controller as proxy
 
-            pods = tuple(map(prefixes.parse, settings.cluster_cidrs))
-            group.create_task(proxy.run(proxy.Settings(settings.node_name, cluster_cidrs=pods), client, caches))
+            services = proxy.Settings(
+                settings.node_name,
+                cluster_cidrs=tuple(map(prefixes.parse, settings.cluster_cidrs)),
+                bridged_pods="cni" not in settings.parts,
+            )
+            group.create_task(proxy.run(services, client, caches))
         if "dns" in settings.parts:
             from kube46.dns import controller as dns
 

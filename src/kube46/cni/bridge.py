@@ -206,10 +206,14 @@ def _refuse_taken(pod: Netlink, ifname: str) -> None:
 
 def _set_up_pod(pod: Netlink, ifname: str, network: Network, plan: Wiring) -> None:
     """In the pod: the settings, then up, then addresses, then routes."""
-    _set(pod, wiring.pod_settings(ifname, plan.families, detect_duplicates=network.enabledad))
+    settings = wiring.pod_settings(ifname, plan.families, detect_duplicates=network.enabledad, routed=network.routed)
+    _set(pod, settings)
     pod.set_up(ifname)
     for one in plan.addresses:
-        pod.add_address(ifname, str(one.address), detect_duplicates=network.enabledad)
+        pod.add_address(ifname, str(one.address), detect_duplicates=network.enabledad, prefix_route=not network.routed)
+    for route in wiring.gateway_routes(plan) if network.routed else ():
+        via = str(route.gateway) if route.gateway else None
+        pod.replace_route(str(route.destination), via, ifname, BOOT_PROTOCOL)
     for route in plan.routes:
         gateway = wiring.next_hop(route, plan)
         via = str(gateway) if gateway else None

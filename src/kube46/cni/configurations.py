@@ -66,7 +66,11 @@ class ValidAttachment(msgspec.Struct, frozen=True):
 
 
 class Network(msgspec.Struct, frozen=True, rename="camel"):
-    """A network configuration as a plugin receives it, for `bridge` and `host-local` alike."""
+    """A network configuration as a plugin receives it, for `bridge` and `host-local` alike.
+
+    `routed` is kube46's own: pods reach even their neighbours through the gateway, so that all their traffic is routed
+    by the node and none is only switched by the bridge (decision 076).
+    """
 
     name: str = ""
     cni_version: str = ""
@@ -80,6 +84,7 @@ class Network(msgspec.Struct, frozen=True, rename="camel"):
     hairpin_mode: bool = False
     promisc_mode: bool = False
     port_isolation: bool = False
+    routed: bool = False
     enabledad: bool = False
     disable_container_interface: bool = False
     ipam: Ipam = Ipam()
@@ -125,6 +130,8 @@ def check_bridge(network: Network, stdin: bytes) -> None:
             raise CniError(Code.UNSUPPORTED_FIELD, "Unsupported field", f"{key}: {text} is not supported; remove it.")
     if network.hairpin_mode and network.promisc_mode:
         raise _invalid("hairpinMode, promiscMode", "both true", "at most one of them true")
+    if network.routed and not network.gateway:
+        raise _invalid("routed", "true without isGateway", "true together with isGateway, or false")
     if network.ipam.type and network.disable_container_interface:
         raise _invalid("disableContainerInterface", "true with ipam", "false, or ipam left out")
     if network.mtu and not SMALLEST_MTU <= network.mtu <= LARGEST_MTU:

@@ -92,7 +92,8 @@ def configuration(settings: Settings, prefixes: Iterable[Prefix], mtu: int) -> s
         "bridge": settings.bridge,
         "isGateway": True,
         "isDefaultGateway": True,
-        "hairpinMode": True,
+        "routed": True,
+        "portIsolation": True,
         "ipMasq": True,
         "ipam": ipam,
     }

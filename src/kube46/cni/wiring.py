@@ -60,7 +60,18 @@ def next_hop(route: Route, wiring: Wiring) -> Address | None:
     return next((one.gateway for one in wiring.addresses if one.gateway and family_of(one.gateway) is family), None)
 
 
-def pod_settings(ifname: str, families: Iterable[Family], *, detect_duplicates: bool) -> dict[str, str]:
+def gateway_routes(wiring: Wiring) -> tuple[Route, ...]:
+    """The routes that lead even to the pod's own subnet through its gateway; the gateway itself is on the link."""
+    found: list[Route] = []
+    for one in wiring.addresses:
+        if one.gateway:
+            found += [Route(ip_network(one.gateway), None), Route(one.address.network, one.gateway)]
+    return tuple(found)
+
+
+def pod_settings(
+    ifname: str, families: Iterable[Family], *, detect_duplicates: bool, routed: bool = False
+) -> dict[str, str]:
     """The sysctls of the pod's interface, to be set before it comes up.
 
     A pod without IPv6 gets no address of it, not even a link-local one. Duplicate address detection is off unless asked
@@ -73,6 +84,11 @@ def pod_settings(ifname: str, families: Iterable[Family], *, detect_duplicates: 
         settings[f"net/ipv6/conf/{ifname}/ndisc_notify"] = "1"
     if Family.IPV4 in families:
         settings[f"net/ipv4/conf/{ifname}/arp_notify"] = "1"
+    if routed:
+        # A node that sends a packet out where it came in tells the sender of a shorter way: past the node's rules.
+        for family in families:
+            for scope in ("all", ifname):
+                settings[f"net/{family.lower()}/conf/{scope}/accept_redirects"] = "0"
     return settings
 
 

@@ -156,7 +156,7 @@ def _is_built(settings: Settings, paths: Paths) -> bool:
 
 
 def _build(settings: Settings, paths: Paths) -> None:
-    places = rules.plan(settings, paths)
+    places = rules.plan(settings, paths, bridge_filter=Path("/proc/sys/net/bridge").exists())
     for place in places:
         _write_resolver(settings, paths, place.name)
     _write_outside(paths)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 # program → Debian package
 PROGRAMS = {"ip": "iproute2", "crun": "crun", "named": "bind9", "unshare": "util-linux"}
-BRIDGE_FILTER = Path("/proc/sys/net/bridge")
 LINKS = "link add bridge0 type bridge\nlink add veth0 type veth peer name veth1\n"
 RULES = """\
 table inet probe {
@@ -33,7 +32,6 @@ def check() -> None:
     _finish(links, LINKS, "bridge and veth links (modules bridge and veth)")
     if rules is not None:
         _finish(rules, RULES, "nftables with NAT (modules nf_tables, nft_nat, nft_masq and nft_numgen)")
-    _ensure_bridge_filter()
 
 
 def _check_programs() -> None:
@@ -60,17 +58,3 @@ def _finish(probe: "subprocess.Popen[str]", text: str, feature: str) -> None:
     if probe.returncode != 0:
         reason = " ".join(errors.split())
         raise Missing(f"the kernel lacks {feature}, load or build them; it said: {reason}")
-
-
-def _ensure_bridge_filter() -> None:
-    """Traffic between pods on one bridge must meet the node's rules, which br_netfilter brings about.
-
-    Loading it would switch it on for the host's own bridges as well: there it is switched off again at once.
-    """
-    if BRIDGE_FILTER.exists():
-        return
-    done = subprocess.run(["modprobe", "br_netfilter"], capture_output=True, text=True, check=False)
-    if done.returncode != 0 or not BRIDGE_FILTER.exists():
-        raise Missing("the kernel lacks br_netfilter, without which pods of one node don't reach Services: load it")
-    for name in ("iptables", "ip6tables", "arptables"):
-        (BRIDGE_FILTER / f"bridge-nf-call-{name}").write_text("0")

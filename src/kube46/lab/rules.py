@@ -129,9 +129,9 @@ def _sysctls(settings: Settings, place: str, bridge_filter: bool) -> list[Sysctl
         # every lost large packet gets its Packet Too Big: path MTU discovery shall not depend on chance
         found += [Sysctl("net/ipv4/icmp_ratelimit", "0"), Sysctl("net/ipv6/icmp/ratelimit", "0")]
     if bridge_filter:
-        # A Service's traffic between two pods on one bridge must pass the node's rules; cp's underlay is a mere switch.
-        value = "0" if place == CP else "1"
-        found += [Sysctl(f"net/bridge/bridge-nf-call-{name}", value) for name in ("iptables", "ip6tables")]
+        # Pods' traffic is routed (decision 076), never only switched: a bridge that also calls the rules would put IPv6
+        # fragments together for good, and so make path MTU discovery fail.
+        found += [Sysctl(f"net/bridge/bridge-nf-call-{name}", "0") for name in ("iptables", "ip6tables")]
     return found
 
 

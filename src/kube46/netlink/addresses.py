@@ -11,6 +11,7 @@ from kube46.netlink.wire import Flag, Kind
 IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS = 1, 2, 8
 IFA_F_NODAD = 0x02
 IFA_F_TENTATIVE = 0x40
+IFA_F_NOPREFIXROUTE = 0x200
 SCOPE_GLOBAL, SCOPE_LINK, SCOPE_HOST = 0, 253, 254
 AF = {4: 2, 6: 10}
 
@@ -30,9 +31,15 @@ class Addresses:
 
     _socket: Socket
 
-    def add_address(self, link: str, address: str, *, detect_duplicates: bool = False) -> None:
-        """Give a link an address like `10.0.0.1/24`; one it has stays. IPv6 ones skip duplicate detection."""
-        options = 0 if detect_duplicates else IFA_F_NODAD
+    def add_address(
+        self, link: str, address: str, *, detect_duplicates: bool = False, prefix_route: bool = True
+    ) -> None:
+        """Give a link an address like `10.0.0.1/24`; one it has stays. IPv6 ones skip duplicate detection.
+
+        Without `prefix_route` the kernel makes no route to the address's prefix: its neighbours are not on the link.
+        """
+        nodad = IFA_F_NODAD if ip_interface(address).version == 6 and not detect_duplicates else 0
+        options = nodad | (0 if prefix_route else IFA_F_NOPREFIXROUTE)
         self._change(Kind.NEWADDR, link, address, "add", Flag.CREATE | Flag.REPLACE, options)
 
     def delete_address(self, link: str, address: str) -> bool:
@@ -59,7 +66,7 @@ class Addresses:
         packed = interface.ip.packed
         payload = wire.ADDRESS.pack(AF[interface.version], interface.network.prefixlen, 0, 0, self._socket.index(link))
         payload += wire.attribute(IFA_LOCAL, packed) + wire.attribute(IFA_ADDRESS, packed)
-        if interface.version == 6:
+        if options:
             payload += wire.attribute(IFA_FLAGS, options)
         self._socket.request(kind, payload, f"{verb} address {address} on {link}", flags=flags)
 

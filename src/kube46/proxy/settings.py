@@ -26,6 +26,8 @@ class Settings:
     masquerade_all: bool = False
     masquerade_bit: int = 14
     """The bit of the packet mark that asks for masquerading between the first and the last hook."""
+    bridged_pods: bool = True
+    """Whether pods of one node may reach each other over a bridge, past the node's routing."""
     min_sync_period: float = 0.001
     """Seconds in which changes are gathered into one transaction."""
     resync_period: float = 3600.0

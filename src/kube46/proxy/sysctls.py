@@ -1,8 +1,8 @@
 """The kernel switches that translated packets need, in this process's network namespace; only what differs is written.
 
 - Forwarding of each family the node has: a node port's packet leaves for a pod, also on another node.
-- bridge-nf-call-…: packets between pods of one bridge pass the connection tracking; without it answers from a ClusterIP
-  come back untranslated.
+- bridge-nf-call-…, where pods of one bridge reach each other over it: their packets pass the connection tracking, without
+  which answers from a ClusterIP come back untranslated. kube46's own network routes them and needs none (decision 076).
 """
 
 import logging
@@ -17,15 +17,17 @@ BRIDGE = {Family.IPV4: "net/bridge/bridge-nf-call-iptables", Family.IPV6: "net/b
 log = logging.getLogger(__name__)
 
 
-def prepare(families: Iterable[Family], root: Path = Path("/proc/sys")) -> None:
+def prepare(families: Iterable[Family], *, bridged: bool = True, root: Path = Path("/proc/sys")) -> None:
     """Set what the families need. Raises OSError when a switch can't be written; blocks while a module is loaded."""
     families = tuple(families)
-    if not (root / "net/bridge").exists():
+    if bridged and not (root / "net/bridge").exists():
         _load_module("br_netfilter")
     for family in families:
         if family is Family.IPV6 and _read(root / FORWARDING[family]) == "0":
             _keep_router_advertisements(root)
         _write(root / FORWARDING[family], "1")
+        if not bridged:
+            continue
         if (root / BRIDGE[family]).exists():
             _write(root / BRIDGE[family], "1")
         else:

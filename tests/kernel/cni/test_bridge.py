@@ -354,6 +354,36 @@ def test_masquerading(make_node: Callable[..., Node]) -> None:
         assert seen(outside.name, pod, target) == own[version]
 
 
+@pytest.mark.parametrize("subnets", [SUBNETS["dual"], SUBNETS["dual"][:1], SUBNETS["dual"][1:]], ids=str)
+def test_routed_pods_meet_the_nodes_rules(make_node: Callable[..., Node], subnets: list[str]) -> None:
+    """Neighbours see each other's own address, but every packet between them is forwarded by the node."""
+    node = make_node(*subnets)
+    pods = node.pod(), node.pod()
+    results = [node.call("ADD", pod, routed=True, portIsolation=True, hairpinMode=False) for pod in pods]
+    nft = ["ip", "netns", "exec", node.name, "nft"]
+    for line in (
+        "add table inet t",
+        "add chain inet t c { type filter hook forward priority 0; }",
+        "add rule inet t c counter",
+    ):
+        subprocess.run([*nft, line], check=True)
+
+    for first, second in zip(results[0]["ips"], results[1]["ips"], strict=True):
+        own, target = (one["address"].partition("/")[0] for one in (first, second))
+        assert seen(pods[1], pods[0], target) == own
+
+    listed = subprocess.run(
+        [*nft, "list", "chain", "inet", "t", "c"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "packets 0 " not in listed
+    neighbours = ["ip", "-n", pods[0], "neighbour", "show", "nud", "reachable"]
+    shown = subprocess.run(neighbours, capture_output=True, text=True, check=True).stdout
+    assert not [one for one in results[1]["ips"] if one["address"].partition("/")[0] in shown]
+    for pod, result in zip(pods, results, strict=True):
+        assert node.call("CHECK", pod, routed=True, portIsolation=True, hairpinMode=False, prevResult=result) == {}
+        assert node.call("DEL", pod, routed=True) == {}
+
+
 def seen(server: str, client: str, target: str) -> str:
     """The address that a server in a namespace sees when a client in another connects to it over TCP."""
     import socket

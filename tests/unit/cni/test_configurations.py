@@ -82,6 +82,7 @@ def test_versions_that_do_not_fit(verb: Verb, version: str) -> None:
         ({"ipam": []}, Code.INVALID_CONFIG, "ipam"),
         ({"ipam": {"type": "host-local", "ranges": [{"subnet": "10.0.0.0/24"}]}}, Code.INVALID_CONFIG, "ranges"),
         ({"hairpinMode": True, "promiscMode": True}, Code.INVALID_CONFIG, "promiscMode"),
+        ({"routed": True, "isGateway": False, "isDefaultGateway": False}, Code.INVALID_CONFIG, "routed"),
         ({"disableContainerInterface": True}, Code.INVALID_CONFIG, "disableContainerInterface"),
         ({"bridge": "a/b"}, Code.INVALID_CONFIG, "bridge"),
         ({"bridge": "a-name-too-long-for-a-link"}, Code.INVALID_CONFIG, "bridge"),

@@ -97,7 +97,7 @@ def test_configuration_lists(cidrs: list[str]) -> None:
     configurations.check_bridge(network, stdin)
 
     assert [str(one[0].subnet) for one in ranges.load(network)] == cidrs
-    assert (network.mtu, network.ip_masq, network.hairpin_mode, network.gateway) == (1400, True, True, True)
+    assert (network.mtu, network.ip_masq, network.routed, network.gateway) == (1400, True, True, True)
     assert "mtu" not in rules.configuration(Settings("n1"), [], 0)
 
 

@@ -81,6 +81,17 @@ def test_settings_of_a_pod(families: list[Family]) -> None:
     assert len(wiring.forwarding(families)) == len(families)
 
 
+@pytest.mark.parametrize("families", [[Family.IPV6], [Family.IPV4], [Family.IPV6, Family.IPV4]], ids=str)
+def test_a_routed_pod_takes_no_redirects(families: list[Family]) -> None:
+    """What the node says of shorter ways is not believed, in every family the pod has and no other."""
+    plain = wiring.pod_settings("eth0", families, detect_duplicates=False)
+    settings = wiring.pod_settings("eth0", families, detect_duplicates=False, routed=True)
+
+    assert {path for path in settings if path not in plain} == {
+        f"net/{family.lower()}/conf/{scope}/accept_redirects" for family in families for scope in ("all", "eth0")
+    }
+
+
 @pytest.mark.parametrize(
     ("there", "wanted", "conflict"),
     [
