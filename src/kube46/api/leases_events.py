@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from kube46.api.errors import FieldError, invalid
+from kube46.api import names
+from kube46.api.errors import FieldError, each_invalid, invalid, required
 
 Object = dict[str, Any]
+
+SHORT, LONG = 128, 1024  # bytes of an Event's reason and message
 
 
 def lease_errors(lease: Object) -> list[FieldError]:
@@ -23,8 +26,25 @@ def lease_errors(lease: Object) -> list[FieldError]:
 
 
 def event_errors(event: Object) -> list[FieldError]:
-    """An Event lies in the namespace of the object it is about (ValidateEvent)."""
+    """Errors of an Event sent as core/v1: loose for old clients, stricter where `eventTime` is set."""
     namespace = (event.get("metadata") or {}).get("namespace") or ""
     about = (event.get("involvedObject") or {}).get("namespace") or ""
-    fits = namespace in ("", "default", "kube-system") if not about else about == namespace
-    return [] if fits else [invalid("involvedObject.namespace", about, "does not match event.namespace")]
+    mismatch = [invalid("involvedObject.namespace", about, "does not match event.namespace")]
+    if not event.get("eventTime"):
+        fits = namespace == about if about else namespace in ("", "default")
+        return [] if fits else mismatch
+    found = [] if about or namespace in ("default", "kube-system") else mismatch
+    controller = event.get("reportingComponent") or ""
+    if not controller:
+        found.append(required("reportingController"))
+    found += each_invalid("reportingController", controller, names.qualified(controller))
+    for key, field in (("reportingInstance", "reportingInstance"), ("action", "action"), ("reason", "reason")):
+        text = event.get(key) or ""
+        if not text:
+            found.append(required(field))
+        found += _at_most(field, text, SHORT)
+    return found + _at_most("message", event.get("message") or "", LONG)
+
+
+def _at_most(field: str, text: str, most: int) -> list[FieldError]:
+    return [invalid(field, "", f"can have at most {most} characters")] if len(text.encode()) > most else []

@@ -266,6 +266,10 @@ def test_namespaces_leases_events() -> None:
     ]
     about = {"metadata": {"namespace": "a"}, "involvedObject": {"namespace": "b"}}
     assert len(leases_events.event_errors(about)) == 1
+    of_a_node = {"metadata": {"namespace": "default"}, "involvedObject": {"kind": "Node"}}
+    assert leases_events.event_errors(of_a_node) == []
+    fields = [error.field for error in leases_events.event_errors({**of_a_node, "eventTime": "2026-01-01T00:00:00Z"})]
+    assert sorted(set(fields)) == ["action", "reason", "reportingController", "reportingInstance"]
 
 
 def test_ingress_paths() -> None:

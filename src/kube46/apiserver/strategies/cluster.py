@@ -55,9 +55,11 @@ class Leases(Generic):
 
 
 class Events(Generic):
-    """An Event lies where the object is that it is about."""
+    """An Event lies where the object is that it is about; its name need only fit into a URL."""
 
     create_on_update = True
+    name_rule = staticmethod(names.path_segment)
+    core = False
 
     def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
         """A wrong namespace."""
