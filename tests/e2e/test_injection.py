@@ -90,14 +90,14 @@ def endpoint_element_deleted(bench: Bench) -> None:
     bench.at(
         "node1",
         "nft",
-        f"delete element inet kube46-proxy service-backend4 {{ {bench.vip('b-node2', V4)} . tcp . 8080 . 0 }}",
+        f"delete element inet kube46-proxy service-backend-tcp4 {{ {bench.vip('b-node2', V4)} . 8080 . 0 }}",
     )
 
 
 def node_port_element_deleted(bench: Bench) -> None:
     """node2 no longer knows where one node port leads over IPv4."""
     port = next(port["nodePort"] for port in bench.service("b-node1")["ports"] if port["protocol"] == "TCP")
-    bench.at("node2", "nft", f"delete element inet kube46-proxy nodeport-backend4 {{ tcp . {port} . 0 }}")
+    bench.at("node2", "nft", f"delete element inet kube46-proxy nodeport-backend-tcp4 {{ {port} . 0 }}")
 
 
 def route_removed(bench: Bench) -> None:
@@ -191,8 +191,8 @@ def hairpin_not_masqueraded(bench: Bench) -> None:
 
 def wrong_pod(bench: Bench) -> None:
     """node1 leads an IPv6 Service to another pod."""
-    key = f"{bench.vip('b-node2', V6)} . tcp . 8080 . 0"
-    table = "inet kube46-proxy service-backend6"
+    key = f"{bench.vip('b-node2', V6)} . 8080 . 0"
+    table = "inet kube46-proxy service-backend-tcp6"
     wrong = bench.pod_ip("a-node2", V6)
     bench.at("node1", "nft", f"delete element {table} {{ {key} }}\nadd element {table} {{ {key} : {wrong} . 8080 }}")
 

@@ -5,15 +5,18 @@ the objects and the table it finds; nothing is flushed on the way in or out.
 """
 
 import asyncio
+import gc
 import logging
 from collections import defaultdict
 from datetime import UTC, datetime
+from typing import Any
 
 from kube46.api.objects import EndpointSlice, Node, Service, ServiceCIDR
-from kube46.api.resources import ENDPOINT_SLICES, NODES, SERVICE_CIDRS, SERVICES
+from kube46.api.resources import ENDPOINT_SLICES, NODES, SERVICE_CIDRS, SERVICES, Resource
 from kube46.kubernetes.caches import Cache, Caches
 from kube46.kubernetes.client import Client
-from kube46.kubernetes.queues import Trigger
+from kube46.kubernetes.errors import KubernetesError, NotFound
+from kube46.kubernetes.queues import Trigger, delay
 from kube46.nftables import Nft, NftError
 from kube46.proxy import conntrack, metrics, nftables, sysctls
 from kube46.proxy.claims import NOBODY, NOTHING, Changes, Claims, Owner, merge
@@ -26,6 +29,7 @@ __all__ = ["Settings", "clean", "run"]
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
+NO_RANGES = "The API has no ServiceCIDRs (Kubernetes 1.33 has): packets to unallocated Service addresses aren't dropped"
 log = logging.getLogger(__name__)
 
 
@@ -34,7 +38,11 @@ async def run(settings: Settings, client: Client, caches: Caches) -> None:
     nft = Nft()
     try:
         proxy = Proxy(settings, caches, nft)
-        await caches.synced()
+        if await served(client, SERVICE_CIDRS):
+            proxy.watch_service_cidrs()
+        else:
+            log.warning(NO_RANGES)
+        await proxy.synced()
         for table in await nftables.other_proxies(nft):
             log.warning("Another Service proxy works on this node, stop it and delete its table table=%s", table)
         async with asyncio.TaskGroup() as group:
@@ -42,6 +50,22 @@ async def run(settings: Settings, client: Client, caches: Caches) -> None:
             group.create_task(proxy.resync_now_and_then())
     finally:
         nft.close()
+
+
+async def served(client: Client, resource: Resource[Any]) -> bool:
+    """Whether the API server has a resource. Asks until it answers: a cache of one it lacks would never be synced."""
+    failures = 0
+    while True:
+        try:
+            await client.list(resource)
+        except NotFound:
+            return False
+        except KubernetesError as error:
+            failures += 1
+            log.warning("Resource asked for again resource=%s error=%s", resource.plural, error)
+            await asyncio.sleep(min(delay(failures), 2.0))
+        else:
+            return True
 
 
 async def clean() -> None:
@@ -62,7 +86,8 @@ class Proxy:
         self._services: Cache[Service] = caches.of(SERVICES)
         self._slices: Cache[EndpointSlice] = caches.of(ENDPOINT_SLICES)
         self._nodes: Cache[Node] = caches.of(NODES, fields=f"metadata.name={settings.node_name}")
-        self._cidrs: Cache[ServiceCIDR] = caches.of(SERVICE_CIDRS)
+        self._cidrs: Cache[ServiceCIDR] | None = None
+        self._caches = caches
         self._slice_names: dict[Owner, set[Owner]] = defaultdict(set)
         self._claims = Claims()
         self._table = ProxyTable(nft, settings)
@@ -75,8 +100,20 @@ class Proxy:
         self._services.listen(self._service_changed)
         self._slices.listen(self._slice_changed)
         self._nodes.listen(self._surroundings_changed)
-        self._cidrs.listen(self._surroundings_changed)
         self.trigger.set()
+
+    def watch_service_cidrs(self) -> None:
+        """Know the Service ranges, so that packets to unallocated addresses of theirs are dropped."""
+        self._cidrs = self._caches.of(SERVICE_CIDRS)
+        self._cidrs.listen(self._surroundings_changed)
+
+    async def synced(self) -> None:
+        """Returns when all that the proxy looks at is here; caches of other parts don't hold it up."""
+        for cache in (self._services, self._slices, self._nodes, self._cidrs):
+            if cache is not None:
+                await cache.synced.wait()
+        gc.collect()
+        gc.freeze()  # as Caches.synced: a full collection over 100,000 objects would stop the process for seconds
 
     def _service_changed(self, old: Service | None, new: Service | None) -> None:
         self._dirty.add((new or old).key)  # type: ignore[union-attr]  # one of them is there
@@ -135,11 +172,12 @@ class Proxy:
     async def _look_at_node(self) -> None:
         view = node_view(self._nodes.get(("", self._settings.node_name)), self._settings)
         if view.families != self._view.families:
-            await asyncio.to_thread(sysctls.prepare, view.families)
+            await asyncio.to_thread(sysctls.prepare, view.families, bridged=self._settings.bridged_pods)
         if (view.name, view.zone) != (self._view.name, self._view.zone):
             self._dirty.update(self._services)
         self._view = view
-        merge(self._pending, self._claims.replace(NOBODY, static_elements(view, self._cidrs.values())))
+        cidrs = () if self._cidrs is None else self._cidrs.values()
+        merge(self._pending, self._claims.replace(NOBODY, static_elements(view, cidrs)))
 
     def _observe(self, times: list[str]) -> None:
         """Report how long the changes of endpoints took, but for those from before we started."""

@@ -11,10 +11,17 @@ from ipaddress import ip_address
 
 from kube46.addresses.families import Address, Family
 from kube46.proxy.claims import Changes, Claims
-from kube46.proxy.layout import LOCAL
+from kube46.proxy.layout import LOCAL, SCOPES, backend_map
 
 ENDLESS = {"udp": 17, "sctp": 132}
 """Protocols whose entries live as long as packets come, and their numbers."""
+ENDLESS_BACKENDS = {
+    backend_map(scope, protocol, family): (family, protocol)
+    for scope in SCOPES
+    for protocol in ENDLESS
+    for family in Family
+}
+NODE_PORTS = {f"nodeport{family.version}": family for family in Family}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +41,19 @@ def stale_flows(changes: Changes, desired: Claims) -> set[Flow]:
     staying: dict[tuple[str, str], set[str]] = {}
     found: set[Flow] = set()
     for (name, key), change in changes.items():
-        if "-backend" in name and change.old is not None:
+        if name in ENDLESS_BACKENDS and change.old is not None:
+            family, protocol = ENDLESS_BACKENDS[name]
             frontend = key.rpartition(" . ")[0]
-            if not _is_endless(frontend):
-                continue
             if (name, frontend) not in staying:
                 staying[name, frontend] = set(_backends(desired, name, frontend))
             if change.old not in staying[name, frontend]:
                 address, _, port = change.old.partition(" . ")
-                found.add(_flow(name, frontend, (ip_address(address), int(port))))
-        elif name in ("nodeport4", "nodeport6") and change.old is None and _is_endless(key):
-            found.add(_flow(name, key, None))
+                found.add(_flow(family, protocol, frontend, (ip_address(address), int(port))))
+        elif name in NODE_PORTS and change.old is None:
+            protocol, _, port = key.partition(" . ")
+            if protocol in ENDLESS:
+                found.add(_flow(NODE_PORTS[name], protocol, port, None))
     return found
-
-
-def _is_endless(frontend: str) -> bool:
-    return any(field in ENDLESS for field in frontend.split(" . "))
 
 
 def _backends(desired: Claims, name: str, frontend: str) -> Iterable[str]:
@@ -60,7 +64,7 @@ def _backends(desired: Claims, name: str, frontend: str) -> Iterable[str]:
             index += 1
 
 
-def _flow(name: str, frontend: str, endpoint: tuple[Address, int] | None) -> Flow:
-    *address, protocol, port = frontend.split(" . ")
-    family = Family.IPV6 if name.endswith("6") else Family.IPV4
+def _flow(family: Family, protocol: str, frontend: str, endpoint: tuple[Address, int] | None) -> Flow:
+    """`frontend` is `address . port`, or a node port alone."""
+    *address, port = frontend.split(" . ")
     return Flow(family, ENDLESS[protocol], ip_address(address[0]) if address else None, int(port), endpoint)

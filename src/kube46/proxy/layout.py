@@ -1,19 +1,22 @@
 """The table's fixed text: maps, base chains, and the chains that pick one of N backends. Pure.
 
-    prerouting, output ─▶ services ─▶ vmap @SCOPE4|6 ─▶ goto SCOPE-KIND-N ─▶ dnat to … map @SCOPE-backend4|6
+    prerouting, output ─▶ services ─▶ vmap @SCOPE4|6 ─▶ goto SCOPE-KIND-tcp-N ─▶ dnat to … map @SCOPE-backend-tcp4|6
                                                     └─▶ goto refuse | drop | goto SCOPE-policy
 
 - A SCOPE is how a frontend is keyed: `service` by address, protocol and port; `nodeport` by protocol and port.
 - A KIND is `pick` (any backend), `masquerade` (any, the source address hidden), `local` (only this node's); with the
   suffix `-hash` a client's address chooses, for session affinity.
-- There is one chain for each KIND and count N in use, for both families, and no object of any Service: a change of
-  Services is only elements. `local` backends lie in the same map from index LOCAL upward.
+- There is one chain for each KIND, protocol and count N in use, for both families, and no object of any Service: a
+  change of Services is only elements. `local` backends lie in the same map from index LOCAL upward.
+- Backend maps are declared with their own protocol's header. With `th` instead libnftables 1.0.6 takes no rule that
+  refers to a map it has read back from the kernel ("conflicting protocols specified: tcp vs. th").
 - A backend missing between two transactions' generations is dropped: a retry finds the new state, whereas a packet let
   through would leave an untranslated connection behind.
 
 Bump LAYOUT when a declaration or a chain of a given name changes its meaning: an older table is then replaced whole.
 """
 
+import functools
 from collections.abc import Iterable, Mapping
 
 from kube46.addresses.families import Family
@@ -21,7 +24,7 @@ from kube46.nftables import Table
 from kube46.proxy.settings import NodeView, Settings
 
 TABLE = Table("kube46-proxy")
-LAYOUT = 1
+LAYOUT = 2
 LOCAL = 65536
 """Index of a frontend's first node-local backend."""
 PROTOCOLS = ("tcp", "udp", "sctp")
@@ -36,7 +39,13 @@ SCOPES: Mapping[str, str] = {
     "service": "{ip} daddr . meta l4proto . th dport",
     "nodeport": "meta l4proto . th dport",
 }
-"""How a packet's frontend is looked up, and so the key of the scope's maps."""
+"""How a packet's frontend is looked up, and so the key of the scope's maps of verdicts."""
+
+BACKENDS: Mapping[str, str] = {
+    "service": "{ip} daddr . {protocol} dport",
+    "nodeport": "{protocol} dport",
+}
+"""How its backends are: the key of the scope's backend maps, but for the index."""
 
 
 def marker(settings: Settings) -> str:
@@ -58,8 +67,10 @@ def declarations(settings: Settings) -> Iterable[str]:
             key = pattern.format(ip=ip)
             for verdicts in (scope, f"{scope}-near", f"{scope}-far"):
                 yield f"add map {TABLE} {verdicts}{v} {{ typeof {key} : verdict ; }}"
-            backend = f"typeof {key} . numgen random mod 2 : {ip} daddr . th dport"
-            yield f"add map {TABLE} {scope}-backend{v} {{ {backend} ; }}"
+            for protocol in PROTOCOLS:
+                key = BACKENDS[scope].format(ip=ip, protocol=protocol)
+                backend = f"typeof {key} . numgen random mod 2 : {ip} daddr . {protocol} dport"
+                yield f"add map {TABLE} {backend_map(scope, protocol, family)} {{ {backend} ; }}"
 
 
 def chains(settings: Settings, node: NodeView) -> Iterable[str]:
@@ -130,22 +141,35 @@ def _postrouting(mark: int) -> Iterable[str]:
         yield f"ct status & dnat == dnat {ip} saddr . {ip} daddr @hairpin{family.version} masquerade fully-random"
 
 
-def pick_chain(scope: str, kind: str, count: int, *, sticky: bool = False) -> str:
+@functools.cache
+def backend_map(scope: str, protocol: str, family: Family) -> str:
+    """The name of the map of backends; one string for all elements, which saves megabytes."""
+    return f"{scope}-backend-{protocol}{family.version}"
+
+
+def pick_chain(scope: str, kind: str, protocol: str, count: int, *, sticky: bool = False) -> str:
     """The name of the chain that picks one of `count` backends."""
-    return f"{scope}-{kind}{'-hash' if sticky else ''}-{count}"
+    return f"{scope}-{kind}{'-hash' if sticky else ''}-{protocol}-{count}"
+
+
+KINDS = ("pick", "masquerade", "local")
 
 
 def pick_rules(name: str, mark: int) -> Iterable[str]:
     """The rules of the chain of that name. Raises ValueError on a name that `pick_chain` doesn't give."""
-    scope, kind, *hashed, count = name.split("-")
-    if scope not in SCOPES or kind not in ("pick", "masquerade", "local") or hashed not in ([], ["hash"]):
-        raise ValueError(f"{name!r} is no chain that picks a backend")
+    match name.split("-"):
+        case [scope, kind, *hashed, protocol, count] if (
+            scope in SCOPES and kind in KINDS and hashed in ([], ["hash"]) and protocol in PROTOCOLS
+        ):
+            number = int(count)
+        case _:
+            raise ValueError(f"{name!r} is no chain that picks a backend")
     if kind == "masquerade":
         yield _set_mark(mark)
     offset = f" offset {LOCAL}" if kind == "local" else ""
     for family, (ip, _, _) in WORDS.items():
-        index = f"jhash {ip} saddr mod {int(count)}" if hashed else f"numgen random mod {int(count)}"
-        key = SCOPES[scope].format(ip=ip)
-        translate = f"dnat {ip} to {key} . {index}{offset} map @{scope}-backend{family.version}"
-        yield f"meta nfproto {family.lower()} meta l4proto {{ {', '.join(PROTOCOLS)} }} {translate}"
+        index = f"jhash {ip} saddr mod {number}" if hashed else f"numgen random mod {number}"
+        key = BACKENDS[scope].format(ip=ip, protocol=protocol)
+        translate = f"dnat {ip} to {key} . {index}{offset} map @{backend_map(scope, protocol, family)}"
+        yield f"meta nfproto {family.lower()} {translate}"
     yield "drop"

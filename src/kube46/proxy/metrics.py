@@ -19,5 +19,6 @@ LAST_SYNC = Gauge("kubeproxy_sync_proxy_rules_last_timestamp_seconds", "When the
 SERVICE_CHANGES = Counter("kubeproxy_sync_proxy_rules_service_changes", "Changes of Services seen")
 ENDPOINT_CHANGES = Counter("kubeproxy_sync_proxy_rules_endpoint_changes", "Changes of EndpointSlices seen")
 SYNC_FAILURES = Counter("kubeproxy_sync_proxy_rules_nftables_sync_failures", "Passes that the kernel refused")
+REPAIRS = Counter("kube46_proxy_repairs", "Refused transactions, each followed by a look at the table")
 ELEMENTS = Gauge("kube46_proxy_elements", "Elements in the maps and sets of the table")
 FLOWS_FORGOTTEN = Counter("kube46_proxy_flows_forgotten", "Tracked connections deleted because their endpoint went")

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from kube46.nftables import Nft, NftError, elements
+from kube46.proxy import metrics
 from kube46.proxy.claims import Change, Changes, Claims, difference
 from kube46.proxy.layout import FIXED_CHAINS, TABLE, chains, declarations, marker, pick_rules
 from kube46.proxy.settings import NodeView, Settings
@@ -42,6 +43,7 @@ class ProxyTable:
             try:
                 await self._commit(changes, "" if fixed == self._fixed else fixed)
             except NftError as error:
+                metrics.REPAIRS.inc()
                 log.warning("Transaction refused, table is read and repaired error=%s", _first_line(error))
             else:
                 self._fixed = fixed
@@ -62,6 +64,7 @@ class ProxyTable:
             try:
                 await self._commit(changes, fixed)
             except NftError as error:
+                metrics.REPAIRS.inc()
                 log.warning("Repair refused, table is replaced error=%s", _first_line(error))
             else:
                 return changes

@@ -7,7 +7,7 @@ from ipaddress import collapse_addresses, ip_network
 from kube46.addresses.families import Family, Prefix, family_of
 from kube46.api.objects import EndpointSlice, Service, ServiceCIDR, ServicePort
 from kube46.proxy.endpoints import Choice, address_text, choose
-from kube46.proxy.layout import LOCAL, PROTOCOLS, pick_chain
+from kube46.proxy.layout import LOCAL, PROTOCOLS, backend_map, pick_chain
 from kube46.proxy.settings import NodeView
 
 Element = tuple[str, str]
@@ -23,11 +23,22 @@ DROP = "drop"
 
 @dataclass(frozen=True, slots=True)
 class Frontend:
-    """Where clients knock: a key of one scope's maps in one family."""
+    """Where clients knock: a key of one scope's maps in one family. A node port has no address."""
 
     scope: str
     family: Family
-    key: str
+    protocol: str
+    port: int
+    address: str = ""
+
+    @property
+    def key(self) -> str:
+        """Its key in the scope's maps of verdicts."""
+        return f"{self._address}{self.protocol} . {self.port}"
+
+    @property
+    def _address(self) -> str:
+        return f"{self.address} . " if self.address else ""
 
     def verdict_map(self, role: str = "") -> str:
         """The map of verdicts; `role` is "", "-near" or "-far"."""
@@ -35,7 +46,7 @@ class Frontend:
 
     def backend(self, index: int) -> Element:
         """Where its `index`-th backend lies."""
-        return f"{self.scope}-backend{self.family.version}", f"{self.key} . {index}"
+        return backend_map(self.scope, self.protocol, self.family), f"{self._address}{self.port} . {index}"
 
 
 def service_elements(
@@ -52,7 +63,7 @@ def service_elements(
                 choice = choose(port, slices, family, node)
                 for frontend in _external_frontends(service, port, family):
                     found.update(_external(service, frontend, choice, before))
-                inside = Frontend("service", family, _at(cluster_ip, port))
+                inside = Frontend("service", family, port.protocol.lower(), port.port, cluster_ip)
                 found.update(_internal(service, inside, choice, before))
                 for address in choice.own_addresses:
                     found[f"hairpin{family.version}", f"{address} . {address}"] = ""
@@ -94,19 +105,15 @@ def prefix_key(prefix: Prefix) -> str:
     return str(prefix.network_address) if prefix.prefixlen == prefix.max_prefixlen else str(prefix)
 
 
-def _at(address: str, port: ServicePort) -> str:
-    return f"{address} . {port.protocol.lower()} . {port.port}"
-
-
 def _external_frontends(service: Service, port: ServicePort, family: Family) -> Iterable[Frontend]:
     """External and load-balancer addresses of the family (K-3), and the node port."""
     ingress = (entry.ip for entry in service.status.load_balancer.ingress if entry.ip_mode in (None, "VIP"))
     for text in (*service.spec.external_ips, *ingress):
         address = address_text(text, family)
         if address is not None:
-            yield Frontend("service", family, _at(address, port))
+            yield Frontend("service", family, port.protocol.lower(), port.port, address)
     if service.spec.type in ("NodePort", "LoadBalancer") and 0 < port.node_port < 65536:
-        yield Frontend("nodeport", family, f"{port.protocol.lower()} . {port.node_port}")
+        yield Frontend("nodeport", family, port.protocol.lower(), port.node_port)
 
 
 def _internal(service: Service, frontend: Frontend, choice: Choice, before: Elements) -> dict[Element, str]:
@@ -138,7 +145,7 @@ def _goto(service: Service, frontend: Frontend, kind: str, backends: Sequence[st
     if not backends:
         return DROP
     sticky = service.spec.session_affinity == "ClientIP" and len(backends) > 1
-    return f"goto {pick_chain(frontend.scope, kind, len(backends), sticky=sticky)}"
+    return f"goto {pick_chain(frontend.scope, kind, frontend.protocol, len(backends), sticky=sticky)}"
 
 
 def _placed(frontend: Frontend, backends: Sequence[str], first: int, before: Elements) -> dict[Element, str]:

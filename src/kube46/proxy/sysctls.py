@@ -1,8 +1,9 @@
 """The kernel switches that translated packets need, in this process's network namespace; only what differs is written.
 
 - Forwarding of each family the node has: a node port's packet leaves for a pod, also on another node.
-- bridge-nf-call-…, where pods of one bridge reach each other over it: their packets pass the connection tracking, without
-  which answers from a ClusterIP come back untranslated. kube46's own network routes them and needs none (decision 076).
+- bridge-nf-call-…, where pods of one bridge reach each other over it: their packets pass the connection tracking,
+  without which answers from a ClusterIP come back untranslated. kube46's own network routes them and needs none
+  (decision 076).
 """
 
 import logging

@@ -71,6 +71,11 @@ def destroy() -> None:
         subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
 
 
+def change_another_table() -> None:
+    """Another program's process changes the node's nftables."""
+    run("ip", "netns", "exec", NODE, "nft", "add table ip foreign ; delete table ip foreign")
+
+
 def family(address: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 

@@ -12,13 +12,17 @@ from typing import Any, TypeVar
 
 import pytest
 
-from kernel.proxy.cluster import CLIENT, NODE, PODS, ask, connect, in_namespace, talk
-from kube46.api.resources import ENDPOINT_SLICES, NODES, SERVICES
+from kernel.proxy.cluster import CLIENT, NODE, PODS, ask, change_another_table, connect, in_namespace, talk
+from kube46.api.objects import ServiceCIDR
+from kube46.api.resources import ENDPOINT_SLICES, NODES, SERVICES, Resource
+from kube46.kubernetes.caches import Caches
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.config import ClusterConfig, ConfigError
 from kube46.kubernetes.errors import KubernetesError
 from kube46.nftables import Nft
+from kube46.proxy import controller
 from kube46.proxy.nftables import clean
+from kube46.proxy.settings import Settings
 
 pytestmark = pytest.mark.root
 T = TypeVar("T")
@@ -156,7 +160,8 @@ async def create_objects(client: Client) -> tuple[str, ...]:
 
 def test_from_the_api_to_packets_and_over_a_kill(api: Api) -> None:
     """Objects become packets in both families; a changed endpoint takes effect; a killed agent's successor adopts the
-    table while a connection lives on; a deleted Service is gone."""
+    table while a connection lives on, and adds a chain to it after another program's change; a deleted Service is gone;
+    no transaction is refused."""
     agent = api.start_agent()
     addresses = api.do(create_objects)
     assert len(addresses) == 2
@@ -183,6 +188,19 @@ def test_from_the_api_to_packets_and_over_a_kill(api: Api) -> None:
             assert ask(PODS[2], address, 80)[0] == "pod3"
 
     eventually(moved, api)
+    change_another_table()
+
+    async def grow(client: Client) -> None:
+        for family in POD_IPS:
+            ends = [*slice_of(family, 2)["endpoints"], *slice_of(family, 3)["endpoints"]]
+            await client.patch(ENDPOINT_SLICES, f"web-{family.lower()}", {"endpoints": ends}, "default")
+
+    def grown() -> None:
+        for address in addresses:
+            assert {ask(PODS[2], address, 80)[0] for _ in range(20)} == {"pod2", "pod3"}
+
+    api.do(grow)
+    eventually(grown, api)
     assert talk(connection)[0] == "pod2"
     connection.close()
 
@@ -194,3 +212,33 @@ def test_from_the_api_to_packets_and_over_a_kill(api: Api) -> None:
 
     eventually(gone, api)
     assert not re.search(r"Traceback|refused", (api.directory / "agent.log").read_text()), api.log()
+
+
+class EnoughSeen(Exception):
+    """Ends a part that would run for ever."""
+
+
+def test_an_api_without_service_ranges_holds_nothing_up(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Before Kubernetes 1.33 there are no ServiceCIDRs: it is said once and Services work, although a cache that
+    another part asked for is never synced."""
+    absent = Resource("networking.k8s.io", "v1", "absentcidrs", "AbsentCIDR", False, ServiceCIDR)
+    monkeypatch.setattr(controller, "SERVICE_CIDRS", absent)
+    addresses = api.do(create_objects)
+
+    async def watch(client: Client) -> None:
+        async with asyncio.TaskGroup() as group:
+            caches = Caches(client, group)
+            caches.of(absent)
+            group.create_task(controller.run(Settings("node1"), client, caches))
+            for address in addresses:
+                answer = await asyncio.to_thread(eventually, lambda a=address: ask(PODS[3], a, 80), api)
+                assert answer[0] == "pod2"
+            raise EnoughSeen
+
+    try:
+        api.do(watch)
+    except* EnoughSeen:
+        pass
+    assert [record.message for record in caplog.records].count(controller.NO_RANGES) == 1

@@ -2,13 +2,18 @@
 
 import asyncio
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from prometheus_client import REGISTRY
 
-from kernel.proxy.cluster import CLIENT, NODE, PODS, ask
-from kube46.proxy.nftables import clean, other_proxies, read_elements
-from unit.proxy.samples import CLUSTER_IPS, pods, service
+from kernel.proxy.cluster import CLIENT, NODE, PODS, ask, change_another_table
+from kube46.api.objects import EndpointPort, ServicePort
+from kube46.nftables import Nft, handle
+from kube46.proxy.claims import Claims
+from kube46.proxy.layout import PROTOCOLS, TABLE
+from kube46.proxy.nftables import ProxyTable, clean, other_proxies, read_elements
+from unit.proxy.samples import CLUSTER_IPS, SETTINGS, pods, service, slices
 
 if TYPE_CHECKING:
     from kernel.proxy.conftest import Node
@@ -52,10 +57,12 @@ def test_another_programs_table_is_untouched(node: "Node") -> None:
     "accident",
     [
         "delete table inet kube46-proxy",
-        "flush map inet kube46-proxy service-backend6",
+        "flush map inet kube46-proxy service-backend-tcp6",
         "delete element inet kube46-proxy service4 { 10.96.0.20 . tcp . 80 }",
         "add element inet kube46-proxy service4 { 10.96.0.99 . tcp . 80 : drop }",
         "flush chain inet kube46-proxy services",
+        "flush chain inet kube46-proxy postrouting ; delete set inet kube46-proxy hairpin4 ; "
+        "add set inet kube46-proxy hairpin4 { type inet_service ; }",
         "delete table inet kube46-proxy ; add table inet kube46-proxy ; add chain inet kube46-proxy layout-0-0",
     ],
 )
@@ -73,10 +80,88 @@ def test_accidents_are_repaired(node: "Node", accident: str) -> None:
 
 def test_a_refused_transaction_is_repaired_at_once(node: "Node") -> None:
     """A table deleted behind our back makes the next change fail; the same call puts everything back."""
+    repairs = repaired()
     node.serve(service(), pods(2))
     node.nft.run("delete table inet kube46-proxy")
     node.serve(service(), pods(3))
     assert held(node) == dict(node.claims)
+    assert repaired() == repairs + 1
+
+
+def adopted(node: "Node") -> None:
+    """A successor with a handle of its own takes over, and finds nothing to change."""
+    node.nft.close()
+    node.nft = Nft(NODE)
+    before, node.claims = node.claims, Claims()
+    node.table = ProxyTable(node.nft, SETTINGS)
+    for owner in before.owners():
+        node.claims.replace(owner, before.of(owner))
+    assert node.apply() == {}
+
+
+@pytest.mark.parametrize("between", ["another process", "another handle", "a renewed context", "a successor"])
+def test_no_transaction_is_refused_whatever_libnftables_has_read_back(
+    node: "Node", between: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chains for new counts, of each protocol, kind and scope, are taken although the cache was read from the kernel;
+    libnftables 1.0.6 refuses them with maps declared by `th dport` (decision 085)."""
+    node.apply()
+    repairs, served = repaired(), 0
+    if between == "a renewed context":
+        monkeypatch.setattr(handle, "RENEW_AFTER", 1)
+    with Nft(NODE) as other:
+        for count in range(1, 6):
+            for name, spec in KINDS.items():
+                if between == "another process":
+                    change_another_table()
+                elif between == "another handle":
+                    other.run("add table ip foreign\ndelete table ip foreign")
+                elif between == "a successor":
+                    adopted(node)
+                addresses = (f"10.96.1.{len(name)}", f"fd00:10:96::1:{len(name):x}")
+                made = service(name, ports=ports(len(name)), cluster_ips=addresses, **spec)
+                node.hold(made, slices(pods(*range(2, 2 + count)), name=name, ports=ENDPOINT_PORTS))
+                node.apply()
+                served += 1
+                assert repaired() == repairs
+    assert served == 5 * len(KINDS)
+    assert held(node) == dict(node.claims)
+    wanted = {f"{scope}-{kind}-{protocol}-5" for scope, kind in PICKED for protocol in PROTOCOLS}
+    assert wanted <= {entry["chain"]["name"] for entry in node.nft.list_json(f"list table {TABLE}") if "chain" in entry}
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "a": {"type": "NodePort"},
+    "bb": {"type": "NodePort", "session_affinity": "ClientIP"},
+    "ccc": {"type": "NodePort", "external_traffic_policy": "Local", "internal_traffic_policy": "Local"},
+    "dddd": {
+        "type": "NodePort",
+        "session_affinity": "ClientIP",
+        "external_traffic_policy": "Local",
+        "internal_traffic_policy": "Local",
+    },
+}
+PICKED = [
+    ("service", "pick"),
+    ("service", "pick-hash"),
+    ("service", "local"),
+    ("service", "local-hash"),
+    ("nodeport", "masquerade"),
+    ("nodeport", "masquerade-hash"),
+    ("nodeport", "pick"),
+    ("nodeport", "local-hash"),
+]
+ENDPOINT_PORTS = [EndpointPort(protocol, protocol.upper(), 8080) for protocol in PROTOCOLS]
+
+
+def ports(number: int) -> list[ServicePort]:
+    """A port of each protocol, with the `number`-th node port."""
+    return [ServicePort(protocol, protocol.upper(), None, 80, 8080, 30000 + number) for protocol in PROTOCOLS]
+
+
+def repaired() -> float:
+    """How often a transaction of this process has been refused."""
+    return REGISTRY.get_sample_value("kube46_proxy_repairs_total") or 0.0
 
 
 def test_unused_chains_go(node: "Node", monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +173,7 @@ def test_unused_chains_go(node: "Node", monkeypatch: pytest.MonkeyPatch) -> None
     chains = {
         entry["chain"]["name"] for entry in node.nft.list_json("list table inet kube46-proxy") if "chain" in entry
     }
-    assert {name for name in chains if "pick" in name} == {"service-pick-3"}
+    assert {name for name in chains if "pick" in name} == {"service-pick-tcp-3"}
 
 
 def test_kube_proxy_on_the_same_node_is_noticed(node: "Node") -> None:

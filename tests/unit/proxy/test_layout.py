@@ -11,7 +11,13 @@ from kube46.proxy.settings import NodeView, Settings
 from unit.proxy.samples import SETTINGS, VIEW
 
 GOLDEN = Path(__file__).parent / "layout.nft"
-PICKS = ("service-pick-2", "service-masquerade-3", "service-local-1", "nodeport-masquerade-2", "nodeport-pick-hash-2")
+PICKS = (
+    "service-pick-tcp-2",
+    "service-masquerade-udp-3",
+    "service-local-sctp-1",
+    "nodeport-masquerade-tcp-2",
+    "nodeport-pick-hash-udp-2",
+)
 
 
 def written() -> str:
@@ -52,7 +58,18 @@ def test_no_detector_no_masquerading() -> None:
     assert masquerading(Settings("n", masquerade_all=True), ()) == {"ip", "ip6"}
 
 
-@pytest.mark.parametrize("name", ["a-pick-2", "service-choose-2", "service-pick-2x", "service-pick-odd-2", "services"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a-pick-tcp-2",
+        "service-choose-tcp-2",
+        "service-pick-tcp-2x",
+        "service-pick-icmp-2",
+        "service-pick-odd-tcp-2",
+        "service-pick-2",
+        "services",
+    ],
+)
 def test_only_our_chains_have_rules(name: str) -> None:
     """A name that no element can refer to is refused."""
     with pytest.raises(ValueError, match=r".+"):
@@ -61,6 +78,6 @@ def test_only_our_chains_have_rules(name: str) -> None:
 
 def test_names() -> None:
     """Names say scope, kind and count; settings that change chains change the marker."""
-    assert pick_chain("service", "local", 7, sticky=True) == "service-local-hash-7"
+    assert pick_chain("service", "local", "udp", 7, sticky=True) == "service-local-hash-udp-7"
     assert marker(Settings("n", masquerade_bit=3)) != marker(SETTINGS)
     assert "services" in FIXED_CHAINS

@@ -35,43 +35,43 @@ def verdicts(made: Service, ends: list[Endpoint]) -> dict[str, str]:
 
 
 CASES = {
-    "cluster": ({}, HERE + AWAY, {"service4": "goto service-pick-5"}),
+    "cluster": ({}, HERE + AWAY, {"service4": "goto service-pick-tcp-5"}),
     "none anywhere": ({}, [], {"service4": REFUSE}),
-    "internal local": ({"internal_traffic_policy": "Local"}, HERE + AWAY, {"service4": "goto service-local-2"}),
+    "internal local": ({"internal_traffic_policy": "Local"}, HERE + AWAY, {"service4": "goto service-local-tcp-2"}),
     "internal local, none here": ({"internal_traffic_policy": "Local"}, AWAY, {"service4": DROP}),
     "internal local, none anywhere": ({"internal_traffic_policy": "Local"}, [], {"service4": REFUSE}),
     "node port": (
         {"type": "NodePort"},
         HERE,
-        {"service4": "goto service-pick-2", "nodeport4": "goto nodeport-masquerade-2"},
+        {"service4": "goto service-pick-tcp-2", "nodeport4": "goto nodeport-masquerade-tcp-2"},
     ),
     "node port, none anywhere": ({"type": "NodePort"}, [], {"service4": REFUSE, "nodeport4": REFUSE}),
     "external local": (
         {"type": "NodePort", "external_traffic_policy": "Local"},
         HERE + AWAY,
         {
-            "service4": "goto service-pick-5",
+            "service4": "goto service-pick-tcp-5",
             "nodeport4": "goto nodeport-policy",
-            "nodeport-near4": "goto nodeport-pick-5",
-            "nodeport-far4": "goto nodeport-local-2",
+            "nodeport-near4": "goto nodeport-pick-tcp-5",
+            "nodeport-far4": "goto nodeport-local-tcp-2",
         },
     ),
     "external local, none here": (
         {"type": "NodePort", "external_traffic_policy": "Local"},
         AWAY,
         {
-            "service4": "goto service-pick-3",
+            "service4": "goto service-pick-tcp-3",
             "nodeport4": "goto nodeport-policy",
-            "nodeport-near4": "goto nodeport-pick-3",
+            "nodeport-near4": "goto nodeport-pick-tcp-3",
             "nodeport-far4": DROP,
         },
     ),
     "affinity": (
         {"type": "NodePort", "session_affinity": "ClientIP"},
         HERE,
-        {"service4": "goto service-pick-hash-2", "nodeport4": "goto nodeport-masquerade-hash-2"},
+        {"service4": "goto service-pick-hash-tcp-2", "nodeport4": "goto nodeport-masquerade-hash-tcp-2"},
     ),
-    "affinity to the only one": ({"session_affinity": "ClientIP"}, pods(2), {"service4": "goto service-pick-1"}),
+    "affinity to the only one": ({"session_affinity": "ClientIP"}, pods(2), {"service4": "goto service-pick-tcp-1"}),
     "external name": ({"type": "ExternalName"}, HERE, {}),
 }
 
@@ -180,10 +180,12 @@ def test_every_verdict_has_its_backends(here: list[int], away: list[int], affini
     elements = service_elements(made, slices(ends), VIEW, {})
     expected = set()
     for (name, key), verdict in elements.items():
-        if found := re.fullmatch(r"goto (service|nodeport)-(pick|masquerade|local)(?:-hash)?-(\d+)", verdict):
+        if found := re.fullmatch(r"goto (service|nodeport)-(pick|masquerade|local)(?:-hash)?-tcp-(\d+)", verdict):
             first = 65536 if found[2] == "local" else 0
-            version = name[-1]
-            expected |= {(f"{found[1]}-backend{version}", f"{key} . {first + index}") for index in range(int(found[3]))}
+            frontend = key.replace("tcp . ", "")
+            expected |= {
+                (f"{found[1]}-backend-tcp{name[-1]}", f"{frontend} . {first + index}") for index in range(int(found[3]))
+            }
     assert {element for element in elements if "backend" in element[0]} == expected
 
 
@@ -211,11 +213,8 @@ def test_places_are_read_from_what_was_claimed() -> None:
     made = service(ports=(HTTP,))
     before = service_elements(made, slices(pods(2, 3, 4)), VIEW, {})
     after = service_elements(made, slices(pods(3, 4)), VIEW, before)
-    assert (
-        after["service-backend4", "10.96.0.20 . tcp . 80 . 1"]
-        == before["service-backend4", "10.96.0.20 . tcp . 80 . 1"]
-    )
-    assert after["service-backend4", "10.96.0.20 . tcp . 80 . 0"] == "10.244.0.4 . 8080"
+    assert after["service-backend-tcp4", "10.96.0.20 . 80 . 1"] == before["service-backend-tcp4", "10.96.0.20 . 80 . 1"]
+    assert after["service-backend-tcp4", "10.96.0.20 . 80 . 0"] == "10.244.0.4 . 8080"
 
 
 def test_overlapping_service_ranges_are_merged() -> None:
