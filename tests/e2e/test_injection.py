@@ -208,13 +208,6 @@ def ipv4_not_forwarded(bench: Bench) -> None:
     bench.rules("edge", "type filter hook forward priority 0;", "meta nfproto ipv4 drop")
 
 
-def bridge_unfiltered(bench: Bench) -> None:
-    """node1's bridge answers past the node's rules over IPv6."""
-    sysctl = "net.bridge.bridge-nf-call-ip6tables"
-    bench.at("node1", "sysctl", "-qw", f"{sysctl}=0")
-    bench.undo.callback(bench.at, "node1", "sysctl", "-qw", f"{sysctl}=1")
-
-
 INSIDE = (T.CLUSTER_IP, T.NAME, T.HEADLESS, T.UDP, T.LARGE, T.NODE_PORT)
 FAULTS: list[tuple[Callable[[Bench], None], Cells, str]] = [
     (endpoint_element_deleted, cells((N1, P1), (T.CLUSTER_IP, T.NAME, T.LARGE), (V4,)), "no answer"),
@@ -243,7 +236,6 @@ FAULTS: list[tuple[Callable[[Bench], None], Cells, str]] = [
     (wrong_pod, cells((N1, P1), (T.CLUSTER_IP, T.NAME, T.LARGE), (V6,)), "answered by a-node2, not by b-node2"),
     (client_hidden, cells((P1,), (T.POD_THERE, T.CLUSTER_IP, T.NAME, T.HEADLESS, T.UDP, T.LARGE), (V4,)), "client seen as"),
     (ipv4_not_forwarded, cells((OUT,), (T.NODE_PORT, T.UDP, T.LARGE), (V4,)), "no answer"),
-    (bridge_unfiltered, cells((P1,), (T.CLUSTER_IP, T.NAME, T.UDP), (V6,)), ""),
 ]  # fmt: skip
 
 

@@ -44,7 +44,7 @@ def test_a_deployment_is_scaled_exposed_and_reached(dual: Cluster) -> None:
     assert "Directory listing" in page
     log = eventually(lambda: "".join(dual.kubectl("-n", "first", "logs", pod["metadata"]["name"]) for pod in pods))
     assert '"GET / HTTP/1.1" 200' in log
-    dual.kubectl("delete", "namespace", "first", "--timeout=30s")
+    dual.kubectl("delete", "namespace", "first", "--timeout=60s")  # process 1 heeds no SIGTERM
     assert "first" not in dual.kubectl("get", "namespaces")
 
 
