@@ -27,6 +27,7 @@ CLUSTERS = {
     "dual46": (f"{V4},{V6}", "192.0.2.1"),
     "dual64": (f"{V6},{V4}", "2001:db8::1"),
 }
+LAST_PORT = "32767"  # the tool hides node ports chosen at random, but for this one, which also stands in texts
 FLOORS = {  # scenarios that are the same, of how many
     "endpoints": (36, 36),
     "endpointslice": (96, 96),
@@ -78,10 +79,15 @@ def test_answers_are_those_of_kubernetes(server_factory: Callable[..., Any]) -> 
             if scenario["cluster"] != cluster:
                 continue
             wanted = [{k: step[k] for k in ("code", "answer", "warnings") if k in step} for step in scenario["steps"]]
-            if replay.run(scenario, api, slot) == wanted:
-                same[scenario["group"]] += 1
-            else:
-                differing.append(scenario["id"])
+            got = replay.run(scenario, api, slot)
+            if LAST_PORT in str(got) and LAST_PORT not in str(wanted):
+                got = replay.run(scenario, api, slot + len(recorded))
+            same[scenario["group"]] += got == wanted
+            differing += [
+                f"{scenario['id']} step {number}: wanted {want}, got {have}"
+                for number, (want, have) in enumerate(zip(wanted, got, strict=True))
+                if want != have
+            ]
         return same, differing
 
     total: Counter[str] = Counter()
@@ -91,4 +97,4 @@ def test_answers_are_those_of_kubernetes(server_factory: Callable[..., Any]) -> 
             total += same
             differing += others
     short = {group: (total[group], floor) for group, (floor, _) in FLOORS.items() if total[group] < floor}
-    assert not short, [name for name in differing if name.rsplit("-", 2)[0] in short]
+    assert not short, "\n".join(text for text in differing if text.startswith(tuple(short)))
