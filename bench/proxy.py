@@ -19,6 +19,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from prometheus_client import REGISTRY
+
 from kube46.api.objects import (
     Endpoint,
     EndpointConditions,
@@ -114,6 +116,9 @@ class Figures:
     decide_s: float
     change_p50_ms: float
     change_p99_ms: float
+    grow_p50_ms: float
+    grow_p99_ms: float
+    repairs: int
     adopt_s: float
     rss_mb: float
     rss_start_mb: float
@@ -151,6 +156,7 @@ async def measure(netns: str, services: int, endpoints: int, changes: int) -> Fi
             times.append((time.perf_counter() - begin) * 1000)
             assert len(done) == 2, done
         changed_rss = rss()
+        grown = await grow(netns, proxy, objects[0][0], ends[0])
         again = Proxy(nft)
         for number, (made, _) in objects.items():
             again.take(made, slices(number, ends[number]))
@@ -167,11 +173,30 @@ async def measure(netns: str, services: int, endpoints: int, changes: int) -> Fi
         round(decided, 3),
         round(statistics.median(times), 2),
         round(statistics.quantiles(times, n=100)[98], 2),
+        round(statistics.median(grown), 2),
+        round(statistics.quantiles(grown, n=100)[98], 2),
+        int(REGISTRY.get_sample_value("kube46_proxy_repairs_total") or 0),
         round(adopt, 3),
         round(loaded_rss, 1),
         round(start_rss, 1),
         round(changed_rss, 1),
     )
+
+
+async def grow(netns: str, proxy: Proxy, made: Service, ends: list[int]) -> list[float]:
+    """Milliseconds of changes each of which needs a new chain, after another program changed nftables: the handle has
+    to read the kernel's rules anew each time."""
+    times = []
+    with Nft(netns) as other:
+        for turn in range(60):
+            other.run("add table ip another\ndelete table ip another")
+            ends.append(0xA00000 + turn)
+            parts = slices(0, ends)
+            begin = time.perf_counter()
+            proxy.take(made, parts)
+            await proxy.commit()
+            times.append((time.perf_counter() - begin) * 1000)
+    return times
 
 
 def main() -> None:
@@ -196,13 +221,16 @@ def main() -> None:
         "decide_s": "  of it rules and diff, s",
         "change_p50_ms": "one changed endpoint, both families, p50 ms",
         "change_p99_ms": "  p99 ms",
+        "grow_p50_ms": "one endpoint more, new chain, foreign change before, p50 ms",
+        "grow_p99_ms": "  p99 ms",
+        "repairs": "transactions refused",
         "adopt_s": "restart: table read and adopted, s",
         "rss_mb": "memory after the load, objects included, MB",
         "rss_after_changes_mb": "  after the changes, MB",
         "rss_start_mb": "  of it before the load (interpreter, objects), MB",
     }
     for field, label in names.items():
-        print(f"{label:<55} {getattr(figures, field):>10}")
+        print(f"{label:<65} {getattr(figures, field):>10}")
     print(json.dumps({"bench": "proxy", **{field: getattr(figures, field) for field in names}}))
 
 

@@ -23,22 +23,15 @@ DROP = "drop"
 
 @dataclass(frozen=True, slots=True)
 class Frontend:
-    """Where clients knock: a key of one scope's maps in one family. A node port has no address."""
+    """Where clients knock: a key of one scope's maps in one family."""
 
     scope: str
     family: Family
     protocol: str
-    port: int
-    address: str = ""
-
-    @property
-    def key(self) -> str:
-        """Its key in the scope's maps of verdicts."""
-        return f"{self._address}{self.protocol} . {self.port}"
-
-    @property
-    def _address(self) -> str:
-        return f"{self.address} . " if self.address else ""
+    key: str
+    """In the scope's maps of verdicts."""
+    place: str
+    """In the protocol's map of backends, but for their index."""
 
     def verdict_map(self, role: str = "") -> str:
         """The map of verdicts; `role` is "", "-near" or "-far"."""
@@ -46,7 +39,7 @@ class Frontend:
 
     def backend(self, index: int) -> Element:
         """Where its `index`-th backend lies."""
-        return backend_map(self.scope, self.protocol, self.family), f"{self._address}{self.port} . {index}"
+        return backend_map(self.scope, self.protocol, self.family), f"{self.place} . {index}"
 
 
 def service_elements(
@@ -63,7 +56,7 @@ def service_elements(
                 choice = choose(port, slices, family, node)
                 for frontend in _external_frontends(service, port, family):
                     found.update(_external(service, frontend, choice, before))
-                inside = Frontend("service", family, port.protocol.lower(), port.port, cluster_ip)
+                inside = _at(cluster_ip, port, family)
                 found.update(_internal(service, inside, choice, before))
                 for address in choice.own_addresses:
                     found[f"hairpin{family.version}", f"{address} . {address}"] = ""
@@ -105,15 +98,21 @@ def prefix_key(prefix: Prefix) -> str:
     return str(prefix.network_address) if prefix.prefixlen == prefix.max_prefixlen else str(prefix)
 
 
+def _at(address: str, port: ServicePort, family: Family) -> Frontend:
+    protocol = port.protocol.lower()
+    return Frontend("service", family, protocol, f"{address} . {protocol} . {port.port}", f"{address} . {port.port}")
+
+
 def _external_frontends(service: Service, port: ServicePort, family: Family) -> Iterable[Frontend]:
     """External and load-balancer addresses of the family (K-3), and the node port."""
     ingress = (entry.ip for entry in service.status.load_balancer.ingress if entry.ip_mode in (None, "VIP"))
     for text in (*service.spec.external_ips, *ingress):
         address = address_text(text, family)
         if address is not None:
-            yield Frontend("service", family, port.protocol.lower(), port.port, address)
+            yield _at(address, port, family)
     if service.spec.type in ("NodePort", "LoadBalancer") and 0 < port.node_port < 65536:
-        yield Frontend("nodeport", family, port.protocol.lower(), port.node_port)
+        protocol = port.protocol.lower()
+        yield Frontend("nodeport", family, protocol, f"{protocol} . {port.node_port}", str(port.node_port))
 
 
 def _internal(service: Service, frontend: Frontend, choice: Choice, before: Elements) -> dict[Element, str]:
