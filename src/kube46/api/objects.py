@@ -20,7 +20,7 @@ class Value(msgspec.Struct, rename=api_name, frozen=True, omit_defaults=True):
     """A part of an API object."""
 
 
-class OwnerReference(Value):
+class OwnerReference(Value, frozen=True):
     """metadata.ownerReferences[]."""
 
     api_version: str = ""
@@ -31,7 +31,7 @@ class OwnerReference(Value):
     block_owner_deletion: bool = False
 
 
-class Meta(Value):
+class Meta(Value, frozen=True):
     """metadata."""
 
     name: str = ""
@@ -49,7 +49,7 @@ class Meta(Value):
     owner_references: tuple[OwnerReference, ...] = ()
 
 
-class Object(Value, kw_only=True):
+class Object(Value, kw_only=True, frozen=True):
     """A whole API object; `key` is its place in a cache."""
 
     metadata: Meta = Meta()
@@ -60,7 +60,7 @@ class Object(Value, kw_only=True):
         return self.metadata.namespace, self.metadata.name
 
 
-class Condition(Value):
+class Condition(Value, frozen=True):
     """status.conditions[] of nodes, pods and others."""
 
     type: str = ""
@@ -73,7 +73,7 @@ class Condition(Value):
     observed_generation: int | None = None
 
 
-class LabelSelectorRequirement(Value):
+class LabelSelectorRequirement(Value, frozen=True):
     """selector.matchExpressions[]."""
 
     key: str = ""
@@ -81,7 +81,7 @@ class LabelSelectorRequirement(Value):
     values: tuple[str, ...] = ()
 
 
-class LabelSelector(Value):
+class LabelSelector(Value, frozen=True):
     """A selector of workloads: labels and expressions, all of which must hold."""
 
     match_labels: dict[str, str] = {}
@@ -91,7 +91,7 @@ class LabelSelector(Value):
 # Services and endpoints
 
 
-class ServicePort(Value):
+class ServicePort(Value, frozen=True):
     """spec.ports[] of a Service; `target_port` is a number or the name of a container port."""
 
     name: str = ""
@@ -102,19 +102,19 @@ class ServicePort(Value):
     node_port: int = 0
 
 
-class ClientIPConfig(Value):
+class ClientIPConfig(Value, frozen=True):
     """Session affinity's lifetime, seconds."""
 
     timeout_seconds: int = 10800
 
 
-class SessionAffinityConfig(Value):
+class SessionAffinityConfig(Value, frozen=True):
     """spec.sessionAffinityConfig."""
 
     client_ip: ClientIPConfig | None = None
 
 
-class ServiceSpec(Value):
+class ServiceSpec(Value, frozen=True):
     """spec of a Service; `selector` is None when absent, which differs from empty (semantics C4-1)."""
 
     type: str = "ClusterIP"
@@ -135,7 +135,7 @@ class ServiceSpec(Value):
     health_check_node_port: int = 0
 
 
-class LoadBalancerIngress(Value):
+class LoadBalancerIngress(Value, frozen=True):
     """status.loadBalancer.ingress[]."""
 
     ip: str = ""
@@ -143,26 +143,26 @@ class LoadBalancerIngress(Value):
     ip_mode: str | None = msgspec.field(default=None, name="ipMode")
 
 
-class LoadBalancerStatus(Value):
+class LoadBalancerStatus(Value, frozen=True):
     """status.loadBalancer."""
 
     ingress: tuple[LoadBalancerIngress, ...] = ()
 
 
-class ServiceStatus(Value):
+class ServiceStatus(Value, frozen=True):
     """status of a Service."""
 
     load_balancer: LoadBalancerStatus = LoadBalancerStatus()
 
 
-class Service(Object):
+class Service(Object, frozen=True):
     """v1 Service."""
 
     spec: ServiceSpec = ServiceSpec()
     status: ServiceStatus = ServiceStatus()
 
 
-class EndpointConditions(Value):
+class EndpointConditions(Value, frozen=True):
     """A nil `ready` or `serving` counts as true, a nil `terminating` as false."""
 
     ready: bool | None = None
@@ -170,7 +170,7 @@ class EndpointConditions(Value):
     terminating: bool | None = None
 
 
-class TargetRef(Value):
+class TargetRef(Value, frozen=True):
     """What an endpoint or an Event is about."""
 
     kind: str = ""
@@ -182,20 +182,20 @@ class TargetRef(Value):
     resource_version: str = ""
 
 
-class ZoneHint(Value):
+class ZoneHint(Value, frozen=True):
     """hints.forZones[]."""
 
     name: str = ""
 
 
-class EndpointHints(Value):
+class EndpointHints(Value, frozen=True):
     """Zones or nodes that should use an endpoint."""
 
     for_zones: tuple[ZoneHint, ...] = ()
     for_nodes: tuple[ZoneHint, ...] = ()
 
 
-class Endpoint(Value):
+class Endpoint(Value, frozen=True):
     """endpoints[] of a slice; consumers use its first address only."""
 
     addresses: tuple[str, ...] = ()
@@ -207,7 +207,7 @@ class Endpoint(Value):
     hints: EndpointHints | None = None
 
 
-class EndpointPort(Value):
+class EndpointPort(Value, frozen=True):
     """ports[] of a slice."""
 
     name: str | None = None
@@ -216,7 +216,7 @@ class EndpointPort(Value):
     app_protocol: str | None = None
 
 
-class EndpointSlice(Object):
+class EndpointSlice(Object, frozen=True):
     """discovery.k8s.io/v1 EndpointSlice: endpoints of one family. Nil lists occur in the API and mean empty."""
 
     address_type: str = ""
@@ -227,7 +227,7 @@ class EndpointSlice(Object):
 # Nodes and pods
 
 
-class Taint(Value):
+class Taint(Value, frozen=True):
     """spec.taints[] of a node."""
 
     key: str = ""
@@ -236,7 +236,7 @@ class Taint(Value):
     time_added: str | None = None
 
 
-class NodeSpec(Value):
+class NodeSpec(Value, frozen=True):
     """spec of a Node."""
 
     pod_cidr: str = ""
@@ -246,14 +246,14 @@ class NodeSpec(Value):
     taints: tuple[Taint, ...] = ()
 
 
-class NodeAddress(Value):
+class NodeAddress(Value, frozen=True):
     """status.addresses[]: type is InternalIP, Hostname, …"""
 
     type: str = ""
     address: str = ""
 
 
-class NodeStatus(Value):
+class NodeStatus(Value, frozen=True):
     """status of a Node."""
 
     addresses: tuple[NodeAddress, ...] = ()
@@ -267,14 +267,14 @@ class NodeStatus(Value):
         return tuple(a.address for a in self.addresses if a.type == "InternalIP")
 
 
-class Node(Object):
+class Node(Object, frozen=True):
     """v1 Node."""
 
     spec: NodeSpec = NodeSpec()
     status: NodeStatus = NodeStatus()
 
 
-class ContainerPort(Value):
+class ContainerPort(Value, frozen=True):
     """ports[] of a container."""
 
     name: str = ""
@@ -284,13 +284,13 @@ class ContainerPort(Value):
     host_ip: str = ""
 
 
-class ResourceRequirements(Value):
+class ResourceRequirements(Value, frozen=True):
     """resources of a container; quantities are text such as `500m` or numbers."""
 
     requests: dict[str, Any] = {}
 
 
-class Container(Value):
+class Container(Value, frozen=True):
     """What other parts need of a container; the kubelet reads the pod whole."""
 
     name: str = ""
@@ -299,7 +299,7 @@ class Container(Value):
     resources: ResourceRequirements = ResourceRequirements()
 
 
-class Toleration(Value):
+class Toleration(Value, frozen=True):
     """spec.tolerations[] of a pod; no `effect` means every effect, no `toleration_seconds` means for ever."""
 
     key: str = ""
@@ -309,26 +309,26 @@ class Toleration(Value):
     toleration_seconds: int | None = None
 
 
-class NodeSelectorTerm(Value):
+class NodeSelectorTerm(Value, frozen=True):
     """nodeSelectorTerms[]: requirements on a node's labels and fields, all of which must hold."""
 
     match_expressions: tuple[LabelSelectorRequirement, ...] = ()
     match_fields: tuple[LabelSelectorRequirement, ...] = ()
 
 
-class NodeSelector(Value):
+class NodeSelector(Value, frozen=True):
     """A selector of nodes: one of its terms must hold."""
 
     node_selector_terms: tuple[NodeSelectorTerm, ...] = ()
 
 
-class NodeAffinity(Value):
+class NodeAffinity(Value, frozen=True):
     """affinity.nodeAffinity: only what is required; preferences don't forbid a node."""
 
     required_during_scheduling_ignored_during_execution: NodeSelector | None = None
 
 
-class Affinity(Value):
+class Affinity(Value, frozen=True):
     """spec.affinity of a pod; the pod affinities are kept whole, to be named where they aren't honoured."""
 
     node_affinity: NodeAffinity | None = None
@@ -336,7 +336,7 @@ class Affinity(Value):
     pod_anti_affinity: dict[str, Any] | None = None
 
 
-class PodSpec(Value):
+class PodSpec(Value, frozen=True):
     """spec of a Pod."""
 
     node_name: str = ""
@@ -353,13 +353,13 @@ class PodSpec(Value):
     scheduling_gates: tuple[dict[str, Any], ...] = ()
 
 
-class PodIP(Value):
+class PodIP(Value, frozen=True):
     """podIPs[] and hostIPs[]."""
 
     ip: str = ""
 
 
-class ContainerStatus(Value):
+class ContainerStatus(Value, frozen=True):
     """status.containerStatuses[]."""
 
     name: str = ""
@@ -367,7 +367,7 @@ class ContainerStatus(Value):
     restart_count: int = 0
 
 
-class PodStatus(Value):
+class PodStatus(Value, frozen=True):
     """status of a Pod."""
 
     phase: str = ""
@@ -384,7 +384,7 @@ class PodStatus(Value):
         return any(c.type == "Ready" and c.status == "True" for c in self.conditions)
 
 
-class Pod(Object):
+class Pod(Object, frozen=True):
     """v1 Pod."""
 
     spec: PodSpec = PodSpec()
@@ -394,57 +394,57 @@ class Pod(Object):
 # Others
 
 
-class NamespaceSpec(Value):
+class NamespaceSpec(Value, frozen=True):
     """spec of a Namespace: who must still finish before it goes."""
 
     finalizers: tuple[str, ...] = ()
 
 
-class NamespaceStatus(Value):
+class NamespaceStatus(Value, frozen=True):
     """status of a Namespace: `phase` is Active or Terminating."""
 
     phase: str = ""
     conditions: tuple[Condition, ...] = ()
 
 
-class Namespace(Object):
+class Namespace(Object, frozen=True):
     """v1 Namespace."""
 
     spec: NamespaceSpec = NamespaceSpec()
     status: NamespaceStatus = NamespaceStatus()
 
 
-class ConfigMap(Object):
+class ConfigMap(Object, frozen=True):
     """v1 ConfigMap."""
 
     data: dict[str, str] = {}
     binary_data: dict[str, str] = {}
 
 
-class Secret(Object):
+class Secret(Object, frozen=True):
     """v1 Secret; values of `data` are base64."""
 
     type: str = "Opaque"
     data: dict[str, str] = {}
 
 
-class ServiceAccount(Object):
+class ServiceAccount(Object, frozen=True):
     """v1 ServiceAccount."""
 
 
-class ServiceCIDRSpec(Value):
+class ServiceCIDRSpec(Value, frozen=True):
     """spec of a ServiceCIDR."""
 
     cidrs: tuple[str, ...] = ()
 
 
-class ServiceCIDR(Object):
+class ServiceCIDR(Object, frozen=True):
     """networking.k8s.io/v1 ServiceCIDR."""
 
     spec: ServiceCIDRSpec = ServiceCIDRSpec()
 
 
-class LeaseSpec(Value):
+class LeaseSpec(Value, frozen=True):
     """spec of a Lease; times are RFC 3339 with microseconds."""
 
     holder_identity: str | None = None
@@ -454,27 +454,27 @@ class LeaseSpec(Value):
     lease_transitions: int | None = None
 
 
-class Lease(Object):
+class Lease(Object, frozen=True):
     """coordination.k8s.io/v1 Lease."""
 
     spec: LeaseSpec = LeaseSpec()
 
 
-class RollingUpdate(Value):
+class RollingUpdate(Value, frozen=True):
     """spec.strategy.rollingUpdate: numbers, or shares such as `25%`."""
 
     max_unavailable: int | str | None = None
     max_surge: int | str | None = None
 
 
-class DeploymentStrategy(Value):
+class DeploymentStrategy(Value, frozen=True):
     """spec.strategy of a Deployment: `RollingUpdate` or `Recreate`."""
 
     type: str = "RollingUpdate"
     rolling_update: RollingUpdate | None = None
 
 
-class WorkloadSpec(Value):
+class WorkloadSpec(Value, frozen=True):
     """spec of a ReplicaSet or Deployment; the template is kept whole, as JSON."""
 
     replicas: int = 1
@@ -487,7 +487,7 @@ class WorkloadSpec(Value):
     progress_deadline_seconds: int | None = None
 
 
-class WorkloadStatus(Value):
+class WorkloadStatus(Value, frozen=True):
     """status of a ReplicaSet or Deployment."""
 
     replicas: int = 0
@@ -502,14 +502,14 @@ class WorkloadStatus(Value):
     conditions: tuple[Condition, ...] = ()
 
 
-class ReplicaSet(Object):
+class ReplicaSet(Object, frozen=True):
     """apps/v1 ReplicaSet."""
 
     spec: WorkloadSpec = WorkloadSpec()
     status: WorkloadStatus = WorkloadStatus()
 
 
-class Deployment(Object):
+class Deployment(Object, frozen=True):
     """apps/v1 Deployment."""
 
     spec: WorkloadSpec = WorkloadSpec()

@@ -146,7 +146,7 @@ def _utc(text: str, parts: dict[str, int], fraction: str, zone: str, micro: bool
         offset = datetime.timedelta(hours=hours, minutes=minutes) * (-1 if zone[0] == "-" else 1)
     try:
         micros = int((fraction + "000000")[:6])
-        moment = datetime.datetime(**parts, microsecond=micros, tzinfo=datetime.UTC) - offset  # type: ignore[arg-type]
+        moment = datetime.datetime(**parts, microsecond=micros, tzinfo=datetime.UTC) - offset
     except (ValueError, OverflowError):
         raise ValueError(f'parsing time "{text}": day out of range') from None
     if moment == ZERO:

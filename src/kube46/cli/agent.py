@@ -38,7 +38,7 @@ def _parts(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]
     return _items(value)
 
 
-def _service(_: click.Context, __: click.Parameter, value: str) -> tuple[str, str]:
+def _service(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, str]:
     namespace, _, name = value.partition("/")
     if not namespace or not name or "/" in name:
         raise click.BadParameter(f"{value!r} is not NAMESPACE/NAME")

@@ -9,6 +9,7 @@ import click
 
 from kube46.addresses.families import Family
 from kube46.check.matrix import Report, as_json, as_table
+from kube46.check.picture import as_svg
 from kube46.check.runner import CheckError, Settings, check
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.config import ClusterConfig, ConfigError
@@ -49,7 +50,7 @@ def _families(_: click.Context, __: click.Parameter, value: str) -> tuple[Family
 @click.command(epilog="Exit status: 0 all cells passed, 1 some failed, 2 the check could not be made.")
 @click.option("--name", default=DEFAULT_NAME, show_default=True, help="The cluster's name.")
 @click.option("--families", default="", callback=_families, help="ipv4, ipv6 or both; default: all the cluster has.")
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option("-o", "--output", type=click.Choice(["table", "json", "svg"]), default="table", show_default=True)
 def command(name: str, families: tuple[Family, ...], output: str) -> None:
     """Check connectivity over both families and print the matrix.
 
@@ -65,5 +66,6 @@ def command(name: str, families: tuple[Family, ...], output: str) -> None:
     except (CheckError, ConfigError, KubernetesError) as error:
         click.echo(f"kube46: {error}", err=True)
         sys.exit(2)
-    click.echo(as_json(report) if output == "json" else as_table(report, colour=coloured()))
+    written = {"json": as_json, "svg": as_svg}.get(output)
+    click.echo(written(report) if written else as_table(report, colour=coloured()))
     sys.exit(1 if report.failures else 0)

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import lzma
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from beside import oracle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-RECORDINGS = Path(__file__).parents[1] / "api" / "recordings"
 V4, V6 = "10.96.0.0/16", "fd00:10:96::/112"
 CLUSTERS = {
     "v4": (V4, "192.0.2.1"),
@@ -46,7 +45,7 @@ FLOORS = {  # scenarios that are the same, of how many
 
 def tool() -> ModuleType:
     """The replay tool, as a module."""
-    spec = importlib.util.spec_from_file_location("replay", RECORDINGS / "replay.py")
+    spec = importlib.util.spec_from_file_location("replay", oracle("replay.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -56,7 +55,7 @@ def tool() -> ModuleType:
 
 def scenarios() -> list[tuple[int, dict[str, Any]]]:
     """All recorded scenarios with their number, which picks the addresses and ports that they may name."""
-    with lzma.open(RECORDINGS / "kubernetes-1.37.jsonl.xz", "rt") as file:
+    with oracle("kubernetes-1.37.jsonl").open() as file:
         return [(number, json.loads(line)) for number, line in enumerate(file)]
 
 

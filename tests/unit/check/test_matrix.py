@@ -1,9 +1,11 @@
 """How the matrix is shown."""
 
 import json
+from xml.etree import ElementTree
 
 from kube46.check.matrix import Report, as_json, as_table
 from kube46.check.model import Cell, Target
+from kube46.check.picture import as_svg
 
 CELLS = (
     Cell("node1", str(Target.POD_HERE), "IPv4", 1),
@@ -42,3 +44,14 @@ def test_json_is_for_programs() -> None:
     body = json.loads(as_json(Report(("IPv4",), CELLS, 0.5)))
     assert (body["passed"], body["summary"]) == (False, {"cells": 2, "failed": 1})
     assert body["cells"][1]["failures"] == ["TCP 10.46.0.11:30001: connection refused"]
+
+
+def test_the_picture_shows_the_same_marks() -> None:
+    """The SVG is well formed, has a mark for each cell, and a cross tells why in its tooltip."""
+    failing = Cell("outside", str(Target.NODE_PORT), "IPv4", 3, ("TCP <odd>: connection refused",))
+    root = ElementTree.fromstring(as_svg(Report(("IPv4",), (CELLS[0], failing), 0.5)))
+    marks = [
+        element for element in root.iter("{http://www.w3.org/2000/svg}text") if element.get("class") in ("good", "bad")
+    ]
+    assert [mark.get("class") for mark in marks] == ["good", "bad"]
+    assert "".join(marks[1].itertext()) == "TCP <odd>: connection refused✘"
