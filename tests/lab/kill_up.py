@@ -56,13 +56,18 @@ def enter_namespaces() -> None:
 
 def prepare() -> None:
     """Directories of our own, and the foreign things that must live on."""
+    # what others have mounted there would come and go below ours
+    for mount in sorted({line.split()[0] for line in mounts()}, key=len, reverse=True):
+        if mount.startswith("/run/"):
+            subprocess.run(["umount", "--lazy", mount], check=False, stderr=subprocess.DEVNULL)
     for directory in (*EMPTY, "/mnt"):
         subprocess.run(["mount", "-t", "tmpfs", "kill-test", directory], check=True)
-    layers = {f"{name}dir": Path("/mnt", name) for name in ("upper", "work")}
-    for layer in (*layers.values(), Path("/mnt/home")):
-        layer.mkdir()
-    options = ",".join(["lowerdir=/etc", *(f"{key}={path}" for key, path in layers.items())])
-    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, "/etc"], check=True)
+    subprocess.run(["cp", "-a", "/etc", "/mnt/etc"], check=True)
+    subprocess.run(["mount", "--bind", "/mnt/etc", "/etc"], check=True)
+    Path("/mnt/home").mkdir()
+    for path in (Path("/etc/cni/net.d"), Path("/etc/cni")):  # of a cluster that runs outside
+        with suppress(OSError):
+            path.rmdir()
     os.environ["HOME"] = "/mnt/home"
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     subprocess.run(["ip", "netns", "add", "foreign"], check=True)

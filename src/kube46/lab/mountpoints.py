@@ -14,6 +14,7 @@ NEEDED = (
     RUN_ROOT,
     RUN_ROOT / "agent",
     NETNS_ROOT,
+    Path("/run/crun"),
     Path("/var/lib/cni"),
     Path("/var/lib/kubelet"),
     Path("/etc/cni/net.d"),

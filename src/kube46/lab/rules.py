@@ -215,5 +215,6 @@ def _binds(paths: Paths, place: str) -> list[Bind]:
         Bind(state / "net.d", Path("/etc/cni/net.d")),
         Bind(state / "kubelet", Path("/var/lib/kubelet")),
         Bind(run / "agent", RUN_ROOT / "agent"),
+        Bind(run / "crun", Path("/run/crun")),  # crun makes it, whatever --root says
         Bind(run / "netns", NETNS_ROOT),
     ]
