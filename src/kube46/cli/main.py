@@ -20,6 +20,7 @@ COMMANDS = {
     "controllers": ("controllers", "Run the cluster-wide loops."),
     "agent": ("agent", "Run a node's parts."),
     "kubelet": ("kubelet", "Run the stand-in kubelet of a stand-alone cluster's node."),
+    "completion": ("completion", "Print a shell's completion script."),
     "cni": ("cni", "Install the CNI plugins."),
 }
 
