@@ -13,7 +13,7 @@ pytestmark = pytest.mark.root
 
 def main(pod):
     """The status of the pod's first container."""
-    return pod["status"]["containerStatuses"][0]
+    return pod.get("status", {}).get("containerStatuses", [{"state": {}, "restartCount": 0, "ready": False}])[0]
 
 
 def running(pod):

@@ -141,8 +141,8 @@ def test_attach(node):
     client.stdin.write(b"this\n")
     client.stdin.flush()
     line = client.stdout.readline()
-    client.kill()
-    client.communicate()
+    node.run("pkill", "-f", "kubectl.*attach")
+    client.communicate(timeout=5)
 
     assert line == b"heard this\n"
     node.kubectl("delete", "pod", "e-echo", "--wait=false")

@@ -43,13 +43,15 @@ def configuration(directory: Path) -> dict[str, Any] | None:
         return None
     try:
         found = json.loads(files[0].read_bytes())
+        if not isinstance(found, dict):
+            raise TypeError("it must be an object")
         if "plugins" not in found:
             found = {"cniVersion": found.get("cniVersion", "0.1.0"), "name": found["name"], "plugins": [found]}
         if not (found["name"] and found["plugins"] and all(plugin["type"] for plugin in found["plugins"])):
             raise ValueError("name, plugins and each plugin's type must be given")
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise CniError(f"{files[0]}: not a CNI network configuration: {error!r}") from error
-    return dict(found)
+    return found
 
 
 async def add(network: Mapping[str, Any], attachment: Attachment, directories: Iterable[Path]) -> dict[str, Any]:

@@ -136,29 +136,27 @@ class WebSocket:
     async def messages(self) -> AsyncIterator[bytes]:
         """The client's messages until it closes or breaks off."""
         part = bytearray()
-        while True:
-            try:
-                data, self._early = self._early or await self._reader.read(BLOCK), b""
-                if not data:
-                    return
+        try:
+            while data := self._early or await self._reader.read(BLOCK):
+                self._early = b""
                 self._frames.receive_data(data)
-                events = list(self._frames.events())
-            except (RemoteProtocolError, ConnectionError):
-                return
-            for event in events:
-                if isinstance(event, Ping):
-                    await self._write(event.response())
-                elif isinstance(event, CloseConnection):
-                    await self.close(event.code)
-                    return
-                elif isinstance(event, Message):
-                    part += event.data.encode() if isinstance(event, TextMessage) else event.data
-                    if len(part) > LARGEST_MESSAGE:
-                        await self.close(1009)
+                # One after the other: a ping before a goodbye must be answered before that is read.
+                for event in self._frames.events():
+                    if isinstance(event, Ping):
+                        await self._write(event.response())
+                    elif isinstance(event, CloseConnection):
+                        await self.close(event.code)
                         return
-                    if event.message_finished:
-                        yield bytes(part)
-                        part.clear()
+                    elif isinstance(event, Message):
+                        part += event.data.encode() if isinstance(event, TextMessage) else event.data
+                        if len(part) > LARGEST_MESSAGE:
+                            await self.close(1009)
+                            return
+                        if event.message_finished:
+                            yield bytes(part)
+                            part.clear()
+        except (RemoteProtocolError, ConnectionError):
+            return
 
     async def send(self, data: bytes) -> None:
         """A binary message. Raises Closed."""

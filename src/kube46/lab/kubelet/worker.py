@@ -41,6 +41,7 @@ REFRESH = 60.0  # seconds between looks at the objects that volumes are made of
 RETRY_FIRST, RETRY_LAST = 1.0, 30.0
 IMAGE_RETRY_FIRST, IMAGE_RETRY_LAST = 10.0, 300.0
 FRESH = 5.0  # seconds for which fetched objects are good enough to start a container from
+SETTLE = 0.1  # seconds
 KEPT_RUNS = 2
 log = logging.getLogger(__name__)
 
@@ -475,6 +476,7 @@ class Worker:
         while True:
             await self._unwritten.wait()
             self._unwritten.clear()
+            await self._settle()
             try:
                 await self._write_status()
                 failures = 0
@@ -486,6 +488,19 @@ class Worker:
                 log.warning("Status was not written pod=%s/%s error=%s", meta.namespace, meta.name, error)
                 await asyncio.sleep(min(RETRY_FIRST * failures, RETRY_LAST))
                 self._unwritten.set()
+
+    async def _settle(self) -> None:
+        """Waits a moment while the pod is merely on its way up: most are up before the moment is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE):
+                while self._on_its_way():
+                    await self._unwritten.wait()
+                    self._unwritten.clear()
+
+    def _on_its_way(self) -> bool:
+        seen = self.observe()
+        quiet = not (seen.problems or seen.unsupported or self._ending_since or self._past)
+        return quiet and not any(run.started for run in seen.runs.values())
 
     async def _write_status(self) -> None:
         meta = self.pod.metadata
