@@ -1,12 +1,14 @@
 """The command `up`, from flags to the summary."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from kube46.api.objects import Node
 from kube46.api.resources import NODES
 from kube46.lab import cluster, locks, mountpoints, readiness, requirements, settings, summary, userconfig
-from kube46.lab.cluster import ClusterError, Started
+from kube46.lab.cluster import ClusterError, PortTaken, Started
 from kube46.lab.paths import Paths
 from kube46.lab.progress import Progress
 from kube46.lab.settings import BadSettings, Flags, Settings
@@ -34,7 +36,7 @@ def up(options: Options, progress: Progress) -> bool:
     wanted = _wanted(paths, options)
     if not cluster.is_running(paths):
         requirements.check()
-    with locks.held(paths.state, lambda: progress.say(f"Waiting for another kube46 command on {options.name}.")):
+    with _claimed(paths, progress):
         wanted = _wanted(paths, options)  # another command may have made or deleted it meanwhile
         if cluster.is_running(paths):
             progress.say(f"{summary.heading(wanted)}: is running already, nothing was changed.")
@@ -43,6 +45,22 @@ def up(options: Options, progress: Progress) -> bool:
         found = _start(wanted, paths, options, progress)
     _tell(wanted, paths, found, progress)
     return True
+
+
+@contextmanager
+def _claimed(paths: Paths, progress: Progress) -> Iterator[None]:
+    """The cluster's lock. What is refused under it leaves not even the directory that the lock lies on."""
+    try:
+        with locks.held(paths.state, lambda: progress.say(f"Waiting for another kube46 command on {paths.name}.")):
+            try:
+                yield
+            finally:
+                if not paths.settings.exists():
+                    with suppress(OSError):  # not empty: something was made, which `down` will find
+                        paths.state.rmdir()
+    except PortTaken:
+        mountpoints.release()
+        raise
 
 
 def down(name: str, progress: Progress) -> None:
