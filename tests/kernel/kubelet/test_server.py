@@ -82,22 +82,20 @@ def test_terminal(node, talker):
     leader, follower = pty.openpty()
     os.set_blocking(leader, False)
     stty(follower, 30, 100)
-    line = node.inside(
-        *node.kubectl_line("exec", "-it", talker, "--", "sh", "-c", "stty size; read a; stty size; echo got $a")
-    )
+    script = "stty size; until [ \"$(stty size)\" = '50 120' ]; do sleep 0.05; done; echo resized; read a; echo got $a"
+    line = node.inside(*node.kubectl_line("exec", "-it", talker, "--", "sh", "-c", script))
     process = subprocess.Popen(line, stdin=follower, stdout=follower, stderr=follower, start_new_session=True)
-    text = until(leader, b"30 100")
+    until(leader, b"30 100")
     stty(follower, 50, 120)
-    for member in node.run("pgrep", "-f", "kubectl.*exec -it").stdout.split():
-        node.run("kill", "-WINCH", member)
-    time.sleep(0.3)
+    for client in node.run("pgrep", "-f", "kubectl.*exec -it").stdout.split():
+        node.run("kill", "-WINCH", client)
+    until(leader, b"resized")
     os.write(leader, b"words\n")
-    text += until(leader, b"got words")
+    until(leader, b"got words")
     process.wait(5)
     os.close(leader)
     os.close(follower)
 
-    assert b"50 120" in text
     assert process.returncode == 0
 
 
@@ -106,15 +104,14 @@ def stty(fd: int, rows: int, columns: int) -> None:
     subprocess.run(["stty", "rows", str(rows), "cols", str(columns)], stdin=fd, check=True)
 
 
-def until(fd: int, wanted: bytes) -> bytes:
-    """What the terminal shows until `wanted` comes."""
+def until(fd: int, wanted: bytes) -> None:
+    """Returns once the terminal has shown `wanted`."""
     text = b""
     end = time.monotonic() + 10
     while wanted not in text and time.monotonic() < end:
         if select.select([fd], [], [], 0.2)[0]:
             text += os.read(fd, 4096)
-    assert wanted in text
-    return text
+    assert wanted in text, text
 
 
 def test_client_that_goes_ends_its_command(node, talker):
@@ -166,7 +163,9 @@ def test_who_is_let_in(node, talker, host):
     assert curl(node, "/pods", "-H", "Authorization: Bearer nonsense", host=host).endswith("401")
     assert talker in curl(node, "/pods", "-H", "Authorization: Bearer etoken-admin", host=host)
     assert curl(node, f"/containerLogs/default/{talker}/main?tailLines=1", *certificate, host=host) == "err\n\n200"
-    assert "python_info" in curl(node, "/metrics", *certificate, host=host)
+    numbers = curl(node, "/metrics", *certificate, host=host)
+    assert re.search(r"^kubelet_running_containers [1-9]", numbers, re.MULTILINE)
+    assert re.search(r"^kubelet_pod_start_sli_duration_seconds_count [1-9]", numbers, re.MULTILINE)
     assert curl(node, "/nothing", *certificate, host=host).endswith("404")
 
 

@@ -14,7 +14,7 @@ from prometheus_client import generate_latest
 
 from kube46.addresses.families import Family, family_of
 from kube46.kubernetes.client import Client
-from kube46.lab.kubelet import authentication, logs, streaming
+from kube46.lab.kubelet import authentication, logs, metrics, streaming
 from kube46.lab.kubelet.channels import PROTOCOLS, choose
 from kube46.lab.kubelet.crilogs import Selection, stamp
 from kube46.lab.kubelet.settings import Settings
@@ -89,7 +89,7 @@ class Server:
             case ("pods",):
                 await http.answer(200, self._pods(), "application/json")
             case ("metrics",):
-                await http.answer(200, generate_latest(), "text/plain; version=0.0.4; charset=utf-8")
+                await http.answer(200, self._metrics(), "text/plain; version=0.0.4; charset=utf-8")
             case ("containerLogs", namespace, pod, container):
                 await self._logs(http, request, self._worker(namespace, pod), container)
             case ("exec" | "attach" as what, namespace, pod, container) | (
@@ -127,6 +127,12 @@ class Server:
     def _pods(self) -> bytes:
         items = [msgspec.to_builtins(worker.object) for worker in self._every()]
         return msgspec.json.encode({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items})
+
+    def _metrics(self) -> bytes:
+        seen = [worker.observe() for worker in self._every()]
+        metrics.RUNNING_PODS.set(sum(1 for pod in seen if pod.sandbox))
+        metrics.RUNNING_CONTAINERS.set(sum(1 for pod in seen for run in pod.runs.values() if run.running))
+        return generate_latest()
 
     # Logs
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kube46.kubernetes.errors import Conflict, KubernetesError, NotFound
-from kube46.lab.kubelet import attaching, containers, making, rules, statuses, trees, volumes
+from kube46.lab.kubelet import attaching, containers, making, metrics, rules, statuses, trees, volumes
 from kube46.lab.kubelet.chain import CniError
 from kube46.lab.kubelet.containers import Process
 from kube46.lab.kubelet.directories import PodDirectory, RunDirectory, read_record, write
@@ -189,9 +189,18 @@ class Worker:
             await attaching.remove(self._shop, self._directory)
             self._made = await attaching.make(self._shop, self._directory, self.pod, generation)
             self._problems.pop("", None)
+            self._tell_of_limits()
             await fetching
         except (CniError, OSError) as error:
             self._trouble("", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
+
+    def _tell_of_limits(self) -> None:
+        """Without cgroups nothing holds a container to its limits; that is said once a pod."""
+        spec = self.pod.spec
+        limited = [c.name for c in (*spec.init_containers, *spec.containers) if c.resources.limits]
+        if limited:
+            text = f"resources.limits of {', '.join(limited)} are stored and seen by the downward API, but not enforced"
+            self._events.pod(self.pod.metadata, "LimitsNotEnforced", text)
 
     async def _fetch_ahead(self) -> None:
         """A failure is found again, and told, when a container is started."""
@@ -304,6 +313,7 @@ class Worker:
         tended.process.spawn(shop.root.crun, making.config(made, root), stdin=container.stdin)
         self._tended[container.name] = tended
         self._past.pop(container.name, None)
+        metrics.STARTED_CONTAINERS.inc()
         self._events.pod(meta, "Created", f"Created container {container.name}")
 
     def _tend(self, run: Run, container: Container, place: RunDirectory) -> Tended:
@@ -510,10 +520,13 @@ class Worker:
             return
         if status["phase"] in ("Succeeded", "Failed") and not any(run.live for run in seen.runs.values()):
             self._final_phase = status["phase"]
+        before = self._written.get("phase") or self._status.get("phase") or "Pending"
         # These lists merge by address; an old sandbox's addresses must not stay.
         whole = {name: [{"$patch": "replace"}, *status[name]] for name in ("podIPs", "hostIPs") if name in status}
         body = {"metadata": {"uid": meta.uid}, "status": status | whole}
         await self._shop.client.patch(PODS, meta.name, body, meta.namespace, subresource="status", kind="strategic")
+        if status["phase"] == "Running" and before == "Pending":
+            metrics.POD_START_SECONDS.observe(time.time() - self._start_time)
         self._written = status
 
 
