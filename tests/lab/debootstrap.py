@@ -55,7 +55,7 @@ RUN = """
 set -eu
 ip link set lo up
 cd {clone}
-make up
+make up || {{ status=$?; kube46 status; kube46 logs | tail -n 60; exit $status; }}
 kube46 status
 make {target}
 kube46 down
@@ -68,16 +68,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mirror", default=MIRROR)
     parser.add_argument("--keep", action="store_true", help="leave the tree, and print where it is")
+    parser.add_argument("--tree", type=Path, help="a tree that --keep left: only the run phase, with its old clone")
     parser.add_argument("--test", default="test-quick", metavar="TARGET", help="the Makefile's target to run")
     options = parser.parse_args()
     if os.geteuid() != 0:
         print("debootstrap.py: root is needed", file=sys.stderr)
         return 2
+    words = {"mirror": options.mirror, "clone": CLONE, "target": options.test}
+    if options.tree:
+        return enter(options.tree, RUN.format(**words), "run", "--net")
     root = Path(tempfile.mkdtemp(prefix="kube46-bookworm-", dir="/var/tmp"))
     try:
         minimal_system(root, options.mirror)
         prepare(root)
-        words = {"mirror": options.mirror, "clone": CLONE, "target": options.test}
         return enter(root, SET_UP.format(**words), "set-up") or enter(root, RUN.format(**words), "run", "--net")
     finally:
         if options.keep:
@@ -100,6 +103,7 @@ def minimal_system(root: Path, mirror: str) -> None:
         finally:
             shutil.rmtree(made, ignore_errors=True)
     run("tar", "--extract", "--file", str(CACHE), "--directory", str(root))
+    root.chmod(0o755)  # it is `/` there; the temporary directory was for root only
 
 
 def prepare(root: Path) -> None:

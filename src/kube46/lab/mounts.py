@@ -4,8 +4,8 @@ A bind in a tmpfs of private propagation keeps it alive without a process (mount
 """
 
 import os
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kube46.lab import syscalls
@@ -14,6 +14,7 @@ from kube46.lab.rules import Bind, Place
 from kube46.netlink import namespaces
 
 ALL = syscalls.MS_REC
+BUILT = "built"
 
 
 class MountError(RuntimeError):
@@ -56,31 +57,53 @@ def call_in(namespace: Path, function: Callable[[], str]) -> str:
 
 
 def _keep(place: Place, paths: Paths) -> None:
-    """Fork a child that builds the namespace, bind that namespace to a file, let the child end."""
+    """Make the place's namespace and bind it to a file.
+
+    The kernel binds a mount namespace only into an older one, so that no two can keep each other alive. Linux 6.18
+    tells the age from numbers that each CPU takes from a batch of its own: when ours came from a later batch, a
+    namespace made on another CPU looks older. The CPU that ours was made on gives a higher number.
+    """
+    file = paths.mount_namespace(place.name)
+    file.touch(mode=0o600)
+    refused: OSError | None = None
+    for cpu in (None, *sorted(os.sched_getaffinity(0))):
+        with _made(place, paths, cpu) as namespace:
+            try:
+                syscalls.mount(namespace, file, flags=syscalls.MS_BIND)
+            except OSError as error:
+                refused = error
+            else:
+                return
+    raise MountError(f"mount namespace of {place.name}: {refused}; run kube46 in the machine's own mount namespace")
+
+
+@contextmanager
+def _made(place: Place, paths: Paths, cpu: int | None) -> Iterator[Path]:
+    """A child with the place's mount namespace, made on that CPU; it ends with the block."""
     built, tell_built = os.pipe()
     kept, tell_kept = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(tell_kept)  # so that our parent's death ends us
-        _child(place, paths, tell_built, kept)
+        _child(place, paths, cpu, tell_built, kept)
     os.close(tell_built)
     os.close(kept)
     try:
         answer = os.read(built, 4096).decode()
-        if answer != "built":
+        if answer != BUILT:
             raise MountError(f"mount namespace of {place.name}: {answer or 'its builder died'}")
-        file = paths.mount_namespace(place.name)
-        file.touch(mode=0o600)
-        syscalls.mount(f"/proc/{child}/ns/mnt", file, flags=syscalls.MS_BIND)
+        yield Path(f"/proc/{child}/ns/mnt")
     finally:
         os.close(built)
         os.close(tell_kept)
         os.waitpid(child, 0)
 
 
-def _child(place: Place, paths: Paths, tell_built: int, kept: int) -> None:
-    answer = "built"
+def _child(place: Place, paths: Paths, cpu: int | None, tell_built: int, kept: int) -> None:
+    answer = BUILT
     try:
+        if cpu is not None:
+            os.sched_setaffinity(0, {cpu})
         syscalls.enter(namespaces.path_of(paths.namespace(place.name)), syscalls.CLONE_NEWNET)
         syscalls.unshare(syscalls.CLONE_NEWNS)
         _populate(place.binds)
