@@ -2,10 +2,6 @@
 
 import asyncio
 import os
-import signal
-import subprocess
-import sys
-import textwrap
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -143,40 +139,6 @@ def test_store_is_a_dictionary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """The store behaves as a dictionary does, over restarts, and keeps its past."""
     monkeypatch.setenv("KUBE46_TEST_DIRECTORY", str(tmp_path))
     run_state_machine_as_test(StoreMachine, settings=settings(max_examples=30, stateful_step_count=20, deadline=None))
-
-
-def test_kill_loses_nothing_that_was_answered(tmp_path: Path) -> None:
-    """After kill -9 in the middle of writes the file holds every write that was reported, and only whole ones."""
-    program = textwrap.dedent("""
-        import asyncio, sys
-        from pathlib import Path
-        from kube46.apiserver.storage import Store
-        async def main():
-            store = Store(Path(sys.argv[1])); store.start()
-            async def writer(number):
-                for turn in range(10000):
-                    with store.begin() as txn:
-                        for part in ("a", "b"):
-                            name = f"{number}-{turn}-{part}"
-                            txn.create("configmaps", {"metadata": {"name": name, "namespace": "n"}, "data": {"v": ""}})
-                    await store.commit(txn)
-                    print(f"{number}-{turn}", flush=True)
-            await asyncio.gather(*(writer(n) for n in range(4)))
-        asyncio.run(main())
-    """)
-    path = tmp_path / "data.db"
-    with subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        reported = [child.stdout.readline().strip() for _ in range(200)]
-        child.send_signal(signal.SIGKILL)
-        reported += [line.strip() for line in child.stdout if line.endswith("\n")]
-
-    async def names(store: Store) -> set[str]:
-        return set(contents(store))
-
-    kept = run(path, names)
-    assert {f"{r}-{part}" for r in reported for part in "ab"} <= kept
-    assert all(name[:-1] + other in kept for name in kept for other in "ab")
 
 
 def test_failed_commit_drops_what_rests_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

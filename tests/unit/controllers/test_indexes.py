@@ -1,23 +1,16 @@
 """Indexes, expectations, selectors and quantities that the loops stand on."""
 
-import asyncio
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kube46.api.objects import ConfigMap, LabelSelectorRequirement, Meta
-from kube46.api.resources import CONFIG_MAPS
 from kube46.controllers.expectations import Expectations
 from kube46.controllers.indexes import Index
 from kube46.controllers.quantities import parse
 from kube46.controllers.selectors import holds
-from kube46.kubernetes.caches import Cache
-from kube46.kubernetes.client import Client
-from kube46.kubernetes.config import ClusterConfig
-from unit.controllers.cluster import Cluster
 
 OPS = st.lists(
     st.tuples(
@@ -166,33 +159,3 @@ def test_bad_quantities(text: str) -> None:
     """What is no quantity is refused by name."""
     with pytest.raises(ValueError, match="is no quantity"):
         parse(text)
-
-
-def test_expectations_hold_with_a_real_watch(tmp_path: Path) -> None:
-    """With a real server and watch, nothing stays pending for long."""
-
-    async def played(client: Client) -> None:
-        cache = Cache(client, CONFIG_MAPS, "default")
-        expectations: Expectations[int, ConfigMap] = Expectations(cache, lambda _: None)
-        expectations.follow()
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(cache.run())
-            await cache.synced.wait()
-            for number in range(30):
-                one = await client.create(CONFIG_MAPS, {"metadata": {"name": f"c{number}"}}, "default")
-                expectations.wrote(number, one)
-                if number % 2:
-                    await client.delete(CONFIG_MAPS, f"c{number}", "default")
-                    expectations.deleted(number, one)
-            async with asyncio.timeout(5):
-                while any(expectations.pending(number) for number in range(30)):  # noqa: ASYNC110
-                    await asyncio.sleep(0.02)
-            task.cancel()
-
-    with Cluster(tmp_path) as cluster:
-
-        async def main() -> None:
-            async with Client(ClusterConfig.load(cluster.kubeconfig, "admin"), component="test") as client:
-                await played(client)
-
-        asyncio.run(main())

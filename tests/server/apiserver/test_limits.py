@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from unit.apiserver.conftest import Server
+from server.running import Server
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 

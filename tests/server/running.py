@@ -8,13 +8,13 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import httpx2
-import pytest
+
+from kube46.kubernetes.config import ClusterConfig
 
 TOKENS = """admintoken,admin,admin,"system:masters"
 nodetoken,system:node:node1,node1,"system:nodes"
@@ -64,7 +64,7 @@ class Server:
             "--advertise-address", "192.0.2.1", *self.flags,
         ]  # fmt: skip
 
-    def start(self) -> "Server":
+    def start(self) -> Self:
         (self.directory / "tokens.csv").write_text(TOKENS)
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, pass_fds=self.inherited)
@@ -93,14 +93,19 @@ class Server:
         headers = {"authorization": f"Bearer {token}"} if token else {}
         return httpx2.Client(base_url=self.url, headers=headers, verify=self.tls(), timeout=20, trust_env=False)
 
-    def kubeconfig(self) -> Path:
-        path = self.directory / "kubeconfig"
+    def config(self, token: str = "admintoken") -> ClusterConfig:
+        """How kube46's own client reaches the server."""
+        return ClusterConfig(self.url, (self.directory / "ca.crt").read_text(), token)
+
+    def kubeconfig(self, token: str = "admintoken") -> Path:
+        """A file for kubectl and kube46's commands."""
+        path = self.directory / f"kubeconfig-{token}"
         cluster = {"server": self.url, "certificate-authority": str(self.directory / "ca.crt")}
         config = {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "c", "cluster": cluster}],
-            "users": [{"name": "u", "user": {"token": "admintoken"}}],
+            "users": [{"name": "u", "user": {"token": token}}],
             "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
             "current-context": "x",
         }
@@ -120,44 +125,3 @@ class Server:
         return subprocess.run(
             command, input=stdin, env=environment, capture_output=True, text=True, timeout=30, check=False
         )
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests that don't restart it; each test uses names of its own."""
-    running = Server(tmp_path_factory.mktemp("apiserver")).start()
-    yield running
-    assert running.stop() == 0
-
-
-@pytest.fixture
-def api(server: Server) -> Iterator[httpx2.Client]:
-    """An administrator's client."""
-    with server.client() as client:
-        yield client
-
-
-@pytest.fixture
-def namespace(api: httpx2.Client, request: pytest.FixtureRequest) -> str:
-    """A new namespace of the test's own."""
-    made = api.post("/api/v1/namespaces", json={"metadata": {"generateName": "t-"}})
-    assert made.status_code == 201, made.text
-    return str(made.json()["metadata"]["name"])
-
-
-@pytest.fixture
-def server_factory(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Starts servers of a test's own; all are ended after it."""
-    running: list[Server] = []
-
-    def start(**options: Any) -> Server:
-        directory = tmp_path / f"server{len(running)}"
-        directory.mkdir()
-        running.append(Server(directory, **options).start())
-        return running[-1]
-
-    yield start
-    for server in running:
-        if server.process is not None and server.process.poll() is None:
-            server.process.kill()
-            server.process.wait(10)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kube46.apiserver.certificates import Authority
-from unit.apiserver.conftest import Server
+from server.running import Server
 
 if TYPE_CHECKING:
     import httpx2

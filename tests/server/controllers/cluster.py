@@ -3,26 +3,22 @@
 The kubelets are a thread that makes bound pods run, with an address of each family, and ends those that are deleted.
 """
 
-import base64
 import contextlib
 import http.client
 import itertools
 import json
 import signal
-import socket
-import ssl
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Self, TypeVar
+
+from server.running import KUBECTL, Server, free_port
 
 T = TypeVar("T")
 Json = dict[str, Any]
-KUBE46 = Path(sys.executable).parent / "kube46"
-TOKENS = 'admin,admin,1,"system:masters"\ncontrollers,system:kube-controller-manager,2\n'
+KUBE46 = KUBECTL.parent / "kube46"
 ALL = "*,scheduler,replicaset,deployment,garbage-collector,namespace,serviceaccount,node-lifecycle"
 
 
@@ -32,13 +28,6 @@ class Refused(Exception):
     def __init__(self, status: int, body: Json) -> None:
         super().__init__(f"{status} {body.get('message')}")
         self.status, self.body = status, body
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def probe(port: int, path: str) -> int:
@@ -75,54 +64,32 @@ def for_a_while(what: Callable[[], bool], seconds: float = 1.5) -> None:
         time.sleep(0.1)
 
 
-class Cluster:
-    """A context manager: the API server with its data in `directory`."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory, self.port = directory, free_port()
-        self._running: list[subprocess.Popen[bytes]] = []
-        self._local = threading.local()
+class Cluster(Server):
+    """A context manager: an API server, and what the tests of controllers say to it."""
 
     def __enter__(self) -> Self:
-        (self.directory / "tokens").write_text(TOKENS)
-        self.start_server()
-        self.kubeconfig = self._write_kubeconfig()
-        return self
-
-    def start_server(self) -> None:
-        """Starts the API server, again if it was there before, and waits for its answer."""
-        self.server = self.start(
-            "apiserver",
-            *("--data", self.directory / "data.sqlite", "--cert-dir", self.directory / "certs"),
-            *("--bind-address", "127.0.0.1", "--secure-port", self.port, "--advertise-address", "10.46.0.1"),
-            *("--service-cluster-ip-range", "10.96.0.0/16,fd00:10:96::/112"),
-            *("--token-auth-file", self.directory / "tokens"),
-        )
-        eventually(self._answers, 30)
+        self._local = threading.local()
+        return self.start()
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
         self.hang_up()
-        for process in self._running:
-            process.kill()
-            process.wait()
+        return super().stop(number)
 
     def hang_up(self) -> None:
         """Closes this thread's connection."""
         if hasattr(self._local, "connection"):
             self._local.connection.close()
 
-    def start(self, *arguments: object) -> subprocess.Popen[bytes]:
-        """Runs a `kube46` command; its output goes to a file named after it."""
-        with (self.directory / f"{arguments[0]}.log").open("ab") as log:
-            process = subprocess.Popen([KUBE46, *map(str, arguments)], stdout=log, stderr=log)
-        self._running.append(process)
-        return process
-
     @contextlib.contextmanager
     def controllers(self, names: str, *more: object) -> Iterator[subprocess.Popen[bytes]]:
         """Runs controllers inside the block; SIGTERM must end them with status 0, unless the test killed them."""
-        port = free_port()
-        process = self.start("controllers", *self._flags(names), "--bind-address", f"127.0.0.1:{port}", *more)
+        port, path = free_port(), self.directory / "controllers.log"
+        flags = [*self._flags(names), "--bind-address", f"127.0.0.1:{port}", *more]
+        with path.open("ab") as log:
+            process = subprocess.Popen([KUBE46, "controllers", *map(str, flags)], stdout=log, stderr=log)
         try:
             eventually(lambda: probe(port, "/readyz") == 200)
             yield process
@@ -130,13 +97,13 @@ class Cluster:
             killed = process.poll() is not None
             process.send_signal(signal.SIGTERM)
             status = process.wait(10)
-        assert killed or status == 0, (self.directory / "controllers.log").read_text()[-2000:]
+        assert killed or status == 0, path.read_text()[-2000:]
 
     def call(self, method: str, path: str, body: object = None, kind: str = "application/json") -> Json:
         """One request as administrator."""
         connection = self._connection()
         data = json.dumps(body) if body is not None else None
-        headers = {"Authorization": "Bearer admin", "Content-Type": kind}
+        headers = {"Authorization": "Bearer admintoken", "Content-Type": kind}
         try:
             connection.request(method, path, data, headers)
             answer = connection.getresponse()
@@ -173,51 +140,17 @@ class Cluster:
 
     def _connection(self) -> http.client.HTTPSConnection:
         if not hasattr(self._local, "connection"):
-            context = ssl.create_default_context(cafile=self.directory / "certs" / "ca.crt")
-            self._local.connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=10)
-        connection: http.client.HTTPSConnection = self._local.connection
-        return connection
-
-    def _answers(self) -> bool:
-        if self.server.poll() is not None:
-            raise RuntimeError((self.directory / "apiserver.log").read_text()[-2000:])
-        try:
-            return bool(self.get("/api/v1/namespaces/default"))
-        except (OSError, http.client.HTTPException, Refused):
-            self.hang_up()
-            return False
+            connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.tls(), timeout=10)
+            self._local.connection = connection
+        found: http.client.HTTPSConnection = self._local.connection
+        return found
 
     def _flags(self, names: str) -> list[object]:
         return [
-            *("--kubeconfig", self.kubeconfig, "--controllers", names),
+            *("--kubeconfig", self.kubeconfig("controllertoken"), "--controllers", names),
             *("--cluster-cidr", "10.244.0.0/16,fd00:10:244::/56", "--node-monitor-grace-period", "600"),
-            *("--root-ca-file", self.directory / "certs" / "ca.crt"),
+            *("--root-ca-file", self.directory / "ca.crt"),
         ]
-
-    def _write_kubeconfig(self) -> Path:
-        ca = base64.b64encode((self.directory / "certs" / "ca.crt").read_bytes()).decode()
-        cluster = {"server": f"https://127.0.0.1:{self.port}", "certificate-authority-data": ca}
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "c",
-            "clusters": [{"name": "c", "cluster": cluster}],
-            "users": [{"name": name, "user": {"token": name}} for name in ("admin", "controllers")],
-            "contexts": [
-                {"name": "c", "context": {"cluster": "c", "user": "controllers"}},
-                {"name": "admin", "context": {"cluster": "c", "user": "admin"}},
-            ],
-        }
-        path = self.directory / "kubeconfig"
-        path.write_text(json.dumps(config))
-        return path
-
-    def kubectl(self, *arguments: str, stdin: str = "") -> str:
-        """What the real kubectl prints, as administrator."""
-        command = [KUBE46.parent / "kubectl", "--kubeconfig", self.kubeconfig, "--context", "admin", *arguments]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=30, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
 
     def node(self, name: str, **meta: Any) -> None:
         """A ready node."""

@@ -24,7 +24,7 @@ from kube46.kubernetes.errors import (
     Unreachable,
 )
 from kube46.kubernetes.events import EventRecorder
-from unit.apiserver.conftest import Server
+from server.running import Server
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +36,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running.stop()
 
 
-def config(server: Server, token: str = "admintoken") -> ClusterConfig:
-    """How to reach the server."""
-    return ClusterConfig(server.url, (server.directory / "ca.crt").read_text(), token)
-
-
 @asynccontextmanager
 async def client_of(server: Server, token: str = "admintoken") -> AsyncIterator[Client]:
     """A client with a token."""
-    async with Client(config(server, token), component="test") as client:
+    async with Client(server.config(token), component="test") as client:
         yield client
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import kubernetes
 import pytest
 
-from unit.apiserver.conftest import KUBECTL, Server
+from server.running import KUBECTL, Server
 
 DEPLOYMENT = """
 apiVersion: apps/v1

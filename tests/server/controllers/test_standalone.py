@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from unit.controllers.cluster import ALL, Cluster, Json, Kubelets, eventually, for_a_while
+from server.controllers.cluster import ALL, Cluster, Json, Kubelets, eventually, for_a_while
 
 APPS = "/apis/apps/v1/namespaces"
 
@@ -88,6 +88,7 @@ def test_replicaset_adopts_and_releases(cluster: Cluster, namespace: str) -> Non
     cluster.create(
         f"/api/v1/namespaces/{namespace}/pods", {**template(), "metadata": {"name": "stray", "labels": {"app": "web"}}}
     )
+    eventually(lambda: ready(cluster, namespace) == ["stray"])  # so that the loop knows it before the ReplicaSet
     cluster.create(f"{APPS}/{namespace}/replicasets", workload(2))
     eventually(lambda: len(ready(cluster, namespace)) == 2)
     stray = f"/api/v1/namespaces/{namespace}/pods/stray"
@@ -245,7 +246,7 @@ def test_every_namespace_has_its_account_and_ca(cluster: Cluster, namespace: str
     account = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
     bundle = f"/api/v1/namespaces/{namespace}/configmaps/kube-root-ca.crt"
     eventually(lambda: not cluster.missing(account))
-    ca = (cluster.directory / "certs" / "ca.crt").read_text()
+    ca = (cluster.directory / "ca.crt").read_text()
     eventually(lambda: cluster.get(bundle)["data"] == {"ca.crt": ca})
     cluster.patch(bundle, {"data": {"ca.crt": "mine", "more": "x"}})
     cluster.delete(account)

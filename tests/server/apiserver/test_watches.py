@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from unit.apiserver.conftest import Server
+from server.running import Server
 
 MERGE = {"content-type": "application/merge-patch+json"}
 

@@ -9,7 +9,7 @@ import pytest
 
 from kube46.apiserver.certificates import Authority, key_pem, new_key
 from kube46.apiserver.tokens import InvalidToken, Signer, Subject
-from unit.apiserver.conftest import Server
+from server.running import Server
 
 
 def whoami(client: httpx2.Client) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """The network loops against a real API server: outcomes, races, kills."""
 
 import contextlib
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from unit.controllers.cluster import Cluster, Json, Refused, eventually, for_a_while, stamps
+from server.controllers.cluster import Cluster, Json, Refused, eventually, for_a_while, stamps
 
 BOTH = ["IPv4", "IPv6"]
 NETWORK = "node-ipam,endpointslice"
@@ -125,9 +126,8 @@ def test_api_server_may_die(cluster: Cluster, namespace: str) -> None:
     service(cluster, namespace)
     pod(cluster, namespace, 1)
     eventually(lambda: ready(cluster, namespace) == both(1))
-    cluster.server.kill()
-    cluster.server.wait()
-    cluster.start_server()
+    cluster.stop(signal.SIGKILL)
+    cluster.start()
     pod(cluster, namespace, 2)
     eventually(lambda: ready(cluster, namespace) == both(1, 2))
     assert len(slices(cluster, namespace)) == 2
