@@ -82,14 +82,16 @@ def test_terminal(node, talker):
     leader, follower = pty.openpty()
     os.set_blocking(leader, False)
     stty(follower, 30, 100)
-    script = "stty size; until [ \"$(stty size)\" = '50 120' ]; do sleep 0.05; done; echo resized; read a; echo got $a"
+    wait_for = "until [ \"$(stty size)\" = '{}' ]; do sleep 0.05; done; echo now {};"
+    first, second = (wait_for.format(size, name) for size, name in (("30 100", "small"), ("50 120", "large")))
+    script = f"stty size; {first} {second} read a; echo got $a"
     line = node.inside(*node.kubectl_line("exec", "-it", talker, "--", "sh", "-c", script))
     process = subprocess.Popen(line, stdin=follower, stdout=follower, stderr=follower, start_new_session=True)
-    until(leader, b"30 100")
+    until(leader, b"now small")
     stty(follower, 50, 120)
     for client in node.run("pgrep", "-f", "kubectl.*exec -it").stdout.split():
         node.run("kill", "-WINCH", client)
-    until(leader, b"resized")
+    until(leader, b"now large")
     os.write(leader, b"words\n")
     until(leader, b"got words")
     process.wait(5)

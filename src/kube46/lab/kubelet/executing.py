@@ -27,7 +27,9 @@ def describe(run: RunDirectory, file: Path, command: Iterable[str], *, terminal:
     `crun exec` alone would run it as root. Raises OSError when the container has ended.
     """
     process = json.loads(run.config.read_bytes())["process"]
-    file.write_text(json.dumps(process | {"args": list(command), "terminal": terminal}))
+    # Until the client's first size comes; programs that ask once must not find none.
+    size = {"consoleSize": {"height": 24, "width": 80}} if terminal else {}
+    file.write_text(json.dumps(process | size | {"args": list(command), "terminal": terminal}))
 
 
 async def run(crun: Path, id: str, directory: RunDirectory, command: Iterable[str], timeout: float) -> tuple[int, str]:
