@@ -35,8 +35,19 @@ STOP_SECONDS = 5.0
 # Loaded before the forks: what the parts of each rank need. A module that is missing is a part that is not there.
 WARM = (
     ("kube46.cli.apiserver", "kube46.apiserver.server"),
-    ("kube46.cli.controllers", "kube46.kubernetes.client"),
-    ("kube46.cli.agent", "kube46.agent.run"),
+    (
+        "kube46.cli.controllers",
+        "kube46.controllers.nodeipam.controller",
+        "kube46.controllers.endpointslices.controller",
+        "kube46.lab.controllers.deployments.controller",
+        "kube46.lab.controllers.garbage.controller",
+        "kube46.lab.controllers.namespaces.controller",
+        "kube46.lab.controllers.nodelifecycle.controller",
+        "kube46.lab.controllers.replicasets.controller",
+        "kube46.lab.controllers.scheduler.controller",
+        "kube46.lab.controllers.serviceaccounts.controller",
+    ),
+    ("kube46.cli.agent", "kube46.cni.controller", "kube46.proxy.controller", "kube46.dns.controller"),
     ("kube46.cli.kubelet",),
 )
 
