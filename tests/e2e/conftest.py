@@ -6,14 +6,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kube46.lab.paths import Paths
+
 BIN = Path(sys.executable).parent
-SETTINGS = {"ipv4,ipv6": "e46", "ipv6,ipv4": "e64", "ipv4": "e4", "ipv6": "e6"}
+HERE = Path(__file__).parent
+SETTINGS = {"ipv4,ipv6": "r46", "ipv6,ipv4": "r64", "ipv4": "r4", "ipv6": "r6"}
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,64 @@ class Cluster:
         """A command at a place."""
         return self.run("kube46", "shell", "--name", self.name, place, "--", *command, **options)
 
+    def apply(self, *objects: dict[str, Any], namespace: str = "default") -> None:
+        """`kubectl apply` of some objects."""
+        body = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+        self.kubectl("-n", namespace, "apply", "-f", "-", text=json.dumps(body))
+
     def get(self, *arguments: str) -> Any:
         """`kubectl get -o json`."""
         return json.loads(self.kubectl("get", "-o", "json", *arguments))
+
+    def python(self, place: str, program: str, *arguments: str, **options: Any) -> str:
+        """One of the tests' programs (`ask`) at a place."""
+        return self.shell(place, *program_of(program), *arguments, **options)
+
+    def ask(self, place: str, kind: str, host: str, port: int) -> tuple[str, str, float]:
+        """Who answered a request over `tcp` or `udp` (or the error's name), whom they saw, and in how many seconds."""
+        name, client, took = self.python(place, "ask", kind, host, str(port)).split()
+        return name, client, float(took)
+
+    def ask_from_pod(self, process: int, kind: str, host: str, port: int) -> tuple[str, str, float]:
+        """As `ask`, from the network namespace of a pod's process."""
+        said = self.run("nsenter", "-t", str(process), "-n", *program_of("ask"), kind, host, str(port))
+        name, client, took = said.split()
+        return name, client, float(took)
+
+    def process_of(self, pod: str, namespace: str = "default") -> int:
+        """A process of an echo pod, as the machine sees it."""
+        wanted = {
+            f"POD_NAME={pod}".encode(),
+            f"POD_UID={self.get('-n', namespace, 'pod', pod)['metadata']['uid']}".encode(),
+        }
+        for directory in Path("/proc").iterdir():
+            with suppress(OSError):
+                if directory.name.isdigit() and wanted <= set((directory / "environ").read_bytes().split(b"\0")):
+                    return int(directory.name)
+        raise AssertionError(f"pod {pod} has no process")
+
+    def up(self, *flags: str, check: bool = False, **options: Any) -> str:
+        """`kube46 up` of this cluster."""
+        families = () if Paths(self.name).settings.exists() else ("--families", ",".join(self.families))
+        return self.run(
+            "kube46",
+            "up",
+            "--name",
+            self.name,
+            *families,
+            *(() if check else ("--no-check",)),
+            *flags,
+            timeout=120,
+            **options,
+        )
+
+    def down(self) -> None:
+        """`kube46 down` of this cluster."""
+        self.run("kube46", "down", "--name", self.name, check=False)
+
+    def parts(self) -> dict[str, int]:
+        """The pids of the cluster's parts, 0 for one that is not there."""
+        return {part["name"]: part["pid"] for part in json.loads(Paths(self.name).parts.read_text())["parts"]}
 
     def matrix(self) -> dict[str, Any]:
         """`kube46 check -o json`, whatever its verdict."""
@@ -59,6 +118,49 @@ class Cluster:
         )  # fmt: skip
         assert done.stdout, done.stderr
         return dict(json.loads(done.stdout))
+
+    def matrix_is_green(self) -> None:
+        """The check passes; its crosses are the failure."""
+        report = self.matrix()
+        assert [cell for cell in report["cells"] if cell["failures"]] == []
+        assert report["passed"]
+
+
+def program_of(name: str, *arguments: str) -> tuple[str, ...]:
+    """The command line of one of the tests' programs: its source is in it, so it needs no file where it runs."""
+    return ("/usr/bin/python3", "-c", (HERE / f"{name}.py").read_text(), *arguments)
+
+
+def echo_pod(labels: dict[str, str], *, node: str = "", ready: bool = True) -> dict[str, Any]:
+    """A pod template of the echo server."""
+    fields = {"POD_NAME": "metadata.name", "POD_UID": "metadata.uid"}
+    container: dict[str, Any] = {
+        "name": "echo",
+        "image": "host",
+        "command": list(program_of("echo")),
+        "env": [{"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in fields.items()],
+        "ports": [{"name": "echo", "containerPort": 8080}],
+    }
+    if ready:
+        container["readinessProbe"] = {"tcpSocket": {"port": 8080}, "periodSeconds": 1}
+    spec: dict[str, Any] = {"containers": [container], "terminationGracePeriodSeconds": 2}
+    if node:
+        spec["nodeSelector"] = {"kubernetes.io/hostname": node}
+    return {"metadata": {"labels": labels}, "spec": spec}
+
+
+def echo_deployment(name: str, replicas: int, *, node: str = "") -> dict[str, Any]:
+    """A Deployment of echo servers labelled `app: NAME`."""
+    labels = {"app": name}
+    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": echo_pod(labels, node=node)}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+
+
+def echo_service(name: str, app: str, **spec: Any) -> dict[str, Any]:
+    """A Service of all the cluster's families, port 80 over TCP and UDP, to the pods labelled `app: APP`."""
+    ports = [{"name": kind.lower(), "protocol": kind, "port": 80, "targetPort": 8080} for kind in ("TCP", "UDP")]
+    whole = {"ipFamilyPolicy": "PreferDualStack", "selector": {"app": app}, "ports": ports, **spec}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": whole}
 
 
 def eventually(probe: Callable[[], Any], seconds: float = 20) -> Any:

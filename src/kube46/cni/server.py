@@ -66,11 +66,17 @@ class Handover:
 
 def parse(data: bytes) -> Handover:
     """Raises ValueError when it is no request."""
-    head, end, stdin = data.partition(b"\0\0")
-    plugin, namespace, pod, *pairs = head.decode(errors="surrogateescape").split("\0")
+    # POD is empty when there is no such namespace any more, so two zeros may stand before the environment, too.
+    plugin, namespace, pod, rest = [*data.split(b"\0", 3), b"", b"", b""][:4]
+    pairs, end, stdin = rest.partition(b"\0\0")
     if not end:
         raise ValueError("the request has no end")
-    return Handover(plugin, namespace, pod, dict(pair.split("=", 1) for pair in pairs), stdin)
+    environment = dict(pair.split("=", 1) for pair in _text(pairs).split("\0"))
+    return Handover(_text(plugin), _text(namespace), _text(pod), environment, stdin)
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="surrogateescape")
 
 
 class Server:

@@ -11,7 +11,7 @@ import msgspec
 from kube46.api.objects import Object
 from kube46.api.resources import EVENTS, Resource
 from kube46.kubernetes.client import Client
-from kube46.kubernetes.errors import KubernetesError, NotFound
+from kube46.kubernetes.errors import AlreadyExists, KubernetesError, NotFound
 
 log = logging.getLogger(__name__)
 REMEMBERED = 4096
@@ -48,9 +48,13 @@ class EventRecorder:
                     return
                 except NotFound:
                     pass
-            await self._client.create(
-                EVENTS, self._event(resource, meta, name, namespace, reason, message, type, now), namespace
-            )
+            event = self._event(resource, meta, name, namespace, reason, message, type, now)
+            try:
+                await self._client.create(EVENTS, event, namespace)
+            except AlreadyExists:  # an earlier process of ours wrote it: counting goes on from there
+                earlier = await self._client.get(EVENTS, name, namespace)
+                self._counts[name] = count = int(earlier.get("count", 0)) + 1
+                await self._client.patch(EVENTS, name, {"count": count, "lastTimestamp": now}, namespace)
         except KubernetesError as error:
             log.warning("Event was not written reason=%s object=%s/%s error=%s", reason, namespace, meta["name"], error)
 

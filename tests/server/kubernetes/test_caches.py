@@ -183,7 +183,7 @@ def test_a_cache_survives_the_servers_death(server: Server) -> None:
 
 
 def test_repeated_events_are_counted(server: Server) -> None:
-    """The same thing said twice is one Event with count 2."""
+    """The same thing said again, by the same process or its successor, is one Event with a count."""
 
     async def scenario() -> None:
         async with client_of(server) as client:
@@ -195,5 +195,9 @@ def test_repeated_events_are_counted(server: Server) -> None:
             assert [(event["count"], event["reason"], event["type"]) for event in events] == [
                 (2, "Happened", "Warning")
             ]
+            later = EventRecorder(client, "tester", "here")  # as after a restart
+            await later.record(CONFIG_MAPS, about, "Happened", "It happened", "Warning")
+            events = (await client.list(EVENTS, "default", fields="involvedObject.name=thing")).items
+            assert [event["count"] for event in events] == [3]
 
     asyncio.run(scenario())

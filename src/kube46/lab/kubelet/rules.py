@@ -172,18 +172,19 @@ def _keep_up(spec: PodSpec, container: Container, seen: Observed, now: float, de
     """Starts the container if it doesn't run and should."""
     run = seen.runs.get(container.name)
     problem = seen.problems.get(container.name)
+    stale = run is not None and seen.sandbox is not None and run.sandbox != seen.sandbox.generation
     if run is not None:
-        stale = seen.sandbox is not None and run.sandbox != seen.sandbox.generation
         again = restarts(spec, container, run) or (stale and container in spec.init_containers)
         if run.live or not again:
             return
-        if run.due() > now:
+        # What ended with its sandbox, as at a reboot, did not crash.
+        if run.due() > now and not stale:
             decision.at(run.due())
             return
     if problem and problem.retry > now:
         decision.at(problem.retry)
         return
-    attempt, delay = (run.attempt + 1, run.next_delay()) if run else (0, 0.0)
+    attempt, delay = (run.attempt + 1, run.delay if stale else run.next_delay()) if run else (0, 0.0)
     decision.actions.append(Start(container.name, attempt, delay))
 
 

@@ -54,6 +54,12 @@ CASES = {
     "nothing there": (pod(), seen(sandbox=None), [MakeSandbox(0)]),
     "sandbox failed, waits": (pod(), seen(sandbox=None, problems={"": Problem("x", "", 1001.0)}), []),
     "sandbox lost": (pod(), seen(ended(code=137), sandbox=None), [MakeSandbox(1)]),
+    "back-off waits": (pod(), seen(replace(ended(code=1), delay=10.0)), []),
+    "ended with its sandbox, no back-off": (
+        pod(),
+        seen(replace(ended(code=137), delay=10.0), sandbox=Sandbox(1, ())),
+        [Start("main", 1, 10.0)],
+    ),
     "sandbox stands": (pod(), seen(), [Start("main", 0, 0.0)]),
     "unsupported": (pod(), seen(sandbox=None, unsupported=("spec.x is not supported",)), []),
     "all run": (pod(), seen(running()), []),
