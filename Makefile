@@ -2,10 +2,10 @@
 SHELL := /bin/bash
 PYTEST := .venv/bin/python -m pytest
 
-.PHONY: help up install test test-quick check format develop bench-up bench-apiserver bench-cni bench-proxy clean
+.PHONY: help up install test test-quick test-debian test-kills check format develop bench-up bench-apiserver bench-cni bench-proxy clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## /\1\t/' | expand -t 18
 
 up: install ## Install what is missing, start a dual-stack cluster, print its connectivity matrix
 	kube46 up
@@ -18,6 +18,12 @@ test: develop ## Run all tests, as root
 
 test-quick: develop ## Run the pure tests only, in under a minute
 	tools/test.sh --quick
+
+test-debian: develop ## Prove both commands on a minimal Debian 12, in namespaces of its own
+	tools/as-root.sh .venv/bin/python tests/lab/debootstrap.py
+
+test-kills: develop ## Kill `up` 200 times and see that `down` leaves nothing
+	tools/as-root.sh .venv/bin/python tests/lab/kill_up.py --count 200
 
 check: ## Lint, types and layers
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/lint-imports && .venv/bin/mypy

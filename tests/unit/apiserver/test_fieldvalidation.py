@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from beside import oracle
 from kube46.apiserver import fieldvalidation as fv
 from kube46.apiserver import fieldvalidation_json as gojson
 from kube46.apiserver import fieldvalidation_scalars as scalars
@@ -21,7 +22,6 @@ from kube46.apiserver.kinds import BY_PLURAL
 from kube46.apiserver.statuses import StatusError
 
 ANSWERS = [json.loads(line) for line in (Path(__file__).parent / "go_answers.jsonl").read_text().splitlines()]
-ORACLE = Path(__file__).parents[4] / "shared/oracle/kubernetes-1.37.jsonl"
 SERVICES = BY_PLURAL["services"]
 
 
@@ -133,7 +133,7 @@ def test_delete_options_belong_to_every_group() -> None:
 def test_recorded_refusals() -> None:
     """The decode errors recorded from live servers come out byte for byte."""
     seen = 0
-    for line in ORACLE.read_text().splitlines():
+    for line in oracle("kubernetes-1.37.jsonl").read_text().splitlines():
         for step in json.loads(line)["steps"]:
             message = step["answer"].get("message", "") if isinstance(step["answer"], dict) else ""
             if step["method"] == "POST" and step["code"] == 400 and "cannot be handled" in message:
@@ -148,7 +148,7 @@ def test_recorded_objects_are_fixed_points() -> None:
     """Every object a real server answered with is in stored form already: reading it changes nothing."""
     by_kind = {kind.kind: kind for kind in BY_PLURAL.values()}
     seen = 0
-    for line in ORACLE.read_text().splitlines():
+    for line in oracle("kubernetes-1.37.jsonl").read_text().splitlines():
         for step in json.loads(line)["steps"]:
             answer = step["answer"]
             if not isinstance(answer, dict) or answer.get("kind") not in by_kind or "metadata" not in answer:

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from beside import oracle
 from kube46.apiserver import tables
 from kube46.apiserver.kinds import BY_PLURAL, KINDS
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.tables_text import selector, span
 
 ANSWERS = [json.loads(line) for line in (Path(__file__).parent / "go_answers.jsonl").read_text().splitlines()]
-ORACLE = Path(__file__).parents[4] / "shared/oracle/kubernetes-1.37.jsonl"
 NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
@@ -26,7 +26,7 @@ def recorded() -> list[tuple[str, Any, list[dict[str, Any]], dict[str, Any]]]:
     """Each recorded Table with the objects it was made of."""
     by_kind = {kind.kind: kind for kind in KINDS}
     found = []
-    for line in ORACLE.read_text().splitlines():
+    for line in oracle("kubernetes-1.37.jsonl").read_text().splitlines():
         scenario = json.loads(line)
         objects: dict[tuple[str, str], dict[str, Any]] = {}
         for step in scenario["steps"]:
