@@ -54,11 +54,11 @@ CASES = {
     "nothing there": (pod(), seen(sandbox=None), [MakeSandbox(0)]),
     "sandbox failed, waits": (pod(), seen(sandbox=None, problems={"": Problem("x", "", 1001.0)}), []),
     "sandbox lost": (pod(), seen(ended(code=137), sandbox=None), [MakeSandbox(1)]),
-    "back-off waits": (pod(), seen(replace(ended(code=1), delay=10.0)), []),
+    "back-off waits": (pod(), seen(replace(ended(code=1), delay=20.0)), []),
     "ended with its sandbox, no back-off": (
         pod(),
-        seen(replace(ended(code=137), delay=10.0), sandbox=Sandbox(1, ())),
-        [Start("main", 1, 10.0)],
+        seen(replace(ended(code=137), delay=20.0), sandbox=Sandbox(1, ())),
+        [Start("main", 1, 20.0)],
     ),
     "sandbox stands": (pod(), seen(), [Start("main", 0, 0.0)]),
     "unsupported": (pod(), seen(sandbox=None, unsupported=("spec.x is not supported",)), []),
@@ -87,7 +87,7 @@ CASES = {
     "init again in a new sandbox": (
         pod(inits=[FIRST]),
         seen(ended("first"), sandbox=Sandbox(1, ())),
-        [Start("first", 1, 10.0)],
+        [Start("first", 1, 0.0)],
     ),
     "sidecar not up": (pod(inits=[SIDE]), seen(run("side", started=901.0)), []),
     "sidecar up": (pod(inits=[SIDE]), seen(running("side")), [Start("main", 0, 0.0)]),
