@@ -16,7 +16,7 @@ import msgspec
 from kube46.apiserver import answers, requests, statuses
 from kube46.apiserver.answers import Answer
 from kube46.apiserver.authentication import unauthorized
-from kube46.apiserver.authorization import authorize, impersonate, path_allowed
+from kube46.apiserver.authorization import STREAMS, authorize, impersonate, path_allowed
 from kube46.apiserver.requests import Disconnected, check_method
 from kube46.apiserver.reviews import GROUPS as REVIEW_GROUPS
 from kube46.apiserver.statuses import StatusError
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from kube46.apiserver.subresources import Subresources
 
 log = logging.getLogger(__name__)
-
-STREAMS = ("exec", "attach", "portforward")
 
 
 class Application:
@@ -66,7 +64,7 @@ class Application:
         except (Disconnected, asyncio.CancelledError):
             raise
         except Exception:  # the server stays up: one request's bug must not end all others
-            log.exception("request failed method=%s path=%s user=%s", request.method, request.path, request.user.name)
+            log.exception("request failed method=%s path=%r user=%r", request.method, request.path, request.user.name)
             answer = refusal(StatusError(500, "InternalError", "Internal error occurred: see the server's log", {}))
         if answer is None:  # the connection was taken over
             self._observe(request, 101, None)
@@ -85,7 +83,7 @@ class Application:
                 with self._counted(request):
                     await _send_stream(answer, request, send)
         except TimeoutError:  # the client reads nothing
-            log.info("client too slow path=%s user=%s", request.path, request.user.name)
+            log.info("client too slow path=%r user=%r", request.path, request.user.name)
             request.scope["state"]["connection"].transport.abort()
 
     @contextmanager

@@ -44,6 +44,8 @@ def _rule(subject: str, verbs: frozenset[str], *resources: str) -> Rule:
 
 
 CREATE = frozenset(("create",))
+# Who opens one of these runs programs in a pod: WebSocket clients ask by GET, yet reading is not enough for it.
+STREAMS = ("attach", "exec", "portforward")
 RULES = (
     _rule(AUTHENTICATED, CREATE, "selfsubjectreviews", "selfsubjectaccessreviews"),
     _rule(SERVICE_ACCOUNTS, READ, "*"),
@@ -67,6 +69,8 @@ def allowed(user: User, verb: str, resource: str, namespace: str = "") -> bool:
         return True
     if resource == "secrets" and SERVICE_ACCOUNTS in user.groups:
         return verb in READ and bool(namespace) and user.name.startswith(f"{ACCOUNT_PREFIX}{namespace}:")
+    if resource.partition("/")[2] in STREAMS:
+        verb = "create"
     subjects = {user.name, *user.groups}
     return any(
         rule.subject in subjects and verb in rule.verbs and (resource in rule.resources or "*" in rule.resources)
@@ -105,6 +109,8 @@ def impersonate(request: Request) -> None:
     """Make a master the user that the Impersonate-* headers name; nobody else may do that."""
     name = request.headers.get(b"impersonate-user", b"").decode("latin-1")
     if not name:
+        if any(header.startswith(b"impersonate-") for header in request.headers):
+            raise statuses.bad_request("Impersonate-Group, -Uid and -Extra mean nothing without Impersonate-User")
         return
     user = request.user
     if MASTERS not in user.groups:
@@ -120,15 +126,26 @@ def impersonate(request: Request) -> None:
 
 
 def admit(user: User, kind: Kind, subresource: str, name: str, obj: dict[str, Any]) -> None:
-    """Keep nodes to themselves (as the NodeRestriction plugin does): own Node, and pods bound to it."""
+    """Keep nodes to themselves (as the NodeRestriction plugin does): own Node, its Lease, pods bound to it, own DNS."""
     if NODES not in user.groups or MASTERS in user.groups or not user.name.startswith(NODE_PREFIX):
         return
-    node = user.name.removeprefix(NODE_PREFIX)
+    node, namespace = user.name.removeprefix(NODE_PREFIX), obj["metadata"].get("namespace", "")
     if kind.plural == "nodes" and name != node:
         raise statuses.forbidden(kind, name, f'node "{node}" is not allowed to modify node "{name}"')
+    if kind.plural == "leases" and (namespace, name) != ("kube-node-lease", node):
+        raise statuses.forbidden(kind, name, f'node "{node}" can only access its own lease in kube-node-lease')
+    if kind.plural == "endpointslices" and not _is_own_dns(node, namespace, name, obj):
+        raise statuses.forbidden(kind, name, f'node "{node}" can only write its own slices of kube-system/kube-dns')
     if kind.plural == "pods" and (obj.get("spec") or {}).get("nodeName") != node:
         what = "update status for" if subresource else "delete"
         raise statuses.forbidden(kind, name, f'node "{node}" can only {what} pods with spec.nodeName set to itself')
+
+
+def _is_own_dns(node: str, namespace: str, name: str, obj: dict[str, Any]) -> bool:
+    """Whether a slice is one of those in which a node publishes its name server, one a family (part dns)."""
+    service = (obj["metadata"].get("labels") or {}).get("kubernetes.io/service-name")
+    names = [f"kube-dns-{node}-{family}" for family in ("ipv4", "ipv6")]
+    return namespace == "kube-system" and name in names and service == "kube-dns"
 
 
 def admit_token(user: User, account: str, bound_kind: str, node_name: str) -> None:
