@@ -16,7 +16,7 @@ import uvicorn
 
 from kube46.addresses.families import bracketed
 from kube46.addresses.prefixes import nth
-from kube46.apiserver import authentication, bootstrap, sockets
+from kube46.apiserver import authentication, bootstrap, expiry, sockets
 from kube46.apiserver.app import Application
 from kube46.apiserver.authentication import Authenticator, TokenFileError
 from kube46.apiserver.certificates import Authority, write_private
@@ -56,6 +56,7 @@ async def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; raises SettingsError for what the flags can't mean."""
     store = _open(settings)
     store.start()
+    sockets.allow_many()
     listening = sockets.passed(os.environ) or sockets.opened(settings.bind_address, settings.secure_port)
     try:
         server = _Server(settings, store)
@@ -123,7 +124,10 @@ class _Server:
         self._ready = True
         for sock in listening:
             log.info("listening address=%s port=%s", *sock.getsockname()[:2])
-        await server.serve(sockets=listening)
+        async with asyncio.TaskGroup() as group:
+            sweeper = group.create_task(expiry.run(self._store))
+            await server.serve(sockets=listening)
+            sweeper.cancel()
 
     def _cluster(self, port: int) -> bootstrap.Cluster:
         address = self._settings.advertise_address or _own_address(self._settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
 FIRST_PASSED = 3  # SD_LISTEN_FDS_START
+
+
+def allow_many() -> None:
+    """Let this process have as many open connections as its hard limit allows, as Go's programs do."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def passed(environment: MutableMapping[str, str]) -> list[socket.socket]:

@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from kube46.apiserver import history
+from kube46.apiserver import expiry, history
 from kube46.apiserver.database import DataError, Event
 from kube46.apiserver.history import Compacted, History
 from kube46.apiserver.statuses import StatusError
@@ -241,5 +241,49 @@ def test_transaction_is_one_commit(tmp_path: Path) -> None:
         await committing
         assert store.get("services", "n/a") is not None
         assert store.collection("ipaddresses").keys == ["10.0.0.2"]
+
+    run(tmp_path / "data.db", work)
+
+
+def test_old_events_go(tmp_path: Path) -> None:
+    """What was last written at a revision or before is swept; what was written since stays, as do other kinds."""
+
+    async def work(store: Store) -> None:
+        async def event(name: str) -> None:
+            with store.begin() as txn:
+                known, obj = txn.exists("events", name, "n"), {"metadata": {"name": name, "namespace": "n"}}
+                (txn.update if known else txn.create)("events", obj)
+            await store.commit(txn)
+
+        for number in range(600):
+            await event(f"e{number}")
+        await put(store, "kept", "1")
+        marked = store.revision
+        await event("e7")
+        await event("new")
+        await expiry.sweep(store, marked)
+        assert store.collection("events").keys == ["n/e7", "n/new"]
+        assert contents(store) == {"kept": "1"}
+
+    run(tmp_path / "data.db", work)
+
+
+def test_events_live_for_their_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sweeper takes an Event when it was not written for so long, and not before."""
+    monkeypatch.setattr(expiry, "SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(expiry, "EVENT_SECONDS", 0.4)
+
+    async def work(store: Store) -> None:
+        with store.begin() as txn:
+            txn.create("events", {"metadata": {"name": "e", "namespace": "n"}})
+        await store.commit(txn)
+        async with asyncio.TaskGroup() as group:
+            sweeper = group.create_task(expiry.run(store))
+            await asyncio.sleep(0.2)
+            assert store.counts()["events"] == 1
+            async with asyncio.timeout(10):
+                while store.counts()["events"]:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            sweeper.cancel()
 
     run(tmp_path / "data.db", work)
