@@ -125,3 +125,11 @@ class Server:
         return subprocess.run(
             command, input=stdin, env=environment, capture_output=True, text=True, timeout=30, check=False
         )
+
+
+def connect(server: Server) -> ssl.SSLSocket:
+    """A bare connection."""
+    context = server.tls()
+    assert isinstance(context, ssl.SSLContext)
+    raw = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    return context.wrap_socket(raw, server_hostname="localhost")

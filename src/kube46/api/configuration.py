@@ -22,8 +22,10 @@ TOKEN_ACCOUNT = "kubernetes.io/service-account.name"  # noqa: S105 (an annotatio
 
 
 def default_secret(secret: Object) -> None:
-    """Text in `stringData` goes to `data`; the type is Opaque."""
+    """Text in `stringData` goes to `data`, where null is stored as empty; the type is Opaque."""
     secret["type"] = secret.get("type") or "Opaque"
+    if secret.get("data"):
+        secret["data"] = {key: text or "" for key, text in secret["data"].items()}
     texts = secret.pop("stringData", None) or {}
     if texts:
         encoded = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
@@ -66,9 +68,9 @@ def secret_errors(obj: Object, old: Object | None = None) -> list[FieldError]:
     return found
 
 
-def _decoded(data: dict[str, str]) -> int:
+def _decoded(data: dict[str, str | None]) -> int:
     """How many bytes base64 texts stand for."""
-    return sum(len(text) * 3 // 4 - text.count("=") for text in data.values())
+    return sum(len(text) * 3 // 4 - text.count("=") for text in data.values() if text)
 
 
 def _unchanged(obj: Object, old: Object, keys: tuple[str, ...]) -> list[FieldError]:

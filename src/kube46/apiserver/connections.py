@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 HEADER_BYTES = 1 << 20  # kube-apiserver's limit (net/http's default)
 HEADER_SECONDS = 32  # its ReadHeaderTimeout
 GOODBYE_SECONDS = 0.3
+STREAM_BYTES = 1 << 18  # buffered of a connection that has left HTTP
 
 
 class Connection(HttpToolsProtocol):
@@ -71,7 +72,11 @@ class Connection(HttpToolsProtocol):
         """Feed the parser; after an upgrade request nothing more is HTTP."""
         if self._upgraded is not None:
             self._upgraded += data
+            if len(self._upgraded) > STREAM_BYTES:  # until the application takes over, if ever
+                self.transport.pause_reading()
             return
+        if self.timeout_keep_alive_task is not None:  # also for bytes that begin no request, as empty lines
+            self._await_header()
         self._unset_keepalive_if_required()
         if self._in_header:
             self._header_bytes += len(data)
@@ -103,12 +108,13 @@ class Connection(HttpToolsProtocol):
         if self._upgraded is None:
             message = "the request asked for no upgrade"
             raise ValueError(message)
-        reader = asyncio.StreamReader(limit=1 << 18, loop=self.loop)
+        reader = asyncio.StreamReader(limit=STREAM_BYTES, loop=self.loop)
         reader.feed_data(bytes(self._upgraded))
         protocol = asyncio.StreamReaderProtocol(reader, loop=self.loop)
         self.connections.discard(self)
         self.transport.set_protocol(protocol)
         protocol.connection_made(self.transport)
+        self.transport.resume_reading()
         # nobody is to be answered through HTTP any more
         self.cycle.response_started = self.cycle.response_complete = self.cycle.disconnected = True
         self._stop_clock()

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from kube46.apiserver import statuses
 from kube46.apiserver.authorization import admit
+from kube46.apiserver.requests import number_of
 
 if TYPE_CHECKING:
     from kube46.apiserver.selectors import Selector
@@ -21,6 +24,24 @@ if TYPE_CHECKING:
 IMMORTAL = ("default", "kube-system", "kube-public")
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 POLICIES = ("", "Background", "Foreground", "Orphan")
+
+
+MOST_GRACE = 10**9  # seconds, some 30 years: a deletionTimestamp must be a date
+
+
+class _Preconditions(msgspec.Struct, rename="camel"):
+    uid: str | None = None
+    resource_version: str | None = None
+
+
+class Body(msgspec.Struct, rename="camel"):
+    """The fields of a DeleteOptions body that count."""
+
+    grace_period_seconds: int | None = None
+    preconditions: _Preconditions | None = None
+    orphan_dependents: bool | None = None
+    propagation_policy: str | None = None
+    dry_run: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +55,14 @@ class Options:
     dry_run: bool = False
 
     @classmethod
-    def parse(cls, body: dict[str, Any], query: dict[str, str]) -> Options:
-        """From the body, or from the query when there is no body; raises 400 or 422 for what can't be read."""
-        preconditions = body.get("preconditions") or {}
-        grace = body.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))
-        propagation = str(body.get("propagationPolicy") or query.get("propagationPolicy") or "")
-        orphans = body.get("orphanDependents")
+    def parse(cls, body: Body, query: dict[str, str]) -> Options:
+        """From the body, and from the query what the body leaves open; raises 400 or 422 for what can't be read."""
+        preconditions = body.preconditions or _Preconditions()
+        grace = body.grace_period_seconds
+        if grace is None and query.get("gracePeriodSeconds"):
+            grace = number_of(query, "gracePeriodSeconds")
+        propagation = body.propagation_policy or query.get("propagationPolicy") or ""
+        orphans = body.orphan_dependents
         if orphans is None and "orphanDependents" in query:
             orphans = query["orphanDependents"].lower() in ("1", "true")
         if orphans is not None and not propagation:
@@ -50,17 +73,10 @@ class Options:
                 'supported values: "Background", "Foreground", "Orphan", "nil"'
             )
             raise statuses.StatusError(422, "Invalid", text, {})
-        try:
-            seconds = None if grace is None else int(grace)
-        except (TypeError, ValueError):
-            raise statuses.bad_request(f"gracePeriodSeconds: Invalid value: {grace!r}: must be an integer") from None
+        dry_run = "All" in (body.dry_run or ()) or query.get("dryRun") == "All"
         return cls(
-            seconds,
-            str(preconditions.get("uid") or ""),
-            str(preconditions.get("resourceVersion") or ""),
-            propagation,
-            "All" in (body.get("dryRun") or ()) or query.get("dryRun") == "All",
-        )
+            grace, preconditions.uid or "", preconditions.resource_version or "", propagation, dry_run
+        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -170,7 +186,7 @@ def _grace(call: Call, options: Options, obj: Object) -> int:
         return 0
     own = spec.get("terminationGracePeriodSeconds")
     grace = options.grace if options.grace is not None else (30 if own is None else int(own))
-    return grace if grace >= 0 else 1
+    return min(grace, MOST_GRACE) if grace >= 0 else 1
 
 
 def _set_finalizers(meta: dict[str, Any], propagation: str) -> bool:

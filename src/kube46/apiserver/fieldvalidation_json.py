@@ -8,8 +8,11 @@ from typing import Any, NoReturn
 
 QUOTED = {7: r"\a", 8: r"\b", 9: r"\t", 10: r"\n", 11: r"\v", 12: r"\f", 13: r"\r", 39: r"\'", 92: r"\\"}
 DEPTH = 10_000  # Go's limit of nesting
+EXPLAINED = 1 << 18  # characters of a broken text that are read again, in Python, to word the complaint as Go does
 WHITE = re.compile(r"[ \t\r\n]*")
-STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"')
+STRING_START = re.compile(r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*')
+STRING = re.compile(STRING_START.pattern + '"')
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
@@ -57,9 +60,27 @@ def parse(body: bytes) -> Any:
     """The value of a text; raises SyntaxProblem. Bytes that are no UTF-8 become U+FFFD, as in Go."""
     text = body.decode("utf-8", errors="replace")
     try:
-        return _DECODER.decode(text)
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        if len(text) > EXPLAINED:
+            raise SyntaxProblem(_unexpected(text, error.pos, "looking for beginning of value")) from None
+        raise SyntaxProblem(problem(text)) from None
     except (ValueError, RecursionError):
         raise SyntaxProblem(problem(text)) from None
+    return _whole(value) if SURROGATE.search(text) else value
+
+
+def _whole(value: Any) -> Any:
+    """A value whose texts hold no half of a surrogate pair, which is no character: U+FFFD stands for it, as in Go."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_whole(inner) for inner in value]
+    if isinstance(value, Repeated):
+        return _object([(_whole(key), _whole(inner)) for key, inner in value.pairs])
+    if isinstance(value, dict):
+        return _object([(_whole(key), _whole(inner)) for key, inner in value.items()])
+    return value
 
 
 def plain(value: Any) -> Any:
@@ -173,7 +194,7 @@ def _string(text: str, at: int) -> int:
     match = STRING.match(text, at)
     if match is not None:
         return match.end()
-    start = re.compile(r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*').match(text, at)
+    start = STRING_START.match(text, at)
     assert start is not None
     at = start.end()
     if text[at : at + 1] == "\\":

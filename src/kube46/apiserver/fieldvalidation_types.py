@@ -5,6 +5,7 @@ Source: encoding/json decode.go as forked in sigs.k8s.io/json; apimachinery pkg/
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from kube46.apiserver import fieldvalidation_scalars as scalars
@@ -229,7 +230,7 @@ class Decoder:
     def _int(self, value: Any, shape: Shape, kind: str) -> Any:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return self._misfit(value, shape, kind if shape.kind == "intorstring" else "")
-        if self._unstructured and value == int(value):
+        if self._unstructured and math.isfinite(value) and value == int(value):
             value, bits = int(value), BITS[kind] + 1
             return (value + (1 << (bits - 1))) % (1 << bits) - (1 << (bits - 1))  # Go's conversion wraps
         limit = 1 << BITS[kind]

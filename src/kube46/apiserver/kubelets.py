@@ -37,7 +37,7 @@ CONNECT_SECONDS = 10
 PORT = 10250
 PODS = BY_PLURAL["pods"]
 PATHS = {"log": "containerLogs", "exec": "exec", "attach": "attach", "portforward": "portForward"}
-HOP_HEADERS = (b"authorization", b"host", b"impersonate-user", b"impersonate-group")
+HOP_HEADERS = (b"authorization", b"host", b"impersonate-")  # and what begins so
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Kubelets:
                 reader, writer = await asyncio.open_connection(
                     endpoint.host, endpoint.port, ssl=self._context, server_hostname=endpoint.host
                 )
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, ValueError, OverflowError) as error:  # the last two: what is no host or port
             place = bracketed(endpoint.host, endpoint.port)
             text = f'Get "https://{place}{endpoint.path}": dial tcp {place}: {error or "timed out"}'
             raise StatusError(500, "", text) from error
@@ -279,7 +279,7 @@ def _renamed(part: str) -> str:
 def _upgrade_request(endpoint: Endpoint, request: Request) -> bytes:
     lines = [f"{request.method} {endpoint.path} HTTP/1.1".encode()]
     lines.append(b"host: " + bracketed(endpoint.host, endpoint.port).encode())
-    lines += [name + b": " + value for name, value in request.scope["headers"] if name not in HOP_HEADERS]
+    lines += [name + b": " + value for name, value in request.scope["headers"] if not name.startswith(HOP_HEADERS)]
     return b"\r\n".join([*lines, b"", b""])
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kube46.apiserver import fieldvalidation_json as gojson
 from kube46.apiserver.fieldvalidation import SCHEME, Decoded, Identified, Validation, prune, strict_text
 from kube46.apiserver.fieldvalidation_types import Mismatch
-from kube46.apiserver.patching_json import PatchProblem, json_patch, merge_patch
+from kube46.apiserver.patching_json import PatchProblem, TooLarge, json_patch, merge_patch
 from kube46.apiserver.patching_strategic import BadPatch, go_value, strategic_merge_patch
 from kube46.apiserver.schemas import Schemas
 from kube46.apiserver.statuses import StatusError
@@ -93,6 +93,8 @@ def _json(
         patched = json_patch(document, operations)
     except PatchProblem as problem:
         raise _unprocessable(str(problem)) from None
+    except TooLarge as problem:
+        raise StatusError(413, "RequestEntityTooLarge", f"Request entity is too large: {problem}") from None
     return patched, problems, lambda: _compact(patched)
 
 

@@ -9,10 +9,19 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import msgspec
+
 from kube46.apiserver.fieldvalidation_json import described
 
 END = "-"  # the place after a list's last element
 MISSING, BAD_INDEX = "missing value", "invalid index referenced"
+
+
+COPIED = 3 << 20  # bytes that the copies of one patch may add, lest a few of them double a document out of bounds
+
+
+class TooLarge(Exception):
+    """A patch whose copies add more than COPIED bytes; the text is the Go library's."""
 
 
 class PatchProblem(Exception):
@@ -20,15 +29,32 @@ class PatchProblem(Exception):
 
 
 def json_patch(document: Any, operations: list[Any]) -> Any:
-    """The document after all operations; it may be changed in place. Raises PatchProblem at the first that fails."""
+    """The document after all operations; it may be changed in place. Raises PatchProblem at the first that
+    fails, and TooLarge.
+    """
+    copied = 0
     for operation in operations:
         op = operation or {}
         kind = op.get("op")
         apply = OPERATIONS.get(kind) if isinstance(kind, str) else None
         if apply is None:
             raise PatchProblem(f"Unexpected kind: {kind if isinstance(kind, str) else 'unknown'}")
+        if kind == "copy":
+            copied += _copied_size(document, op)
+            if copied > COPIED:
+                text = f"the accumulated size increase of copy is {copied}, exceeding the limit {COPIED}"
+                raise TooLarge(f"Unable to complete the copy, {text}")
         document = apply(document, op)
     return document
+
+
+def _copied_size(document: Any, op: dict[str, Any]) -> int:
+    """Bytes of what a copy would add; 0 where it will fail."""
+    try:
+        container, token = _find(document, _pointer(op, "from", "copy"))
+        return 0 if container is None else len(msgspec.json.encode(_get(container, token)))
+    except PatchProblem:
+        return 0
 
 
 def same(left: Any, right: Any) -> bool:
@@ -76,6 +102,8 @@ def _index(token: str) -> int:
     digits = token[1:] if token[:1] in ("+", "-") else token
     if not (digits.isascii() and digits.isdigit()):
         raise PatchProblem(f'strconv.Atoi: parsing "{token}": invalid syntax')
+    if len(digits) > 18:
+        raise PatchProblem(f'strconv.Atoi: parsing "{token}": value out of range')
     return int(token)
 
 

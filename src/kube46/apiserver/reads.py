@@ -9,12 +9,13 @@ import asyncio
 import base64
 import binascii
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from kube46.apiserver import statuses
 from kube46.apiserver.history import Compacted
+from kube46.apiserver.requests import UINT64, number_of
 from kube46.apiserver.statuses import StatusError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Page:
 class _Token(msgspec.Struct):
     """A continue token: the revision all pages show (-1: the newest, the list need not be consistent), the last key."""
 
-    rv: int
+    rv: Annotated[int, msgspec.Meta(le=(1 << 63) - 1)]
     start: str
 
 
@@ -52,8 +53,10 @@ def revision_of(text: str) -> int | None:
     """A resourceVersion parameter; None for "" and "0", which ask for the newest (or any) state."""
     if text in ("", "0"):
         return None
-    if not text.isdecimal():
-        message = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+    digits = text.isascii() and text.isdecimal()
+    if not digits or len(text) > 20 or int(text) >= UINT64:
+        problem = "value out of range" if digits else "invalid syntax"
+        message = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": {problem}'
         raise statuses.bad_request(message)
     return int(text)
 
@@ -62,10 +65,7 @@ def page_of(query: dict[str, str]) -> Page:
     """The paging parameters of a list; refuses combinations that mean nothing, with Kubernetes' texts."""
     match, token = query.get("resourceVersionMatch", ""), query.get("continue", "")
     version = query.get("resourceVersion", "")
-    try:
-        limit = int(query.get("limit") or 0)
-    except ValueError:
-        raise statuses.bad_request(f"limit: Invalid value: {query['limit']!r}: must be an integer") from None
+    limit = number_of(query, "limit")
     if match and (problem := _match_problem(match, version, token)):
         message = f'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: {problem}'
         raise StatusError(422, "Invalid", message, {"group": "meta.k8s.io", "kind": "ListOptions"})

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MAX_BODY = 3 << 20  # bytes; kube-apiserver's limit
 BODY_SECONDS = 60  # a client has so long to send its body
+UINT64 = 1 << 64
 VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 
 
@@ -91,6 +92,15 @@ class Disconnected(Exception):
 
 def _too_large() -> StatusError:
     return StatusError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {MAX_BODY}", {})
+
+
+def number_of(query: dict[str, str], name: str) -> int:
+    """A whole number in the query, 0 when it is absent; raises 400 for what Go's 64 bits can't hold."""
+    text = query.get(name) or "0"
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 20 and int(digits) < UINT64 >> 1):
+        raise statuses.bad_request(f"{name}: Invalid value: {text[:40]!r}: must be an integer of 64 bits")
+    return int(text)
 
 
 def parse(scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]]) -> Request:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -9,14 +10,13 @@ import msgspec
 from kube46.apiserver import deletes, fieldvalidation, patching, protobuf, reads, selectors, statuses, watches
 from kube46.apiserver.answers import Answer
 from kube46.apiserver.negotiation import negotiate
+from kube46.apiserver.requests import MAX_BODY
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.transactions import key_of
 from kube46.apiserver.views import View
 from kube46.apiserver.writes import Call
 
 if TYPE_CHECKING:
-    import asyncio
-
     from kube46.apiserver.requests import Request, Target
     from kube46.apiserver.strategy import Object
     from kube46.apiserver.writes import Registry
@@ -178,24 +178,40 @@ async def read_json(request: Request) -> bytes:
     body = await request.body()
     if media == PROTOBUF and body:
         return protobuf.decode(body)
-    return from_yaml(body) if media in YAML_TYPES else body
+    return await asyncio.to_thread(from_yaml, body) if media in YAML_TYPES else body
 
 
 def from_yaml(body: bytes) -> bytes:
-    """YAML as JSON; raises 400."""
+    """YAML as JSON; raises 400, also for aliases that unfold to more than a body may hold. Call it on a thread."""
     import yaml  # rarely asked for
 
     try:
-        return msgspec.json.encode(yaml.load(body, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))  # noqa: S506  is safe
-    except (yaml.YAMLError, TypeError) as error:
+        value = yaml.load(body, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  is safe
+        if _unfolded(value, {}) > MAX_BODY:
+            raise statuses.bad_request("error converting YAML to JSON: document contains excessive aliasing")
+        return msgspec.json.encode(value)
+    except (yaml.YAMLError, TypeError, ValueError) as error:
         raise statuses.bad_request(f"error converting YAML to JSON: {error}") from None
+
+
+def _unfolded(value: object, sizes: dict[int, int]) -> int:
+    """How many values and characters a document writes out to; a shared part counts wherever it stands."""
+    if isinstance(value, str):
+        return len(value) + 1
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in sizes:
+        sizes[id(value)] = MAX_BODY + 1  # found again within itself: endless
+        inner = (part for pair in value.items() for part in pair) if isinstance(value, dict) else value
+        sizes[id(value)] = 1 + sum(_unfolded(part, sizes) for part in inner)
+    return sizes[id(value)]
 
 
 async def _delete_options(request: Request) -> deletes.Options:
     body = await read_json(request)
     if not body.strip():
-        return deletes.Options.parse({}, request.query)
+        return deletes.Options.parse(deletes.Body(), request.query)
     try:
-        return deletes.Options.parse(msgspec.json.decode(body, type=dict), request.query)
+        return deletes.Options.parse(msgspec.json.decode(body, type=deletes.Body), request.query)
     except msgspec.DecodeError as error:
         raise statuses.bad_request(f"couldn't get version/kind; json parse error: {error}") from None

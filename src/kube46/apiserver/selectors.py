@@ -16,6 +16,7 @@ from kube46.apiserver import statuses
 if TYPE_CHECKING:
     from kube46.apiserver.kinds import Kind
 
+MOST = 1000  # terms of a selector: each is tried on each object, while all other requests wait
 TOKEN = re.compile(r"\s*(==|!=|[=!,()<>]|[^\s=!,()<>]+)")
 FIELD_TERM = re.compile(r"(?:[^\\,]|\\.)+", re.DOTALL)
 LABEL_NAME = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)")
@@ -131,7 +132,7 @@ def parse(kind: Kind, labels: str, fields: str) -> Selector:
 
 def parse_fields(kind: Kind, text: str) -> tuple[FieldRequirement, ...]:
     """`a=b,c!=d`; backslash escapes `\\`, `,` and `=`."""
-    found = []
+    found: list[FieldRequirement] = []
     for term in FIELD_TERM.findall(text):
         for operator in ("!=", "==", "="):
             name, separator, value = term.partition(operator)
@@ -142,6 +143,8 @@ def parse_fields(kind: Kind, text: str) -> tuple[FieldRequirement, ...]:
         if name not in ("metadata.name", "metadata.namespace", *kind.fields):
             raise statuses.bad_request(f"field label not supported: {name}")
         value = re.sub(r"\\([\\,=])", r"\1", value)
+        if len(found) == MOST:
+            raise statuses.bad_request(f"invalid selector: at most {MOST} terms")
         found.append(FieldRequirement(tuple(name.split(".")), operator != "!=", value))
     return tuple(found)
 
@@ -169,6 +172,8 @@ class _Parser:
     def parse(self) -> tuple[Requirement, ...]:
         found = [self._requirement()]
         while (word := self._next()) == ",":
+            if len(found) == MOST:
+                raise _problem(f"a selector has at most {MOST} requirements")
             if self._peek() in ("", ",", ")"):
                 raise _problem(f"found '{self._peek()}', expected: identifier after ','")
             found.append(self._requirement())

@@ -6,6 +6,8 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from kube46.api import errors
 from kube46.apiserver import answers, deletes, fieldvalidation, patching, statuses, tokens
 from kube46.apiserver.authorization import admit_token
@@ -104,7 +106,7 @@ class Subresources:
 
     async def _eviction(self, request: Request, target: Target) -> Answer:
         body = (await self._body(request, "policy", "v1", "Eviction")).object
-        options = deletes.Options.parse(body.get("deleteOptions") or {}, request.query)
+        options = deletes.Options.parse(msgspec.convert(body.get("deleteOptions") or {}, deletes.Body), request.query)
         call = self._resources.call(request, target)
         call.dry_run = call.dry_run or options.dry_run
         await deletes.delete(self._registry, call, options)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from kube46.apiserver import statuses
 from kube46.apiserver.history import Compacted
 from kube46.apiserver.reads import fresh, revision_of
+from kube46.apiserver.requests import number_of
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.transactions import decode
 from kube46.apiserver.views import encode
@@ -50,13 +51,10 @@ class Options:
         if (problem := _problem(match, initial)) is not None:
             message = f'ListOptions.meta.k8s.io "" is invalid: {problem}'
             raise StatusError(422, "Invalid", message, {"group": "meta.k8s.io", "kind": "ListOptions"})
-        try:
-            seconds = float(query.get("timeoutSeconds") or 0)
-        except ValueError:
-            raise statuses.bad_request(f"timeoutSeconds: Invalid value: {query['timeoutSeconds']!r}") from None
+        asked = number_of(query, "timeoutSeconds")
         version = query.get("resourceVersion", "")
         # not for secrets: spreads the moments at which clients come back
-        seconds = seconds or random.uniform(*TIMEOUT_SECONDS)  # noqa: S311
+        seconds = asked or random.uniform(*TIMEOUT_SECONDS)  # noqa: S311
         return cls(revision_of(version), version == "0", bookmarks, initial, seconds)
 
 

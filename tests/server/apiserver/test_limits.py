@@ -16,16 +16,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from server.running import Server
+from server.running import Server, connect
 
 MAPS = "/api/v1/namespaces/default/configmaps"
-
-
-def connect(server: Server) -> ssl.SSLSocket:
-    context = server.tls()
-    assert isinstance(context, ssl.SSLContext)
-    raw = socket.create_connection(("127.0.0.1", server.port), timeout=10)
-    return context.wrap_socket(raw, server_hostname="localhost")
 
 
 def test_slow_header(server_factory: Callable[..., Server]) -> None:
