@@ -13,7 +13,7 @@ begun = time.monotonic()
 try:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM) as sock:
-        sock.settimeout(2)
+        sock.settimeout(0.7)
         sock.connect((host, port))
         sock.send(b"x\n")
         answer = " ".join(sock.recv(65535).decode().split()[:2])

@@ -60,13 +60,10 @@ class Cluster:
         """`kubectl get -o json`."""
         return json.loads(self.kubectl("get", "-o", "json", *arguments))
 
-    def python(self, place: str, program: str, *arguments: str, **options: Any) -> str:
-        """One of the tests' programs (`ask`) at a place."""
-        return self.shell(place, *program_of(program), *arguments, **options)
-
     def ask(self, place: str, kind: str, host: str, port: int) -> tuple[str, str, float]:
         """Who answered a request over `tcp` or `udp` (or the error's name), whom they saw, and in how many seconds."""
-        name, client, took = self.python(place, "ask", kind, host, str(port)).split()
+        enter = ("ip", "netns", "exec", Paths(self.name).namespace(place))
+        name, client, took = self.run(*enter, *program_of("ask"), kind, host, str(port)).split()
         return name, client, float(took)
 
     def ask_from_pod(self, process: int, kind: str, host: str, port: int) -> tuple[str, str, float]:
@@ -128,7 +125,7 @@ class Cluster:
 
 def program_of(name: str, *arguments: str) -> tuple[str, ...]:
     """The command line of one of the tests' programs: its source is in it, so it needs no file where it runs."""
-    return ("/usr/bin/python3", "-c", (HERE / f"{name}.py").read_text(), *arguments)
+    return ("/usr/bin/python3", "-IS", "-c", (HERE / f"{name}.py").read_text(), *arguments)
 
 
 def echo_pod(labels: dict[str, str], *, node: str = "", ready: bool = True) -> dict[str, Any]:
