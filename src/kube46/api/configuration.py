@@ -32,6 +32,12 @@ def default_secret(secret: Object) -> None:
         secret["data"] = {**(secret.get("data") or {}), **encoded}
 
 
+def default_config_map(config_map: Object) -> None:
+    """In `binaryData` null is stored as empty."""
+    if config_map.get("binaryData"):
+        config_map["binaryData"] = {key: text or "" for key, text in config_map["binaryData"].items()}
+
+
 def config_map_errors(obj: Object, old: Object | None = None) -> list[FieldError]:
     """Every error of a ConfigMap beside those of its metadata."""
     data, binary = obj.get("data") or {}, obj.get("binaryData") or {}
@@ -68,9 +74,9 @@ def secret_errors(obj: Object, old: Object | None = None) -> list[FieldError]:
     return found
 
 
-def _decoded(data: dict[str, str | None]) -> int:
+def _decoded(data: dict[str, str]) -> int:
     """How many bytes base64 texts stand for."""
-    return sum(len(text) * 3 // 4 - text.count("=") for text in data.values() if text)
+    return sum(len(text) * 3 // 4 - text.count("=") for text in data.values())
 
 
 def _unchanged(obj: Object, old: Object, keys: tuple[str, ...]) -> list[FieldError]:

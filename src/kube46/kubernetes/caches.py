@@ -81,12 +81,13 @@ class Cache(Mapping[Key, T], Generic[T]):
                 ):
                     failures = 0
                     version = event.resource_version
-                    if event.object is not None:
-                        self._set(key_of(event.object), None if event.type == "DELETED" else event.object)
+                    if event.type != "BOOKMARK":
+                        self._set(event.key, None if event.type == "DELETED" else event.object)
                 # A server that ends watches at once must not make us spin.
                 await asyncio.sleep(0.05)
             except Gone:
                 version = ""
+                await asyncio.sleep(0.05)
             except KubernetesError as error:
                 failures += 1
                 log.warning("Watch broke and is resumed resource=%s error=%s", self.resource.plural, error)

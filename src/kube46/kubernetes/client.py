@@ -4,6 +4,7 @@ Only the fields of the resource's type are decoded; `Resource.raw()` gives whole
 """
 
 import json
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,12 +15,12 @@ import httpx2
 import msgspec
 
 from kube46 import __version__
-from kube46.api.objects import Meta
 from kube46.api.resources import Resource
 from kube46.kubernetes import errors
 from kube46.kubernetes.config import ClusterConfig
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 PATCH_TYPES = {
     "merge": "application/merge-patch+json",
@@ -42,15 +43,22 @@ class Listing(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class WatchEvent(Generic[T]):
-    """`type` is ADDED, MODIFIED, DELETED or BOOKMARK; a bookmark has no object."""
+    """`type` is ADDED, MODIFIED, DELETED or BOOKMARK; a bookmark has no object, nor has one that can't be read."""
 
     type: str
     object: T | None
     resource_version: str
+    key: tuple[str, str] = ("", "")
+
+
+class _HeadMeta(msgspec.Struct, rename="camel", frozen=True):
+    name: str = ""
+    namespace: str = ""
+    resource_version: str = ""
 
 
 class _Head(msgspec.Struct):
-    metadata: Meta = Meta()
+    metadata: _HeadMeta = _HeadMeta()
 
 
 class _RawEvent(msgspec.Struct):
@@ -121,7 +129,7 @@ class Client:
     async def list(
         self, resource: Resource[T], namespace: str = "", *, labels: str = "", fields: str = ""
     ) -> Listing[T]:
-        """All objects that both selectors match, in pages of one consistent state."""
+        """All objects that both selectors match, in pages of one consistent state, but those that can't be read."""
         decoder = msgspec.json.Decoder(resource.type)
         items: list[T] = []
         params = {"limit": str(PAGE), "labelSelector": labels, "fieldSelector": fields, "continue": ""}
@@ -129,7 +137,8 @@ class Client:
             page = msgspec.json.decode(
                 await self.request("GET", resource.path(namespace), params=params), type=_RawList
             )
-            items += [decoder.decode(item) for item in page.items or ()]
+            found = (_readable(decoder, resource, item) for item in page.items or ())
+            items += [item for item in found if item is not None]
             if not page.metadata.continue_:
                 return Listing(items, page.metadata.resource_version)
             params["continue"] = page.metadata.continue_
@@ -204,7 +213,7 @@ class Client:
                 if answer.status_code >= 400:
                     raise errors.from_answer(answer.status_code, await answer.aread(), _retry_after(answer))
                 async for line in _lines(answer):
-                    yield _event(decoder, line)
+                    yield _event(decoder, resource, line)
         except httpx2.HTTPError as error:
             raise errors.Unreachable(
                 f"watch of {resource.plural} at {self.config.server}: {error or type(error).__name__}"
@@ -247,10 +256,22 @@ async def _lines(answer: httpx2.Response) -> AsyncIterator[bytes]:
             rest = [part]
 
 
-def _event(decoder: msgspec.json.Decoder[T], line: bytes) -> WatchEvent[T]:
+def _readable(decoder: msgspec.json.Decoder[T], resource: Resource[Any], raw: msgspec.Raw) -> T | None:
+    """The object; None for one that does not fit our type: it alone is left out, and the log says why."""
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        meta = msgspec.json.decode(raw, type=_Head).metadata
+        name = f"{meta.namespace}/{meta.name}"
+        log.error("An object can't be read and is left out resource=%s name=%s error=%s", resource.plural, name, error)
+        return None
+
+
+def _event(decoder: msgspec.json.Decoder[T], resource: Resource[Any], line: bytes) -> WatchEvent[T]:
     raw = msgspec.json.decode(line, type=_RawEvent)
     if raw.type == "ERROR":
         status = json.loads(bytes(raw.object))
         raise errors.from_answer(int(status.get("code") or 500), bytes(raw.object))
-    version = msgspec.json.decode(raw.object, type=_Head).metadata.resource_version
-    return WatchEvent(raw.type, None if raw.type == "BOOKMARK" else decoder.decode(raw.object), version)
+    meta = msgspec.json.decode(raw.object, type=_Head).metadata
+    value = None if raw.type == "BOOKMARK" else _readable(decoder, resource, raw.object)
+    return WatchEvent(raw.type, value, meta.resource_version, (meta.namespace, meta.name))

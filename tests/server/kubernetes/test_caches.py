@@ -5,10 +5,13 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Annotated
 
+import msgspec
 import pytest
 
-from kube46.api.objects import ConfigMap
+from kube46.api.objects import ConfigMap, Object
 from kube46.api.resources import CONFIG_MAPS, EVENTS, SERVICES
 from kube46.kubernetes.caches import Cache, Caches
 from kube46.kubernetes.client import Client
@@ -180,6 +183,35 @@ def test_a_cache_survives_the_servers_death(server: Server) -> None:
 
     with_cache(server, scenario)
     assert heard == ["life-1", "life-2"]
+
+
+class Numbers(Object, frozen=True):
+    """A ConfigMap that must hold numbers only."""
+
+    data: dict[str, Annotated[str, msgspec.Meta(pattern="^[0-9]$")]] = msgspec.field(default_factory=dict)
+
+
+def test_an_object_that_cannot_be_read_is_left_out(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    """One object of another shape than ours stops no cache: it alone is missing, until it can be read."""
+    numbers = replace(CONFIG_MAPS, type=Numbers)
+
+    async def scenario(client: Client, cache: Cache[ConfigMap]) -> None:
+        for name, value in (("shape-good", "1"), ("shape-bad", "x")):
+            await client.create(CONFIG_MAPS, {"metadata": {"name": name}, "data": {"v": value}}, "default")
+        await until(lambda: ("default", "shape-bad") in cache)
+        assert all(item.metadata.name != "shape-bad" for item in (await client.list(numbers, "default")).items)
+        strict = Cache(client, numbers, "default")
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(strict.run())
+            await strict.synced.wait()
+            assert "shape-good" in {name for _, name in strict}
+            for value in ("y", "7", "z", "8"):
+                await client.patch(CONFIG_MAPS, "shape-good", {"data": {"v": value}}, "default")
+                await until(lambda value=value: (("default", "shape-good") in strict) is value.isdigit())  # type: ignore[misc]
+            task.cancel()
+
+    with_cache(server, scenario)
+    assert "name=default/shape-bad error=Expected `str` matching regex" in caplog.text
 
 
 def test_repeated_events_are_counted(server: Server) -> None:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 class ConfigMaps(Generic):
     """Keys are file names; an immutable one stays."""
 
+    def default(self, obj: Object) -> None:
+        """Static defaulting."""
+        configuration.default_config_map(obj)
+
     def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
         """Errors of the data."""
         return configuration.config_map_errors(obj)
