@@ -54,6 +54,13 @@ def _labels(_: click.Context, __: click.Parameter, value: str) -> tuple[tuple[st
     "--cni-bin-dir", default="/opt/kube46/cni/bin:/opt/cni/bin", show_default=True, help="Directories, colon list."
 )
 @click.option("--image-dir", type=DIRECTORY, default=Path("/etc/kube46/images.d"), show_default=True)
+@click.option(
+    "--sync-frequency",
+    type=click.FloatRange(0.1),
+    default=60.0,
+    show_default=True,
+    help="Seconds between looks at ConfigMaps, Secrets and tokens that pods have mounted.",
+)
 @click.option("--host-path-root", multiple=True, help="hostPath volumes are allowed under it; may be given again.")
 def command(
     kubeconfig: Path | None,
@@ -72,6 +79,7 @@ def command(
     cni_conf_dir: Path,
     cni_bin_dir: str,
     image_dir: Path,
+    sync_frequency: float,
     host_path_root: tuple[str, ...],
 ) -> None:
     """Run the stand-in kubelet of a stand-alone cluster's node, inside the node's network and mount namespaces."""
@@ -93,6 +101,7 @@ def command(
             cni_bin_dirs=tuple(Path(part) for part in cni_bin_dir.split(":") if part),
             image_dir=image_dir,
             host_path_roots=host_path_root,
+            sync_frequency=sync_frequency,
         )
         config = ClusterConfig.load(kubeconfig)
     except (SettingsError, ConfigError) as error:

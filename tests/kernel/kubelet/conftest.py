@@ -91,7 +91,8 @@ class Node:
             "--cluster-dns", "10.96.0.10,fd00:10:96::a", "--client-ca-file", str(pki / "ca.crt"),
             "--tls-cert-file", str(pki / "kubelet.crt"), "--tls-private-key-file", str(pki / "kubelet.key"),
             "--cni-conf-dir", str(self.cni / "conf"), "--cni-bin-dir", str(self.cni / "bin"),
-            "--image-dir", str(self.directory / "images.d"), "--host-path-root", str(self.directory / "shared"),
+            "--image-dir", str(self.directory / "images.d"), "--sync-frequency", "1",
+            "--host-path-root", str(self.directory / "shared"),
             *options,
         )  # fmt: skip
 

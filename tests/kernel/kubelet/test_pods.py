@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from kernel.kubelet.conftest import NODE, Node, container
+from kernel.kubelet.conftest import NODE, Node, container, wait
 
 pytestmark = pytest.mark.root
 
@@ -223,7 +223,7 @@ def test_probes(node):
 def test_what_is_not_supported_is_named(node):
     """An unsupported field, an unknown image and a hostPath outside of the allowed roots are said, not ignored."""
     node.apply("e-field", shareProcessNamespace=True, containers=[container(tty=True)])
-    node.apply("e-image", containers=[container() | {"image": "nginx:1.27"}])
+    node.apply("e-image", containers=[container() | {"image": "registry.example/nothing:1.27"}])
     node.apply("e-path", volumes=[{"name": "x", "hostPath": {"path": "/etc"}}])
     field, path = (node.until(n, lambda p: p.get("status", {}).get("containerStatuses")) for n in ("e-field", "e-path"))
 
@@ -269,6 +269,36 @@ def test_images_of_the_node(node):
     assert output(node, "e-say") == "I say hello\n"
     assert (bad["exitCode"], bad["reason"]) == (128, "StartError")
     assert "/no/such" in bad["message"]
+
+
+def test_packaged_images(node):
+    """agnhost's netexec answers over both families, TCP and UDP, from 'image' names alone; an absent program names
+    its Debian package; busybox is the machine's shell."""
+    ask = "for h in localhost 127.0.0.1 [::1]; do curl -s http://$h:8080/hostname; done; curl -s 'http://[::1]:8080/echo?msg=hi'"
+    dial = "curl -s 'http://127.0.0.1:8080/dial?host=::1&port=8081&request=hostname&protocol=udp&tries=2'"
+    agnhost = {"name": "main", "image": "registry.k8s.io/e2e-test-images/agnhost:2.53", "args": ["netexec"]}
+    absent = '[[image]]\nnames = ["absent"]\nneeds = { program = "no-such", package = "such-package" }\n'
+    (node.directory / "images.d").mkdir(exist_ok=True)
+    (node.directory / "images.d/20.toml").write_text(absent)
+    node.apply("e-agn", terminationGracePeriodSeconds=30, containers=[agnhost])
+    node.apply("e-absent", containers=[container() | {"image": "absent"}])
+    node.apply(
+        "e-box", restartPolicy="Never", containers=[container("main", "echo", "box") | {"image": "busybox:1.36"}]
+    )
+    node.until("e-agn", ready)
+    wait(lambda: "Started" in output(node, "e-agn") or None, "netexec to listen")
+    said = node.kubectl(
+        "exec", "e-agn", "--", "sh", "-c", f"{ask}; echo; {dial}; curl -s http://127.0.0.1:8080/clientip"
+    ).stdout
+    node.until("e-box", phase("Succeeded"))
+    image = node.until("e-absent", lambda p: main(p)["state"].get("waiting", {}).get("reason") == "ErrImagePull")
+
+    assert said.startswith('e-agne-agne-agnhi\n{"responses": ["e-agn", "e-agn"]}127.0.0.1:')
+    assert output(node, "e-box") == "box\n"
+    assert "apt-get install such-package" in main(image)["state"]["waiting"]["message"]
+    began = time.monotonic()
+    node.kubectl("delete", "pod", "e-agn", "e-absent")
+    assert time.monotonic() - began < 5
 
 
 def test_graceful_end(node):

@@ -70,6 +70,17 @@ def generation(directory: PodDirectory) -> int:
     return int((read_record(directory.sandbox) or {}).get("generation", -1))
 
 
+def unattached(directory: PodDirectory) -> list[tuple[str, str]]:
+    """(reason, message) of what was asked of the network and no plugin of its configuration does."""
+    record = read_record(directory.sandbox) or {}
+    ports = ((record.get("attachment") or {}).get("capabilities") or {}).get("portMappings", ())
+    if not ports or chain.capable(record["network"], "portMappings"):
+        return []
+    numbers = ", ".join(f"{port['hostPort']}/{port['protocol'].upper()}" for port in ports)
+    text = f"hostPort {numbers}: network {record['network']['name']} has no plugin with the capability portMappings"
+    return [("HostPortNotSupported", f"{text}; use a NodePort Service")]
+
+
 async def remove(workshop: Workshop, directory: PodDirectory) -> None:
     """Detach and delete the sandbox, also half of one; a second time does nothing. Raises CniError."""
     record = read_record(directory.sandbox)

@@ -11,8 +11,30 @@ from kube46.lab.kubelet.security import Identity
 
 # Masked by empty directories: what the machine and its users keep there is no business of a pod's.
 PRIVATE_MASKS = ("/root", "/home")
-OPEN_MASKS = ("/run", "/var/run", "/tmp")  # noqa: S108
-HIDDEN_MASKS = ("/var/lib/kube46", "/var/lib/kubelet")
+OPEN_MASKS = ("/run", "/var/run", "/tmp", "/var/tmp", "/var/log")  # noqa: S108
+HIDDEN_MASKS = ("/var/lib/kube46", "/var/lib/kubelet", "/var/cache/kube46")
+OPEN_SIZE, OPEN_INODES = "512m", "64k"  # of each: what is written there is the machine's memory
+PROCESSES = 4096  # of one user in all pods: a fork bomb ends there (root's are not counted by the kernel)
+# The machine's secrets, which a pod that runs as root could read as their owner.
+SECRETS = [
+    "/boot",
+    "/etc/gshadow",
+    "/etc/gshadow-",
+    "/etc/krb5.keytab",
+    "/etc/shadow",
+    "/etc/shadow-",
+    "/etc/ssh",
+    "/etc/ssl/private",
+    "/etc/sudoers",
+    "/etc/sudoers.d",
+    "/etc/wireguard",
+    "/lost+found",
+    "/var/backups",
+    "/var/lib/private",
+    "/var/lib/sudo",
+    "/var/mail",
+    "/var/spool",
+]
 MASKED_PATHS = [
     "/proc/acpi",
     "/proc/asound",
@@ -77,7 +99,7 @@ def config(plan: Plan) -> dict[str, Any]:
                 {"type": "mount"},
                 *({"type": kind, "path": path} for kind, path in plan.namespaces.items()),
             ],
-            "maskedPaths": MASKED_PATHS,
+            "maskedPaths": [*MASKED_PATHS, *SECRETS],
             "readonlyPaths": READONLY_PATHS,
             "seccomp": dict(plan.seccomp),
         },
@@ -98,7 +120,11 @@ def process(plan: Plan, arguments: tuple[str, ...], *, terminal: bool = False) -
         "cwd": plan.working_dir or "/",
         "capabilities": dict(plan.capabilities),
         "noNewPrivileges": True,
-        "rlimits": [{"type": "RLIMIT_NOFILE", "hard": plan.open_files, "soft": min(1024, plan.open_files)}],
+        "rlimits": [
+            {"type": "RLIMIT_NOFILE", "hard": plan.open_files, "soft": min(1024, plan.open_files)},
+            {"type": "RLIMIT_NPROC", "hard": PROCESSES, "soft": PROCESSES},
+            {"type": "RLIMIT_CORE", "hard": 0, "soft": 0},
+        ],
     }
 
 
@@ -113,10 +139,11 @@ def _kernel_mounts() -> list[dict[str, Any]]:
 
 
 def _masks(plan: Plan) -> list[dict[str, Any]]:
+    size = (f"size={OPEN_SIZE}", f"nr_inodes={OPEN_INODES}")
     own = (f"uid={plan.identity.uid}", f"gid={plan.identity.gid}")
     modes = {
-        **dict.fromkeys(PRIVATE_MASKS, ("mode=0755", *own)),
-        **dict.fromkeys(OPEN_MASKS, ("mode=1777",)),
+        **dict.fromkeys(PRIVATE_MASKS, ("mode=0755", *own, *size)),
+        **dict.fromkeys(OPEN_MASKS, ("mode=1777", *size)),
         **dict.fromkeys(HIDDEN_MASKS, ("mode=0755", "size=4k", "ro")),
     }
     return [_mount(path, "tmpfs", "nosuid", "nodev", *modes[path]) for path in plan.masks]

@@ -87,6 +87,11 @@ async def delete(
         raise failure
 
 
+def capable(network: Mapping[str, Any], capability: str) -> bool:
+    """Whether a plugin of the chain takes that part of runtimeConfig."""
+    return any((plugin.get("capabilities") or {}).get(capability) for plugin in network["plugins"])
+
+
 def addresses(result: Mapping[str, Any]) -> list[str]:
     """The addresses of a result, without prefix lengths."""
     return [entry["address"].partition("/")[0] for entry in result.get("ips") or ()]

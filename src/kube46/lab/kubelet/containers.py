@@ -28,7 +28,9 @@ crun --root "$2" --cgroup-manager=disabled --log="$1/crun.log" --log-format=json
 echo $? > "$1/exit"
 : > "$1/events"
 """
-MS_RDONLY, MS_REMOUNT = 1, 32
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT = 1, 2, 4, 32
+# Device files anywhere on the machine's disk must not open for a container that runs as their owner, root.
+SAFELY = MS_RDONLY | MS_NOSUID | MS_NODEV
 PIPES = ("out", "err", "events")
 SHIM_NAME = "kube46-shim"
 BLOCK = 64 * 1024
@@ -219,7 +221,7 @@ def prepare(root: Root) -> None:
     if not _is_mount(root.host):
         syscalls.mount("/", root.host, flags=syscalls.MS_BIND)
         syscalls.mount("", root.host, flags=syscalls.MS_PRIVATE)
-        syscalls.mount("", root.host, flags=syscalls.MS_BIND | MS_REMOUNT | MS_RDONLY)
+        syscalls.mount("", root.host, flags=syscalls.MS_BIND | MS_REMOUNT | SAFELY)
     if not _is_mount(root.skeletons):
         syscalls.mount("skeletons", root.skeletons, "tmpfs", 0, "mode=700,size=16m")
 
@@ -236,7 +238,7 @@ def make_root(root: Root, id: str, run: RunDirectory, missing: Mapping[str, bool
             place.touch()
     run.root.mkdir(parents=True, exist_ok=True)
     if not _is_mount(run.root):
-        syscalls.mount("overlay", run.root, "overlay", MS_RDONLY, f"lowerdir={skeleton}:/")
+        syscalls.mount("overlay", run.root, "overlay", SAFELY, f"lowerdir={skeleton}:/")
     return run.root
 
 

@@ -12,6 +12,7 @@ from kube46.kubernetes.events import EventRecorder
 from kube46.lab.kubelet import containers, images, node, orphans
 from kube46.lab.kubelet.announcing import Announcer
 from kube46.lab.kubelet.manifests import PODS, Pod
+from kube46.lab.kubelet.podstate import PodState
 from kube46.lab.kubelet.server import Server
 from kube46.lab.kubelet.settings import Settings
 from kube46.lab.kubelet.sources import Sources
@@ -69,14 +70,14 @@ class Crew:
         self._group = group
         listen(self._changed)
 
-    def find(self, namespace: str, name: str) -> Worker | None:
-        """The worker of the pod that has that name now."""
-        found = [w for w in self._workers.values() if w.object.key == (namespace, name)]
-        return next((w for w in found if not w.pod.metadata.deletion_timestamp), next(iter(found), None))
+    def find(self, namespace: str, name: str) -> PodState | None:
+        """The pod that has that name now."""
+        found = [state for state in self.all() if state.object.key == (namespace, name)]
+        return next((s for s in found if not s.pod.metadata.deletion_timestamp), next(iter(found), None))
 
-    def all(self) -> list[Worker]:
-        """Every pod's worker."""
-        return list(self._workers.values())
+    def all(self) -> list[PodState]:
+        """Every pod."""
+        return [worker.state for worker in self._workers.values()]
 
     def _changed(self, old: Pod | None, new: Pod | None) -> None:
         if old and (new is None or new.metadata.uid != old.metadata.uid):

@@ -1,6 +1,9 @@
-"""What an image name means without a registry: the host's file system, and names mapped to commands of it (pure, and a
-loader of `images.d/*.toml`)."""
+"""What an image name means without a registry: the machine's file system, and names mapped to programs of it.
 
+The names are in TOML files: those beside this module (`images.d`), then those of --image-dir.
+"""
+
+import shutil
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,11 +12,21 @@ from typing import Annotated
 
 import msgspec
 
+from kube46.lab.kubelet.environment import PATH
+
 HOST = "host"
+PACKAGED = Path(__file__).parent / "images.d"
 
 
 class ImageError(LookupError):
     """An image that isn't to be had here; the text says what to do."""
+
+
+class Needs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The program that an image runs, and the Debian package that has it."""
+
+    program: str
+    package: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +38,8 @@ class Image:
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     working_dir: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)  # path in the container → file of the machine
+    needs: Needs | None = None
 
     def arguments(self, command: tuple[str, ...], args: tuple[str, ...]) -> tuple[str, ...]:
         """The command line: `command` replaces the entrypoint and the image's arguments, `args` only these."""
@@ -34,13 +49,18 @@ class Image:
 
 
 class ImageEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """One `[[image]]` of an images.d file; `names` are matched without tag or digest, unless they have one."""
+    """One `[[image]]` of an images.d file; `names` are matched without tag or digest, unless they have one.
+
+    The sources of `files` are relative to the images.d file.
+    """
 
     names: Annotated[list[str], msgspec.Meta(min_length=1)]
     entrypoint: list[str] = []
     command: list[str] = []
     environment: dict[str, str] = {}
     working_dir: str = ""
+    files: dict[str, str] = {}
+    needs: Needs | None = None
 
 
 class ImageFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -53,18 +73,24 @@ class Catalogue:
     """The images of a directory's files; a change of them counts from the next look on."""
 
     def __init__(self, directory: Path | None) -> None:
-        self._directory = directory
+        self._directories = (PACKAGED,) if directory is None else (PACKAGED, directory)
         self._seen: list[tuple[str, int]] | None = None
         self._images: dict[str, Image] = {}
 
     def resolve(self, name: str) -> Image:
         """The image called `name`. Raises ImageError, also for a file that can't be read."""
-        files = sorted(self._directory.glob("*.toml")) if self._directory else []
+        files = [file for directory in self._directories for file in sorted(directory.glob("*.toml"))]
         seen = [(str(file), file.stat().st_mtime_ns) for file in files]
         if seen != self._seen:
             self._images = load(files)
             self._seen = seen
-        return resolve(self._images, name)
+        image = resolve(self._images, name)
+        if image.needs and not shutil.which(image.needs.program, path=PATH):
+            raise ImageError(
+                f'image "{name}" runs {image.needs.program} of this machine, which is not installed: '
+                f"apt-get install {image.needs.package}"
+            )
+        return image
 
 
 def load(files: Iterable[Path]) -> dict[str, Image]:
@@ -77,7 +103,13 @@ def load(files: Iterable[Path]) -> dict[str, Image]:
             raise ImageError(f"{file}: {error}") from error
         for entry in entries:
             image = Image(
-                entry.names[0], tuple(entry.entrypoint), tuple(entry.command), entry.environment, entry.working_dir
+                name=entry.names[0],
+                entrypoint=tuple(entry.entrypoint),
+                command=tuple(entry.command),
+                environment=entry.environment,
+                working_dir=entry.working_dir,
+                files={path: str(file.parent / source) for path, source in entry.files.items()},
+                needs=entry.needs,
             )
             found |= dict.fromkeys(entry.names, image)
     return found

@@ -90,15 +90,25 @@ async def read(
                 *whole, rest = (rest + data).split(b"\n")
                 for out in _rendered(whole, selection):
                     yield out
-            elif not os.path.samestat(os.fstat(current.fileno()), path.stat()):
+            elif log is None:
+                return
+            elif (newer := _after(path, current.fileno())) is not None:
                 current.close()
-                current = path.open("rb")
-            elif closed or log is None:
+                current = newer.open("rb")
+            elif closed:
                 return
             else:
                 await log.change()
     finally:
         current.close()
+
+
+def _after(path: Path, current: int) -> Path | None:
+    """The file that was begun after the open one; None while that is the newest. One rotated away is left out."""
+    files = parts(path)
+    now = os.fstat(current)
+    place = next((n for n, part in enumerate(files) if os.path.samestat(part.stat(), now)), -1)
+    return files[place + 1] if place + 1 < len(files) else None
 
 
 def _rendered(raw: Iterable[bytes], selection: Selection) -> Iterator[bytes]:

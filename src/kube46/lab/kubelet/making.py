@@ -3,13 +3,13 @@
 import os
 import platform
 import resource
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kube46.lab.kubelet import bundles, seccomp, trees
+from kube46.lab.kubelet import bundles, seccomp, support, trees
 from kube46.lab.kubelet.bundles import Bind, Plan
 from kube46.lab.kubelet.directories import PodDirectory, Root, RunDirectory
 from kube46.lab.kubelet.environment import Context, environment, expand
@@ -40,6 +40,7 @@ def make(
     image: Image,
     identity: Identity,
     namespaces: Mapping[str, str],
+    host_roots: Iterable[str] = (),
 ) -> Made:
     """What the container runs with. Raises ConfigError that names what is missing."""
     variables = environment(context, container, image.environment)
@@ -51,7 +52,7 @@ def make(
             f'container {container.name}: image "{image.name}" has no command of its own: set `command`',
             "CreateContainerError",
         )
-    binds = _binds(directory, run, container, context, variables)
+    binds = _binds(directory, run, container, context, variables, image, tuple(host_roots))
     masks = _masks()
     plan = Plan(
         arguments=arguments,
@@ -82,28 +83,32 @@ def config(made: Made, root_path: Path) -> dict[str, Any]:
     return found
 
 
-def volume_path(directory: PodDirectory, volume: Volume) -> Path:
-    """Where a volume's files are."""
-    return Path(volume.host_path.path) if volume.host_path else directory.volume(volume.name)
-
-
 def _binds(
     directory: PodDirectory,
     run: RunDirectory,
     container: Container,
     context: Context,
     variables: Mapping[str, str],
+    image: Image,
+    host_roots: tuple[str, ...],
 ) -> tuple[Bind, ...]:
     etc = [Bind(str(directory.etc(name)), os.path.realpath(f"/etc/{name}")) for name in MANAGED]
     message = Bind(str(run.termination), container.termination_message_path)
     volumes = {volume.name: volume for volume in context.pod.spec.volumes}
     mounts = [
-        _volume_bind(directory, run.bind(number), mount, volumes.get(mount.name), variables)
+        _volume_bind(directory, run.bind(number), mount, volumes.get(mount.name), variables, host_roots)
         for number, mount in enumerate(container.volume_mounts)
     ]
-    taken = {bind.destination for bind in mounts}
-    managed = [bind for bind in (*etc, Bind(str(directory.shm), "/dev/shm"), message) if bind.destination not in taken]  # noqa: S108
+    # The pod's own mounts win, also over files of the image below them.
+    taken = [bind.destination for bind in mounts]
+    files = [Bind(source, path, read_only=True) for path, source in image.files.items() if not _below(path, taken)]
+    managed = [b for b in (*etc, Bind(str(directory.shm), "/dev/shm"), message) if b.destination not in taken]  # noqa: S108
+    managed += files
     return tuple(sorted((*managed, *mounts), key=lambda bind: bind.destination))
+
+
+def _below(path: str, others: Iterable[str]) -> bool:
+    return any(path == other or path.startswith(other.rstrip("/") + "/") for other in others)
 
 
 def _volume_bind(
@@ -112,15 +117,20 @@ def _volume_bind(
     mount: VolumeMount,
     volume: Volume | None,
     variables: Mapping[str, str],
+    host_roots: tuple[str, ...],
 ) -> Bind:
     if volume is None:
         raise ConfigError(f"volumeMounts: the pod has no volume {mount.name!r}")
-    source = volume_path(directory, volume)
+    source, inside = directory.volume(volume.name), ""
+    if volume.host_path:
+        # Bound from the allowed root downwards: a link that a pod made there must not lead out of it.
+        source, inside = support.beneath(volume.host_path.path, host_roots)
     sub_path = mount.sub_path or expand(mount.sub_path_expr, variables)
     # Volumes that are kept up to date by us are never the container's to change.
     read_only = mount.read_only or not (volume.empty_dir is not None or volume.host_path)
-    if sub_path:
-        trees.bind_inside(source, sub_path, place)
+    if sub_path or inside:
+        create = volume.host_path is None or volume.host_path.type not in support.EXISTING
+        trees.bind_inside(source, f"{inside}/{sub_path}".rstrip("/") if inside else sub_path, place, create=create)
         source = place
     return Bind(str(source), os.path.realpath(mount.mount_path), read_only)
 
@@ -135,7 +145,7 @@ def _missing(root: Root, binds: tuple[Bind, ...], masks: tuple[str, ...]) -> dic
     found = {}
     for bind in binds:
         outer = (*masks, "/dev", "/proc", "/sys", *(other.destination for other in binds if other is not bind))
-        if any(bind.destination.startswith(path.rstrip("/") + "/") for path in outer):
+        if _below(bind.destination, outer):
             continue
         if not os.path.lexists(f"{root.host}{bind.destination}"):
             found[bind.destination] = Path(bind.source).is_dir()

@@ -26,9 +26,7 @@ async def clear(workshop: Workshop, uid: str) -> None:
     except (CniError, OSError) as error:
         log.warning("Pod's remains were not removed uid=%s error=%s", uid, error)
         return
-    volumes = directory.path / "volumes"
-    for volume in sorted(volumes.iterdir()) if volumes.is_dir() else []:
-        await asyncio.to_thread(trees.remove, volume)
+    await asyncio.to_thread(trees.remove_all, directory)
     attaching.forget(directory)
     log.info("Pod's remains were removed uid=%s", uid)
 

@@ -182,8 +182,8 @@ class Tended:
     def _message(self, code: int) -> str:
         directory: RunDirectory = self.process.directory
         text = ""
-        with suppress(OSError):
-            text = directory.termination.read_bytes()[:LONGEST_MESSAGE].decode(errors="replace")
+        with suppress(OSError), directory.termination.open("rb") as file:
+            text = file.read(LONGEST_MESSAGE).decode(errors="replace")
         if text or self.container.termination_message_policy != "FallbackToLogsOnError" or code == 0:
             return text
         lines = logs.last_texts(self.process.log.path, FALLBACK_LINES)

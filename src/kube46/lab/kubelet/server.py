@@ -17,10 +17,10 @@ from kube46.kubernetes.client import Client
 from kube46.lab.kubelet import authentication, logs, metrics, streaming
 from kube46.lab.kubelet.channels import PROTOCOLS, choose
 from kube46.lab.kubelet.crilogs import Selection, stamp
+from kube46.lab.kubelet.podstate import PodState
 from kube46.lab.kubelet.settings import Settings
 from kube46.lab.kubelet.streaming import Session, Streams
 from kube46.lab.kubelet.wire import Closed, Http, Request
-from kube46.lab.kubelet.worker import Worker
 
 WILDCARDS = {Family.IPV4: "0.0.0.0", Family.IPV6: "::"}
 VERBS = {"GET": "get", "POST": "create"}
@@ -42,8 +42,8 @@ class Server:
         self,
         settings: Settings,
         client: Client,
-        find: Callable[[str, str], Worker | None],
-        every: Callable[[], list[Worker]],
+        find: Callable[[str, str], PodState | None],
+        every: Callable[[], list[PodState]],
     ) -> None:
         self._settings, self._client, self._find, self._every = settings, client, find, every
 
@@ -91,7 +91,7 @@ class Server:
             case ("metrics",):
                 await http.answer(200, self._metrics(), "text/plain; version=0.0.4; charset=utf-8")
             case ("containerLogs", namespace, pod, container):
-                await self._logs(http, request, self._worker(namespace, pod), container)
+                await self._logs(http, request, self._pod(namespace, pod), container)
             case ("exec" | "attach" as what, namespace, pod, container) | (
                 "exec" | "attach" as what,
                 namespace,
@@ -99,7 +99,7 @@ class Server:
                 _,
                 container,
             ):
-                await self._stream(http, request, what, self._worker(namespace, pod), container)
+                await self._stream(http, request, what, self._pod(namespace, pod), container)
             case ("portForward", *_):
                 raise Refusal(400, "port-forward is not supported by the stand-in kubelet yet: use kube46 forward")
             case _:
@@ -116,40 +116,40 @@ class Server:
         if not await authentication.may(self._client, caller, node, verb):
             raise Refusal(403, f"Forbidden (user={caller.name}, verb={verb}, resource=nodes, subresource=proxy)")
 
-    def _worker(self, namespace: str, pod: str) -> Worker:
-        worker = self._find(namespace, pod)
-        if worker is None:
+    def _pod(self, namespace: str, pod: str) -> PodState:
+        state = self._find(namespace, pod)
+        if state is None:
             raise Refusal(
                 404, f'pod "{pod}" does not exist in namespace "{namespace}" on node {self._settings.node_name}'
             )
-        return worker
+        return state
 
     def _pods(self) -> bytes:
-        items = [msgspec.to_builtins(worker.object) for worker in self._every()]
+        items = [msgspec.to_builtins(state.object) for state in self._every()]
         return msgspec.json.encode({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items})
 
     def _metrics(self) -> bytes:
-        seen = [worker.observe() for worker in self._every()]
+        seen = [state.observe() for state in self._every()]
         metrics.RUNNING_PODS.set(sum(1 for pod in seen if pod.sandbox))
         metrics.RUNNING_CONTAINERS.set(sum(1 for pod in seen for run in pod.runs.values() if run.running))
         return generate_latest()
 
     # Logs
 
-    async def _logs(self, http: Http, request: Request, worker: Worker, container: str) -> None:
-        name = worker.pod.metadata.name
-        if worker.pod.spec.container(container) is None:
+    async def _logs(self, http: Http, request: Request, state: PodState, container: str) -> None:
+        name = state.pod.metadata.name
+        if state.pod.spec.container(container) is None:
             raise Refusal(404, f'container "{container}" not found in pod "{name}"')
         previous = request.flag("previous")
-        found = worker.run_of(container, previous=previous)
+        found = state.run_of(container, previous=previous)
         if found is None and previous:
             raise Refusal(400, f'previous terminated container "{container}" in pod "{name}" not found')
         if found is None:
             raise Refusal(
-                400, f'container "{container}" in pod "{name}" is waiting to start: {worker.waiting(container)}'
+                400, f'container "{container}" in pod "{name}" is waiting to start: {state.waiting(container)}'
             )
         run, writer = found
-        path = worker.directory.log(container, run.attempt)
+        path = state.directory.log(container, run.attempt)
         if not path.exists():
             raise Refusal(404, f'the log of container "{container}" in pod "{name}" is gone')
         selection, tail = selected(request)
@@ -170,12 +170,12 @@ class Server:
 
     # Streams
 
-    async def _stream(self, http: Http, request: Request, what: str, worker: Worker, container: str) -> None:
-        name = worker.pod.metadata.name
-        tended = worker.running(container)
+    async def _stream(self, http: Http, request: Request, what: str, state: PodState, container: str) -> None:
+        name = state.pod.metadata.name
+        tended = state.running(container)
         if tended is None:
             raise Refusal(
-                404 if worker.pod.spec.container(container) is None else 400,
+                404 if state.pod.spec.container(container) is None else 400,
                 f'container "{container}" of pod "{name}" is not running',
             )
         command = request.query.get("command", [])

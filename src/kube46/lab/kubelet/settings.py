@@ -30,6 +30,7 @@ class Settings:
     cni_bin_dirs: tuple[Path, ...] = (Path("/opt/kube46/cni/bin"), Path("/opt/cni/bin"))
     image_dir: Path | None = Path("/etc/kube46/images.d")
     host_path_roots: tuple[str, ...] = ()
+    sync_frequency: float = 60.0  # seconds between looks at the objects that volumes are made of
 
     def __post_init__(self) -> None:
         try:

@@ -1,6 +1,7 @@
 """Which fields of a pod the stand-in kubelet does not honour, by name: none is ignored in silence."""
 
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePosixPath
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -29,6 +30,7 @@ ELSEWHERE = frozenset(
         "resources",
     ]
 )
+EXISTING = ("Directory", "File")  # types of a hostPath that must be there already
 # Values of fields that mean "as you do anyway".
 HARMLESS: dict[str, Any] = {"hostUsers": True, "os": {"name": "linux"}}
 
@@ -43,6 +45,20 @@ def unsupported(spec: dict[str, Any], *, host_roots: Iterable[str] = ()) -> list
             found.append(complaint)
     for index, volume in enumerate(spec.get("volumes", ())):
         found += _host_path(volume, f"spec.volumes[{index}]", tuple(host_roots))
+    return found
+
+
+def unenforced(spec: PodSpec) -> list[tuple[str, str]]:
+    """(reason, message) of what is taken and told, but not held to."""
+    limited = [c.name for c in (*spec.init_containers, *spec.containers) if c.resources.limits]
+    sized = [v.name for v in spec.volumes if v.empty_dir and v.empty_dir.size_limit and v.empty_dir.medium != "Memory"]
+    found = []
+    if limited:
+        text = f"resources.limits of {', '.join(limited)} are stored and seen by the downward API, but not enforced"
+        found.append(("LimitsNotEnforced", text))
+    if sized:
+        text = f"emptyDir.sizeLimit of {', '.join(sized)} is not enforced on disk; with medium: Memory it is"
+        found.append(("LimitsNotEnforced", text))
     return found
 
 
@@ -109,13 +125,27 @@ _VALUES: dict[str, Callable[[str, Any], str]] = {
 }
 
 
+def beneath(path: str, roots: Iterable[str]) -> tuple[Path, str]:
+    """A hostPath as the allowed root it lies under, and the way from there. Raises ValueError: it lies under none."""
+    for root in sorted(roots, key=len, reverse=True):
+        if PurePosixPath(path).is_relative_to(root) and ".." not in path.split("/"):
+            inside = PurePosixPath(path).relative_to(root)
+            return Path(root), "" if inside == PurePosixPath() else str(inside)
+    raise ValueError(path)
+
+
 def _host_path(volume: dict[str, Any], path: str, roots: tuple[str, ...]) -> list[str]:
     if not set(volume) - {"name"} & {field.encode_name for field in msgspec.structs.fields(Volume)}:
         return []
-    wanted = (volume.get("hostPath") or {}).get("path", "")
-    if not wanted or (
-        ".." not in wanted.split("/") and any(wanted == r or wanted.startswith(r.rstrip("/") + "/") for r in roots)
-    ):
+    given = volume.get("hostPath") or {}
+    if not given.get("path"):
         return []
-    allowed = f"it must lie under {' or '.join(roots)}" if roots else "no --host-path-root is given"
-    return [f"{path}.hostPath.path: {wanted!r} is refused: {allowed}"]
+    found = []
+    if given.get("type", "") not in ("", "DirectoryOrCreate", *EXISTING):
+        found.append(f"{path}.hostPath.type: {given['type']!r} is not supported")
+    try:
+        beneath(given["path"], roots)
+    except ValueError:
+        allowed = f"it must lie under {' or '.join(roots)}" if roots else "no --host-path-root is given"
+        found.append(f"{path}.hostPath.path: {given['path']!r} is refused: {allowed}")
+    return found

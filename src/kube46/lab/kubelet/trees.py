@@ -4,12 +4,15 @@ The files lie in a directory of their own behind the link `..data`; a change mak
 so a container sees all of the old or all of the new. Source: pkg/volume/util/atomic_writer.go.
 """
 
+import errno
 import os
 import shutil
 import time
 from pathlib import Path
 
 from kube46.lab import syscalls
+from kube46.lab.kubelet import beneath
+from kube46.lab.kubelet.directories import PodDirectory
 from kube46.lab.kubelet.manifests import EmptyDir
 from kube46.lab.kubelet.quantities import parse
 from kube46.lab.kubelet.security import ConfigError
@@ -58,35 +61,39 @@ def empty_dir(directory: Path, volume: EmptyDir, group: int | None) -> None:
     new.rename(directory)
 
 
-def bind_inside(volume: Path, sub_path: str, target: Path) -> None:
-    """Bind `sub_path` of a volume to `target`; it is made as a directory when it isn't there.
+def bind_inside(directory: Path, path: str, target: Path, *, create: bool = True) -> None:
+    """Bind `path` inside of a directory to `target`; what lacks is made as directories, unless `create` is false.
 
-    It is bound by its descriptor, so a link that a container puts in its way meanwhile leads nowhere. Raises
-    ConfigError when it leaves the volume, OSError.
+    Raises ConfigError when it leaves the directory or lacks, OSError.
     """
-    if sub_path.startswith("/") or ".." in sub_path.split("/"):
-        raise ConfigError(f"subPath {sub_path!r} must be a path inside its volume")
-    real = Path(os.path.realpath(volume))
-    source = Path(os.path.realpath(volume / sub_path))
-    if source.is_relative_to(real) and not source.exists():
-        source.mkdir(parents=True)
-        source.chmod(0o777)
-    fd = os.open(source, os.O_PATH | os.O_CLOEXEC)
     try:
-        by_descriptor = Path(f"/proc/self/fd/{fd}")
-        if not by_descriptor.readlink().is_relative_to(real):
-            raise ConfigError(f"subPath {sub_path!r} leaves its volume by a link")
-        if by_descriptor.is_dir():
+        fd = beneath.open_beneath(directory, path, create=create)
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            raise ConfigError(f"path {path!r} must stay inside of its volume: `..` or a link leads out") from error
+        if isinstance(error, FileNotFoundError):
+            raise ConfigError(f"{directory / path} does not exist on this node", "FailedMount") from error
+        raise
+    try:
+        source = Path(f"/proc/self/fd/{fd}")
+        if source.is_dir():
             target.mkdir(parents=True, exist_ok=True)
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.touch()
-        syscalls.mount(by_descriptor, target, flags=syscalls.MS_BIND)
+        syscalls.mount(source, target, flags=syscalls.MS_BIND)
     finally:
         os.close(fd)
 
 
-def remove(directory: Path) -> None:
+def remove_all(pod: PodDirectory) -> None:
+    """Delete the directories of all volumes of a pod."""
+    parent = pod.volume("any").parent
+    for directory in sorted(parent.iterdir()) if parent.is_dir() else ():
+        _remove(directory)
+
+
+def _remove(directory: Path) -> None:
     """Delete a volume's directory, unmounting what is mounted on it."""
     while directory.exists() and syscalls.detach(directory):
         pass

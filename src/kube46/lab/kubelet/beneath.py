@@ -1,0 +1,64 @@
+"""Paths below a directory that others may write to: opened without ever leaving it, whatever links they put there.
+
+Source: openat2(2), RESOLVE_BENEATH (Linux 5.6); what goes wrong without it: CVE-2017-1002101, CVE-2021-25741.
+"""
+
+import ctypes
+import errno
+import os
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+SYS_OPENAT2 = 437  # the same number on every architecture
+RESOLVE_NO_MAGICLINKS, RESOLVE_BENEATH = 0x02, 0x08
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _How(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+def open_beneath(directory: Path, path: str, *, create: bool) -> int:
+    """An O_PATH descriptor of `directory/path`; what lacks is made, when asked for, as directories for everybody.
+
+    Raises FileNotFoundError, and OSError with EXDEV when a link or `..` leads out of the directory.
+    """
+    base = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            return _openat2(base, path or ".")
+        except FileNotFoundError:
+            if not create:
+                raise
+        parts = PurePosixPath(path).parts
+        for number in range(1, len(parts) + 1):
+            _make(base, "/".join(parts[: number - 1]) or ".", parts[number - 1])
+        return _openat2(base, path)
+    finally:
+        os.close(base)
+
+
+def _make(base: int, parent: str, name: str) -> None:
+    """A directory of that name in `parent`, if nothing is there."""
+    above = _openat2(base, parent)
+    try:
+        with suppress(FileExistsError):
+            os.mkdir(name, 0o777, dir_fd=above)
+            fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
+            try:
+                os.fchmod(fd, 0o777)  # whatever our umask
+            finally:
+                os.close(fd)
+    finally:
+        os.close(above)
+
+
+def _openat2(base: int, path: str) -> int:
+    how = _How(os.O_PATH | os.O_CLOEXEC, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
+    while True:
+        fd = int(_libc.syscall(SYS_OPENAT2, base, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how)))
+        if fd >= 0:
+            return fd
+        code = ctypes.get_errno()
+        if code != errno.EAGAIN:  # a rename went on meanwhile
+            raise OSError(code, os.strerror(code), path)

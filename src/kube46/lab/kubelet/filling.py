@@ -1,0 +1,84 @@
+"""The files of a pod's volumes: filled before a container starts, kept up to date while the pod lives."""
+
+import asyncio
+import random
+import time
+from contextlib import suppress
+from dataclasses import replace
+
+from kube46.kubernetes.errors import KubernetesError
+from kube46.lab.kubelet import trees, volumes
+from kube46.lab.kubelet.environment import Context
+from kube46.lab.kubelet.podstate import PodState
+from kube46.lab.kubelet.security import ConfigError, identity
+from kube46.lab.kubelet.sources import Objects
+
+FRESH = 5.0  # seconds for which fetched objects are good enough to start a container from
+
+
+class Filler:
+    """What one pod's files and environment are made of, and the files."""
+
+    def __init__(self, state: PodState) -> None:
+        self._state = state
+        self._objects = Objects({}, {}, {})
+
+    async def fetch_ahead(self) -> None:
+        """Fetch what containers will need. A failure is found again, and told, when a container is started."""
+        with suppress(KubernetesError):
+            await self._fetch()
+
+    async def ready(self) -> Context:
+        """What a container's environment is made of now, its volumes filled. Raises ConfigError, KubernetesError,
+        OSError."""
+        if time.time() - self._objects.fetched > FRESH:
+            await self._fetch()
+        context = self._context()
+        self._fill(context)
+        return context
+
+    def expire(self) -> None:
+        """Something was missing: fetch anew for the next attempt."""
+        self._objects = replace(self._objects, fetched=0.0)
+
+    async def keep_current(self) -> None:
+        """Follows changes of ConfigMaps, Secrets and labels, and renews tokens; never returns."""
+        state = self._state
+        while True:
+            await asyncio.sleep(state.shop.settings.sync_frequency * random.uniform(0.8, 1.2))  # noqa: S311 – spreads load, keeps no secret
+            if state.made is None or not volumes.refreshes(state.pod.spec) or state.ending_since is not None:
+                continue
+            try:
+                await self._fetch()
+                self._fill(self._context())
+            except (KubernetesError, ConfigError, OSError) as error:
+                state.tell("FailedMount", f"MountVolume.SetUp failed: {error}", "Warning")
+
+    async def _fetch(self) -> None:
+        self._objects = await self._state.shop.sources.objects(self._state.pod, self._objects.tokens)
+
+    def _context(self) -> Context:
+        state = self._state
+        assert state.made is not None
+        return Context(
+            pod=state.pod,
+            pod_ips=state.made.sandbox.ips,
+            host_ips=state.shop.settings.host_ips,
+            config_maps=self._objects.config_maps,
+            secrets=self._objects.secrets,
+            services=state.shop.sources.services(state.pod.metadata.namespace),
+            allocatable=state.shop.allocatable,
+        )
+
+    def _fill(self, context: Context) -> None:
+        """Make what volumes hold current. Raises ConfigError, OSError."""
+        spec, directory = self._state.pod.spec, self._state.directory
+        group = spec.security_context.fs_group
+        default = self._state.shop.settings.default_uid
+        user = volumes.single_user(identity(spec, c, default).uid for c in (*spec.init_containers, *spec.containers))
+        tokens = {key: token.text for key, token in self._objects.tokens.items()}
+        for volume in spec.volumes:
+            if volume.empty_dir is not None:
+                trees.empty_dir(directory.volume(volume.name), volume.empty_dir, group)
+            elif (files := volumes.payload(volume, context, tokens)) is not None:
+                trees.update(directory.volume(volume.name), files, user=user, group=group)

@@ -1,0 +1,143 @@
+"""What is known of one pod on this node: its object, its sandbox, the runs of its containers and what is wrong."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from kube46.lab.kubelet import attaching, statuses
+from kube46.lab.kubelet.logs import LogFile
+from kube46.lab.kubelet.manifests import Container, Pod, PodSpec, ReadPod, read
+from kube46.lab.kubelet.observed import Observed, Problem, Run
+from kube46.lab.kubelet.runs import Tended
+from kube46.lab.kubelet.support import unsupported
+from kube46.lab.kubelet.workshop import Workshop
+
+RETRY_FIRST, RETRY_LAST = 1.0, 30.0  # seconds
+IMAGE_RETRY_FIRST, IMAGE_RETRY_LAST = 10.0, 300.0
+
+
+class PodState:
+    """Shared by all that work for the pod; `wake` is set when any of it changed."""
+
+    def __init__(self, workshop: Workshop, pod: Pod) -> None:
+        self.shop = workshop
+        self.directory = workshop.root.pod(pod.metadata.uid)
+        self.wake = asyncio.Event()
+        self.made: attaching.Made | None = None
+        self.tended: dict[str, Tended] = {}
+        self.past: dict[str, Run] = {}  # the newest run of each container, once it has ended
+        self.problems: dict[str, Problem] = {}  # by container; "" is the sandbox
+        self.ending_since: float | None = None
+        self.final_phase = ""
+        self.gone = False  # the object was deleted without us
+        self.start_time = _seconds(pod.status.get("startTime")) or time.time()
+        self._unsupported: tuple[str, ...] = ()
+        self._complaints: tuple[str, ...] | None = None
+        self.set(pod)
+
+    def set(self, pod: Pod) -> None:
+        """Take over the object; what of it can't be honoured is told once."""
+        self.object = pod
+        try:
+            self.pod = read(pod)
+            complaints = tuple(unsupported(pod.spec, host_roots=self.shop.settings.host_path_roots))
+        except msgspec.ValidationError as error:
+            self.pod = ReadPod(pod.metadata, PodSpec())
+            complaints = (f"spec can't be read: {error}",)
+        if complaints != (self._complaints or ()):
+            self.tell("UnsupportedField", "; ".join(complaints), "Warning")
+            # A pod that runs is not ended by a field that was added to it.
+            self._unsupported = complaints if self._complaints is None else self._unsupported
+        self._complaints = complaints
+        if pod.status.get("phase") in ("Succeeded", "Failed"):
+            self.final_phase = pod.status["phase"]
+
+    def set_gone(self) -> None:
+        """The object is gone from the API: what is left of the pod has a second to end."""
+        self.gone = True
+        now = statuses.rfc3339(time.time())
+        meta = msgspec.structs.replace(self.pod.metadata, deletion_timestamp=now, deletion_grace_period_seconds=1)
+        self.pod = ReadPod(meta, self.pod.spec)
+
+    def changed(self) -> None:
+        """Something happened: decide anew."""
+        self.wake.set()
+
+    def tell(self, reason: str, message: str, type: str = "Normal") -> None:
+        """An Event of the pod."""
+        self.shop.events.pod(self.object.metadata, reason, message, type)
+
+    def trouble(self, name: str, reason: str, message: str, event: str = "") -> None:
+        """Something couldn't be made: why, and when to try again."""
+        before = self.problems.get(name)
+        delay = min(before.delay * 2, RETRY_LAST) if before else RETRY_FIRST
+        self.problems[name] = Problem(reason, message, time.time() + delay, delay)
+        self.tell(event or reason, message, "Warning")
+
+    def image_trouble(self, container: Container, message: str) -> None:
+        """A container's image is not to be had; looked for again ever more rarely."""
+        before = self.problems.get(container.name)
+        delay = min(before.delay * 2, IMAGE_RETRY_LAST) if before else IMAGE_RETRY_FIRST
+        reason = "ImagePullBackOff" if before else "ErrImagePull"
+        text = f'Back-off pulling image "{container.image}": {message}' if before else message
+        self.problems[container.name] = Problem(reason, text, time.time() + delay, delay)
+        self.tell("BackOff" if before else "Failed", text, "Normal" if before else "Warning")
+
+    # What the rules and the server ask
+
+    def observe(self) -> Observed:
+        """What is seen of the pod now."""
+        return Observed(
+            start_time=self.start_time,
+            sandbox=self.made.sandbox if self.made else None,
+            runs=self.past | {name: tended.run for name, tended in self.tended.items()},
+            problems=self.problems,
+            unsupported=self._unsupported,
+            ending_since=self.ending_since,
+            host_ips=self.shop.settings.host_ips,
+            last_ips=attaching.last_ips(self.directory) if self.made is None else (),
+            final_phase=self.final_phase,
+        )
+
+    def run_of(self, container: str, *, previous: bool = False) -> tuple[Run, LogFile | None] | None:
+        """A container's newest run, or the one before it, and the log's writer while it has one."""
+        tended = self.tended.get(container)
+        run = tended.run if tended else self.past.get(container)
+        if previous:
+            return (run.previous, None) if run and run.previous else None
+        return (run, tended.process.log if tended else None) if run else None
+
+    def running(self, container: str) -> Tended | None:
+        """The run of a container, if it runs now."""
+        tended = self.tended.get(container)
+        return tended if tended and tended.run.running else None
+
+    def waiting(self, container: str) -> str:
+        """Why a container doesn't run yet."""
+        entry = _entry(statuses.status(self.pod, self.observe(), self.object.status, time.time()), "name", container)
+        return str(entry.get("state", {}).get("waiting", {}).get("reason", "ContainerCreating"))
+
+    def known(self, run: Run) -> Run:
+        """The run with `ready` and `passed` as the API has them, so that our restart flips no endpoint."""
+        entry = _entry(self.object.status, "containerID", f"{statuses.RUNTIME}://{run.id}")
+        container = self.pod.spec.container(run.container)
+        return replace(
+            run,
+            ready=bool(entry.get("ready") or (container and not container.readiness_probe)),
+            passed=bool(entry.get("started") or (container and not container.startup_probe)),
+        )
+
+
+def _entry(status: Mapping[str, Any], field: str, value: str) -> dict[str, Any]:
+    """The container's entry of a pod's status; {} when there is none."""
+    entries = (*status.get("containerStatuses", ()), *status.get("initContainerStatuses", ()))
+    return next((e for e in entries if e.get(field) == value), {})
+
+
+def _seconds(text: str | None) -> float | None:
+    return datetime.fromisoformat(text).timestamp() if text else None

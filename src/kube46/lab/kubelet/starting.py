@@ -1,0 +1,183 @@
+"""The containers of one pod: started, found again after a restart of the kubelet, their ends kept."""
+
+import asyncio
+import hashlib
+import json
+import os
+import time
+from dataclasses import replace
+
+import msgspec
+
+from kube46.kubernetes.errors import KubernetesError
+from kube46.lab.kubelet import attaching, containers, making, metrics, rules
+from kube46.lab.kubelet.attaching import Made
+from kube46.lab.kubelet.containers import Process
+from kube46.lab.kubelet.directories import RunDirectory, read_record, write
+from kube46.lab.kubelet.filling import Filler
+from kube46.lab.kubelet.handlers import Target
+from kube46.lab.kubelet.images import Image, ImageError
+from kube46.lab.kubelet.logs import LogFile
+from kube46.lab.kubelet.manifests import Container
+from kube46.lab.kubelet.observed import Run
+from kube46.lab.kubelet.podstate import PodState
+from kube46.lab.kubelet.runs import Tended
+from kube46.lab.kubelet.security import ConfigError, identity
+
+KEPT_RUNS = 2
+
+
+class Starter:
+    """Makes runs of containers; what goes on in a run is its `Tended`'s."""
+
+    def __init__(self, state: PodState, filler: Filler, group: asyncio.TaskGroup) -> None:
+        self._state, self._filler, self._group = state, filler, group
+
+    async def start(self, name: str, attempt: int, delay: float) -> None:
+        """Start a container; what keeps it from starting becomes a problem of the pod's."""
+        state = self._state
+        container = state.pod.spec.container(name)
+        assert container is not None
+        try:
+            image = state.shop.images.resolve(container.image)
+            await self._spawn(container, image, attempt, delay)
+            state.problems.pop(name, None)
+        except ImageError as error:
+            state.image_trouble(container, str(error))
+        except ConfigError as error:
+            self._filler.expire()
+            state.trouble(name, error.reason, str(error), "Failed")
+        except KubernetesError as error:
+            text = f"the objects it refers to can't be read: {error}"
+            state.trouble(name, "CreateContainerConfigError", text, "FailedMount")
+        except OSError as error:
+            state.trouble(name, "CreateContainerError", str(error), "Failed")
+
+    def adopt(self) -> None:
+        """Take over the sandbox, the containers and the past that an earlier kubelet left on disk."""
+        state = self._state
+        state.tended.clear()
+        state.past.clear()
+        state.made = attaching.find(state.directory)
+        for name in state.directory.containers():
+            container = state.pod.spec.container(name)
+            runs = [run for a in state.directory.runs(name) if (run := self._recorded(name, a)) is not None]
+            if runs and container is not None:
+                self._adopt(replace(runs[-1], previous=runs[-2].brief() if len(runs) > 1 else None), container)
+
+    def _recorded(self, name: str, attempt: int) -> Run | None:
+        record = read_record(self._state.directory.run(name, attempt).record)
+        try:
+            return msgspec.convert(record, Run) if record else None
+        except msgspec.ValidationError:
+            return None
+
+    def _adopt(self, run: Run, container: Container) -> None:
+        state, crun = self._state, self._state.shop.root.crun
+        place = state.directory.run(run.container, run.attempt)
+        if run.finished is not None:
+            state.past[run.container] = run
+        elif state.made is None:
+            # Its sandbox is gone, so are its processes.
+            code = int(place.exit.read_text() or containers.LOST) if place.exit.exists() else containers.LOST
+            lost = replace(run, finished=time.time(), exit_code=code, reason="ContainerStatusUnknown")
+            state.past[run.container] = lost
+            containers.clean(state.shop.root, run.id, place)
+        else:
+            found = state.known(replace(run, ending=False, failing="", hooked=True))
+            tended = self._tend(state.made, found, container, place)
+            state.tended[run.container] = tended
+            if not tended.process.adopt():
+                containers.kill(crun, run.id)
+                tended.over(tended.process.end(), time.time())
+                self._ended(run.container)
+            elif tended.run.started is not None:
+                tended.tend()
+
+    async def _spawn(self, container: Container, image: Image, attempt: int, delay: float) -> None:
+        """Start the container. What a failed attempt left is removed. Raises ConfigError, KubernetesError, OSError."""
+        state = self._state
+        assert state.made is not None
+        id = _id(state.pod.metadata.uid, container.name, attempt)
+        place = state.directory.run(container.name, attempt)
+        past = state.past.get(container.name)
+        run = Run(
+            container=container.name,
+            attempt=attempt,
+            id=id,
+            created=time.time(),
+            sandbox=state.made.sandbox.generation,
+            delay=delay,
+            previous=past.brief() if past else None,
+        )
+        try:
+            await self._launch(state.made, run, container, image, place)
+        except BaseException:
+            if container.name not in state.tended:
+                containers.clean(state.shop.root, id, place)
+            raise
+
+    async def _launch(self, made: Made, run: Run, container: Container, image: Image, place: RunDirectory) -> None:
+        state, root = self._state, self._state.shop.root
+        who = identity(state.pod.spec, container, state.shop.settings.default_uid)
+        context = await self._filler.ready()
+        place.path.mkdir(parents=True, exist_ok=True)
+        place.termination.touch()
+        os.chown(place.termination, who.uid, -1)  # the container's to write
+        bundle = making.make(
+            root=root,
+            directory=state.directory,
+            run=place,
+            container=container,
+            context=context,
+            image=image,
+            identity=who,
+            namespaces=made.namespaces,
+            host_roots=state.shop.settings.host_path_roots,
+        )
+        root_path = containers.make_root(root, run.id, place, bundle.missing)
+        state.tell("Pulled", f'Container image "{container.image}" already present on machine')
+        tended = self._tend(made, run, container, place)
+        write(place.record, msgspec.json.encode(run))
+        tended.process.spawn(root.crun, making.config(bundle, root_path), stdin=container.stdin)
+        state.tended[container.name] = tended
+        state.past.pop(container.name, None)
+        metrics.STARTED_CONTAINERS.inc()
+        state.tell("Created", f"Created container {container.name}")
+
+    def _tend(self, made: Made, run: Run, container: Container, place: RunDirectory) -> Tended:
+        state = self._state
+
+        def over(code: int, now: float) -> None:
+            tended.over(code, now)
+            self._ended(container.name)
+
+        log = LogFile(state.directory.log(container.name, run.attempt))
+        process = Process(place, run.id, log, lambda now: tended.started(now), over)
+        target = Target(state.shop.root.crun, run.id, place, next(iter(made.sandbox.ips), ""), container.ports)
+        tended = Tended(
+            run, process, container, target, state.pod.metadata, state.shop.events, self._group, state.changed
+        )
+        return tended
+
+    def _ended(self, name: str) -> None:
+        """Keeps the run as the past, on disk too, and clears its place."""
+        state = self._state
+        tended = state.tended.pop(name)
+        run = state.past[name] = tended.run
+        place = tended.process.directory
+        record = read_record(place.record) or {}
+        write(place.record, json.dumps(record | msgspec.to_builtins(run)))
+        containers.clean(state.shop.root, run.id, place)
+        for attempt in state.directory.runs(name)[:-KEPT_RUNS]:
+            state.directory.forget_run(name, attempt)
+        container, meta = state.pod.spec.container(name), state.pod.metadata
+        if container and rules.restarts(state.pod.spec, container, run) and run.due() > time.time():
+            text = f"Back-off restarting failed container {name} in pod {meta.name}_{meta.namespace}({meta.uid})"
+            state.tell("BackOff", text, "Warning")
+        state.changed()
+
+
+def _id(uid: str, container: str, attempt: int) -> str:
+    """The run's ID, as runtimes make them: 64 hexadecimal digits, the same for the same run."""
+    return hashlib.sha256(f"{uid}/{container}/{attempt}".encode()).hexdigest()
