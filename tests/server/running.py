@@ -81,9 +81,15 @@ class Server:
             time.sleep(0.02)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
+        """Its exit status; a server that does not end by itself is killed, and the test told."""
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(20)
+        try:
+            return self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
 
     def tls(self) -> ssl.SSLContext | bool:
         authority = self.directory / "ca.crt"

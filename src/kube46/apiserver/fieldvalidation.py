@@ -66,11 +66,6 @@ def decode_as(body: bytes, group: str, version: str, kind: str, validation: str 
     return _decoded(found, (group, version, kind), validation, body)
 
 
-def decode_object(found: object, kind: Identified, validation: str = Validation.WARN) -> Decoded:
-    """The same for a body that is parsed already (YAML, server-side apply, tests)."""
-    return _decoded(found, (kind.group, kind.version, kind.kind), validation, b"")
-
-
 def _decoded(found: object, wanted: tuple[str, str, str], validation: str, body: bytes) -> Decoded:
     version, kind = _identity(found, wanted[2], body)
     group_version = version or _joined(wanted[0], wanted[1])

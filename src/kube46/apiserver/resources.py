@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 JSON_TYPES = ("application/json", "text/json")
 YAML_TYPES = ("application/yaml", "text/yaml")
 PROTOBUF = "application/vnd.kubernetes.protobuf"  # kubectl's and Go operators' choice for bodies
-PATCH_TYPES = ("application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json")
 
 
 class Resources:
@@ -139,7 +138,7 @@ class Resources:
         if media == "application/apply-patch+yaml":
             text = "server-side apply is not supported by this server yet: use kubectl apply without --server-side"
             raise StatusError(415, "UnsupportedMediaType", text, {})
-        if media not in PATCH_TYPES:
+        if media not in patching.MEDIA_TYPES:
             raise StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
         body = await request.body()
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kube46.apiserver.database import Batch, Database, Write
-from kube46.apiserver.history import Compacted, History
+from kube46.apiserver.history import History
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.transactions import Txn
 
@@ -276,6 +276,3 @@ def _put_in(pools: dict[str, dict[str, str]], write: Write) -> None:
         pool.pop(write.key, None)
     else:
         pool[write.key] = write.value.decode()
-
-
-__all__ = ["Collection", "Compacted", "Record", "Store"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kube46.api import errors
-from kube46.apiserver import statuses
+from kube46.apiserver import statuses, updates
 from kube46.apiserver.authorization import admit
 from kube46.apiserver.kinds import BY_PLURAL, Kind
 from kube46.apiserver.strategy import Context, Object, Strategy, User
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from kube46.addresses.families import Prefix
     from kube46.apiserver.storage import Store
     from kube46.apiserver.transactions import Txn
-
-# metadata that /status may change (the rest stays as stored)
-STATUS_META = ("labels", "annotations", "finalizers", "ownerReferences", "managedFields")
-SYSTEM_META = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink")
 
 
 @dataclass(slots=True)
@@ -114,7 +110,7 @@ class Registry:
         if meta.get("resourceVersion", "0") not in ("", "0"):
             raise statuses.StatusError(500, "", "resourceVersion should not be set on objects to be created")
         strategy.default(obj)
-        for name in (*SYSTEM_META, "resourceVersion"):
+        for name in (*updates.SYSTEM_META, "resourceVersion"):
             meta.pop(name, None)
         meta.update(uid=str(uuid.uuid4()), creationTimestamp=now(), **({"generation": 1} if kind.generation else {}))
         if kind.has_status and not strategy.keeps_status_on_create:
@@ -211,8 +207,8 @@ class Registry:
         new.pop("kind", None)
         new.pop("apiVersion", None)
         strategy.default(new)
-        _check_preconditions(call, new["metadata"], old["metadata"])
-        new = _carry_over(call, new, old)
+        updates.check_preconditions(call, new["metadata"], old["metadata"])
+        new = updates.carry_over(call, new, old)
         admit(call.user, kind, call.subresource, call.name, new)
         context = self.context(call, txn)
         strategy.prepare_update(new, old, context)
@@ -225,7 +221,7 @@ class Registry:
     def _put(self, call: Call, new: Object, old: Object, context: Context, txn: Txn) -> Object:
         meta = new["metadata"]
         meta["resourceVersion"] = old["metadata"]["resourceVersion"]
-        if call.kind.generation and _desire(call.kind, new) != _desire(call.kind, old):
+        if call.kind.generation and updates.desire(call.kind, new) != updates.desire(call.kind, old):
             meta["generation"] = int(meta.get("generation", 0)) + 1
         if meta.get("deletionTimestamp") and self.may_go(call.kind, new):
             txn.delete(call.kind.plural, call.name, call.namespace)
@@ -243,14 +239,6 @@ class Registry:
         return not meta.get("deletionGracePeriodSeconds")
 
 
-def _desire(kind: Kind, obj: Object) -> Object:
-    """The part whose changes metadata.generation counts."""
-    desire: Object = {k: v for k, v in obj.items() if k not in ("metadata", "status")}
-    if kind.generation_labels:
-        desire["labels"] = obj["metadata"].get("labels") or {}
-    return desire
-
-
 def _check_namespace(call: Call, meta: dict[str, Any]) -> None:
     if meta.get("namespace") and meta["namespace"] != call.namespace:
         if call.kind.namespaced:
@@ -259,42 +247,6 @@ def _check_namespace(call: Call, meta: dict[str, Any]) -> None:
         meta.pop("namespace")
     if call.kind.namespaced:
         meta["namespace"] = call.namespace
-
-
-def _check_preconditions(call: Call, meta: dict[str, Any], stored: dict[str, Any]) -> None:
-    uid, version = meta.get("uid"), meta.get("resourceVersion")
-    if uid and uid != stored["uid"]:
-        text = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stored['uid']}"
-        raise statuses.conflict(call.kind, call.name, text)
-    if version and version not in ("0", stored["resourceVersion"]):
-        raise statuses.conflict(call.kind, call.name)
-
-
-def _carry_over(call: Call, new: Object, old: Object) -> Object:
-    """What the server decides stays as stored; /status changes only status and some metadata, others never status."""
-    stored: dict[str, Any] = old["metadata"]
-    if call.subresource == "status":
-        meta = new["metadata"]
-        merged = copy.deepcopy(old)
-        merged["metadata"] = {k: v for k, v in merged["metadata"].items() if k not in STATUS_META}
-        merged["metadata"] |= {k: meta[k] for k in STATUS_META if meta.get(k)}
-        merged.pop("status", None)
-        if "status" in new:
-            merged["status"] = new["status"]
-        return merged
-    meta = new["metadata"]
-    meta["uid"] = stored["uid"]
-    for name in SYSTEM_META:
-        meta.pop(name, None)
-        if name in stored:
-            meta[name] = stored[name]
-    if call.kind.plural == "namespaces" and call.subresource != "finalize":
-        new["spec"] = copy.deepcopy(old.get("spec", {}))
-    if call.kind.has_status:
-        new.pop("status", None)
-        if "status" in old:
-            new["status"] = copy.deepcopy(old["status"])
-    return new
 
 
 def _fill_namespace(obj: Object) -> None:
