@@ -140,6 +140,37 @@ def test_deployment_rolls_and_kubectl_waits(cluster: Cluster, namespace: str) ->
     assert (len(sets(cluster, namespace)), revisions) == (2, {"2", "3"})
 
 
+def test_rollout_steps_pauses_and_restarts(cluster: Cluster, namespace: str) -> None:
+    """Never fewer available pods than asked for nor more than the surge; kubectl pauses, resumes and restarts."""
+
+    def rollout(*words: str) -> str:
+        return cluster.kubectl("-n", namespace, "rollout", words[0], "deploy/web", *words[1:])
+
+    path = f"{APPS}/{namespace}/deployments"
+    limits = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    cluster.create(path, workload(3, strategy=limits))
+    rollout("status", "--timeout=20s")
+    first = set(ready(cluster, namespace))
+    rollout("pause")
+    cluster.patch(f"{path}/web", {"spec": {"template": template({"version": "2"})}})
+    for_a_while(lambda: set(ready(cluster, namespace)) == first and len(sets(cluster, namespace)) == 1)
+    rollout("resume")
+
+    def done() -> bool:
+        assert len(ready(cluster, namespace)) >= 3
+        assert len(pods(cluster, namespace)) <= 4
+        return {p["metadata"]["labels"].get("version") for p in pods(cluster, namespace)} == {"2"}
+
+    eventually(done)
+    rollout("status", "--timeout=20s")
+    rollout("restart")
+    rollout("status", "--timeout=20s")
+    assert [line.split()[0] for line in rollout("history").splitlines()[2:] if line] == ["1", "2", "3"]
+    rollout("undo", "--to-revision=1")
+    rollout("status", "--timeout=20s")
+    assert {p["metadata"]["labels"].get("version") for p in pods(cluster, namespace)} == {None}
+
+
 def test_broken_template_keeps_the_old_pods(cluster: Cluster, namespace: str) -> None:
     """While the new pods don't get ready the old ones stay, and the Deployment stays available."""
     path = f"{APPS}/{namespace}/deployments"
@@ -147,7 +178,7 @@ def test_broken_template_keeps_the_old_pods(cluster: Cluster, namespace: str) ->
     eventually(lambda: cluster.get(f"{path}/web")["status"].get("availableReplicas") == 2)
     old = ready(cluster, namespace)
     cluster.patch(f"{path}/web", {"spec": {"template": template({"ready": "never"}), "progressDeadlineSeconds": 2}})
-    eventually(lambda: len(pods(cluster, namespace)) == 4)
+    eventually(lambda: len(pods(cluster, namespace)) == 3)  # one above the count: maxSurge
 
     def reason(kind: str) -> str:
         conditions = cluster.get(f"{path}/web")["status"]["conditions"]

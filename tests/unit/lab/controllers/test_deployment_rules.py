@@ -5,11 +5,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from kube46.api.objects import Deployment, ReplicaSet
-from kube46.lab.controllers.deployments import rules, status
+from kube46.lab.controllers.deployments import rolling, rules, status
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 TEMPLATE = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "c", "image": "host"}]}}
@@ -51,36 +49,6 @@ def test_hash_depends_on_template_and_collisions_only() -> None:
     assert value == rules.template_hash({"b": {"d": 3, "c": 2}, "a": 1}, 0)
     assert len({value, rules.template_hash({"a": 2}, 0), rules.template_hash({"a": 1, "b": {"c": 2, "d": 3}}, 1)}) == 3
     assert set(value) <= set(rules.SAFE)
-
-
-@pytest.mark.parametrize(
-    ("spec", "new", "old", "expected"),
-    [
-        ({}, None, [], {"": 3}),
-        ({}, owned(2, 3, free=0), [owned(1, 3)], {"web-2": 3, "web-1": 3}),
-        ({}, owned(2, 3, free=2), [owned(1, 3)], {"web-2": 3, "web-1": 1}),
-        ({}, owned(2, 3, free=3), [owned(1, 1)], {"web-2": 3, "web-1": 0}),
-        ({}, owned(3, 3, free=1), [owned(1, 1), owned(2, 2)], {"web-3": 3, "web-2": 2, "web-1": 0}),
-        ({"paused": True}, owned(2, 1), [owned(1, 2)], {"web-2": 1, "web-1": 2}),
-        ({"paused": True}, owned(2, 1), [], {"web-2": 3}),
-        ({"strategy": {"type": "Recreate"}}, None, [owned(1, 3)], {"": 0, "web-1": 0}),
-        ({"strategy": {"type": "Recreate"}}, owned(2, 0), [owned(1, 0, pods=1)], {"web-2": 0, "web-1": 0}),
-        ({"strategy": {"type": "Recreate"}}, owned(2, 0), [owned(1, 0)], {"web-2": 3, "web-1": 0}),
-    ],
-)
-def test_sizes(spec: dict[str, Any], new: ReplicaSet | None, old: list[ReplicaSet], expected: dict[str, int]) -> None:
-    """Old ReplicaSets shrink as the new one gets available; Recreate waits for their pods; a pause holds all."""
-    assert rules.sizes(deployment(**spec), new, old) == expected
-
-
-@given(st.integers(0, 9), st.integers(0, 9), st.lists(st.integers(0, 9), max_size=4))
-def test_rollout_never_has_too_few(replicas: int, free: int, sizes: list[int]) -> None:
-    """Wanted old pods and available new ones are never fewer than asked for, unless there were fewer."""
-    new, old = owned(9, replicas, free=free), [owned(i, size) for i, size in enumerate(sizes)]
-    wanted = rules.sizes(deployment(replicas), new, old)
-    assert wanted["web-9"] == replicas
-    assert sum(wanted[one.metadata.name] for one in old) + free >= min(replicas, sum(sizes) + free)
-    assert all(wanted[one.metadata.name] <= one.spec.replicas for one in old)
 
 
 def test_history_is_limited() -> None:
@@ -130,6 +98,19 @@ def test_stuck_rollout_is_told() -> None:
     assert conditions(after(stuck, owned(1, 3), 99, **spec))["Progressing"] == "True NewReplicaSetAvailable"
 
 
+def test_pause_and_failure_are_told() -> None:
+    """A pause is a condition until resumed, and a ReplicaSet that can't make pods says why."""
+    made = after({}, owned(1, 3, free=0), 0)
+    paused = after(made, owned(1, 3, free=0), 1, paused=True)
+    assert conditions(paused)["Progressing"] == "Unknown DeploymentPaused"
+    assert conditions(after(paused, owned(1, 3, free=1), 2, paused=True)) == conditions(paused)
+    assert conditions(after(paused, owned(1, 3, free=0), 3))["Progressing"] == "Unknown DeploymentResumed"
+    failing = {"replicas": 0, "conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}]}
+    broken = msgspec.structs.replace(owned(1, 3), status=msgspec.convert(failing, type(owned(1, 3).status)))
+    assert conditions(after(made, broken, 1))["ReplicaFailure"] == "True FailedCreate"
+    assert "ReplicaFailure" not in conditions(after(made, owned(1, 3), 1))
+
+
 @pytest.mark.parametrize(
     ("strategy", "replicas", "expected"),
     [
@@ -143,4 +124,4 @@ def test_stuck_rollout_is_told() -> None:
 )
 def test_how_many_may_be_missing(strategy: dict[str, Any], replicas: int, expected: int) -> None:
     """maxUnavailable is rounded down, and is one when neither it nor maxSurge allows any change."""
-    assert status.max_unavailable(deployment(replicas, strategy=strategy)) == expected
+    assert rolling.max_unavailable(deployment(replicas, strategy=strategy)) == expected

@@ -14,7 +14,7 @@ from kube46.kubernetes.errors import AlreadyExists, Conflict, Forbidden, Kuberne
 from kube46.kubernetes.events import EventRecorder
 from kube46.kubernetes.queues import WorkQueue
 from kube46.lab.controllers import clock, owners
-from kube46.lab.controllers.deployments import rules, status
+from kube46.lab.controllers.deployments import rolling, rules, status
 
 log = logging.getLogger(__name__)
 WORKERS = 5
@@ -81,15 +81,17 @@ class Deployments:
 
     async def _roll(self, deployment: Deployment, new: ReplicaSet | None, old: list[ReplicaSet]) -> None:
         """One step of the way from the old ReplicaSets to the new one."""
-        wanted = rules.sizes(deployment, new, old)
-        if new is None and not deployment.spec.paused:
-            await self._create(deployment, old, wanted.pop("", deployment.spec.replicas))
-        elif new is not None:
+        wanted = rolling.sizes(deployment, new, old)
+        if new is not None:
             await self._annotate(deployment, new, old)
+        elif "" in wanted:
+            await self._create(deployment, old, wanted.pop(""))
+        marks = rolling.counts(deployment)
         for one in [*([new] if new else []), *old]:
-            size = wanted.get(one.metadata.name, one.spec.replicas)
-            if size != one.spec.replicas:
-                await self._scale(deployment, one, size)
+            size, have = wanted.get(one.metadata.name, one.spec.replicas), one.metadata.annotations
+            stale = bool(size) and any(have.get(name) != value for name, value in marks.items())
+            if size != one.spec.replicas or stale:
+                await self._scale(deployment, one, size, marks)
         if not deployment.spec.paused:
             for one in rules.obsolete(deployment, old):
                 await self._remove(deployment, one)
@@ -143,9 +145,9 @@ class Deployments:
             body = {"metadata": {"uid": meta.uid, "annotations": {rules.REVISION: str(revision)}}}
             await self._client.patch(DEPLOYMENTS, meta.name, body, meta.namespace)
 
-    async def _scale(self, deployment: Deployment, one: ReplicaSet, size: int) -> None:
-        body = {"metadata": {"uid": one.metadata.uid}, "spec": {"replicas": size}}
-        if not await self._patch(deployment, one, body):
+    async def _scale(self, deployment: Deployment, one: ReplicaSet, size: int, marks: dict[str, str]) -> None:
+        body = {"metadata": {"uid": one.metadata.uid, "annotations": marks}, "spec": {"replicas": size}}
+        if not await self._patch(deployment, one, body) or size == one.spec.replicas:
             return
         way = "up" if size > one.spec.replicas else "down"
         message = f"Scaled {way} replica set {one.metadata.name} from {one.spec.replicas} to {size}"

@@ -1,25 +1,22 @@
-"""Which ReplicaSets a Deployment has, and how large each is to be: pure.
+"""Which ReplicaSets a Deployment has, what marks them, and which are history: pure.
 
-A changed template makes a new ReplicaSet at full size; the old ones shrink by as many pods as the new one has ready.
-With the strategy `Recreate` the old ones go to nothing first. `maxSurge` and `maxUnavailable` don't slow this down yet.
-Source: kubernetes/pkg/controller/deployment/{sync.go,recreate.go,util/deployment_util.go}.
+Source: kubernetes/pkg/controller/deployment/{sync.go,util/deployment_util.go}.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from kube46.api.objects import Deployment, ReplicaSet
 from kube46.api.resources import DEPLOYMENTS
+from kube46.lab.controllers.deployments import rolling
 from kube46.lab.controllers.owners import reference
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
-DESIRED = "deployment.kubernetes.io/desired-replicas"
-MOST = "deployment.kubernetes.io/max-replicas"
-NOT_COPIED = (REVISION, DESIRED, MOST, "kubectl.kubernetes.io/last-applied-configuration")
+NOT_COPIED = (REVISION, rolling.DESIRED, rolling.MOST, "kubectl.kubernetes.io/last-applied-configuration")
 SAFE = "bcdfghjklmnpqrstvwxz2456789"
 DEFAULT_HISTORY = 10
 
@@ -62,7 +59,7 @@ def new_set(deployment: Deployment, owned: Iterable[ReplicaSet], replicas: int) 
             "name": f"{deployment.metadata.name}-{value}",
             "namespace": deployment.metadata.namespace,
             "labels": labels,
-            "annotations": annotations(deployment, next_revision(owned)),
+            "annotations": {**annotations(deployment, next_revision(owned)), **rolling.counts(deployment)},
             "ownerReferences": [msgspec.to_builtins(reference(DEPLOYMENTS, deployment))],
         },
         "spec": {
@@ -77,8 +74,7 @@ def new_set(deployment: Deployment, owned: Iterable[ReplicaSet], replicas: int) 
 def annotations(deployment: Deployment, revision: int) -> dict[str, str]:
     """Annotations of the current ReplicaSet; `kubectl rollout history` and `undo` read the revision."""
     kept = {k: v for k, v in deployment.metadata.annotations.items() if k not in NOT_COPIED}
-    count = str(deployment.spec.replicas)
-    return {**kept, REVISION: str(revision), DESIRED: count, MOST: count}
+    return {**kept, REVISION: str(revision)}
 
 
 def revision_of(owned: ReplicaSet) -> int:
@@ -92,25 +88,6 @@ def next_revision(owned: Iterable[ReplicaSet]) -> int:
     return max(map(revision_of, owned), default=0) + 1
 
 
-def sizes(deployment: Deployment, new: ReplicaSet | None, old: Sequence[ReplicaSet]) -> dict[str, int]:
-    """How many replicas each ReplicaSet is to have, by name; the one still to be created has the name ""."""
-    spec = deployment.spec
-    name = new.metadata.name if new else ""
-    if spec.strategy.type == "Recreate":
-        empty = all(not one.spec.replicas and not _has_pods(one) for one in old)
-        first = spec.replicas if empty else (new.spec.replicas if new else 0)
-        return {name: first, **{one.metadata.name: 0 for one in old}}
-    if spec.paused and any(one.spec.replicas for one in old):
-        # A paused rollout stays where it is.
-        return {one.metadata.name: one.spec.replicas for one in [*old, *([new] if new else [])]}
-    room = max(0, spec.replicas - (new.status.available_replicas if new else 0))
-    result = {name: spec.replicas}
-    for one in sorted(old, key=revision_of, reverse=True):
-        result[one.metadata.name] = min(one.spec.replicas, room)
-        room -= result[one.metadata.name]
-    return result
-
-
 def obsolete(deployment: Deployment, old: Iterable[ReplicaSet]) -> list[ReplicaSet]:
     """The oldest empty ReplicaSets beyond `revisionHistoryLimit`."""
     limit = deployment.spec.revision_history_limit
@@ -119,16 +96,12 @@ def obsolete(deployment: Deployment, old: Iterable[ReplicaSet]) -> list[ReplicaS
         one
         for one in old
         if not one.spec.replicas
-        and not _has_pods(one)
+        and not rolling.has_pods(one)
         and one.status.observed_generation >= one.metadata.generation
         and not one.metadata.deletion_timestamp
     ]
     count = len(list(old)) - limit
     return sorted(empty, key=revision_of)[: max(0, count)]
-
-
-def _has_pods(owned: ReplicaSet) -> bool:
-    return bool(owned.status.replicas or owned.status.terminating_replicas)
 
 
 def _without_hash(template: dict[str, Any]) -> dict[str, Any]:

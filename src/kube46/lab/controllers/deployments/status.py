@@ -3,7 +3,6 @@
 Source: kubernetes/pkg/controller/deployment/{sync.go,progress.go}.
 """
 
-import math
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -12,10 +11,12 @@ import msgspec
 
 from kube46.api.objects import Condition, Deployment, ReplicaSet
 from kube46.lab.controllers import clock
+from kube46.lab.controllers.deployments.rolling import max_unavailable
 
 DEFAULT_DEADLINE = 600
 # A Deployment without a deadline has this one (math.MaxInt32), which upstream takes for none.
 NO_DEADLINE = 2147483647
+ORDER = {"Available": 0, "Progressing": 1, "ReplicaFailure": 2}
 
 
 def status(
@@ -35,16 +36,17 @@ def status(
     }
     fresh = [_available(deployment, free, now), _progressing(deployment, new, counts, now)]
     kinds = {condition.type for condition in fresh if condition}
-    others = [c for c in deployment.status.conditions if c.type not in ("Available", "Progressing")]
+    fresh.append(_failure(deployment, new, every, now))
+    others = [c for c in deployment.status.conditions if c.type not in ("Available", "Progressing", "ReplicaFailure")]
     kept = [c for c in deployment.status.conditions if c.type == "Progressing" and "Progressing" not in kinds]
-    conditions = [c for c in [*fresh, *kept, *others] if c]
-    return {**counts, "conditions": [msgspec.to_builtins(c) for c in conditions]}
+    conditions = sorted([c for c in [*fresh, *kept, *others] if c], key=lambda c: ORDER.get(c.type, len(ORDER)))
+    return {**counts, "conditions": [_plain(c) for c in conditions]}
 
 
 def status_now(deployment: Deployment) -> dict[str, Any]:
     """The status as it is, in the form of `status`."""
     held = deployment.status
-    conditions = sorted(held.conditions, key=lambda c: {"Available": 0, "Progressing": 1}.get(c.type, 2))
+    conditions = sorted(held.conditions, key=lambda c: ORDER.get(c.type, len(ORDER)))
     return {
         "replicas": held.replicas,
         "updatedReplicas": held.updated_replicas,
@@ -53,7 +55,7 @@ def status_now(deployment: Deployment) -> dict[str, Any]:
         "unavailableReplicas": held.unavailable_replicas,
         "observedGeneration": held.observed_generation,
         "collisionCount": held.collision_count,
-        "conditions": [msgspec.to_builtins(c) for c in conditions],
+        "conditions": [_plain(c) for c in conditions],
     }
 
 
@@ -66,24 +68,6 @@ def until_deadline(deployment: Deployment, now: datetime) -> float | None:
     if old.reason == "NewReplicaSetAvailable":
         return None
     return max(0.0, limit - clock.seconds_since(old.last_update_time, now)) + 1
-
-
-def max_unavailable(deployment: Deployment) -> int:
-    """How many pods may be missing before the Deployment is not available; shares are rounded down."""
-    strategy, replicas = deployment.spec.strategy, deployment.spec.replicas
-    if strategy.type != "RollingUpdate":
-        return 0
-    rolling = strategy.rolling_update
-    missing = _resolve(rolling.max_unavailable if rolling else None, replicas, math.floor)
-    surge = _resolve(rolling.max_surge if rolling else None, replicas, math.ceil)
-    return min(missing if missing or surge else 1, replicas)
-
-
-def _resolve(value: int | str | None, total: int, rounded: Any) -> int:
-    text = "25%" if value is None else str(value)
-    if text.endswith("%"):
-        return int(rounded(int(text[:-1]) * total / 100))
-    return int(text)
 
 
 def _available(deployment: Deployment, count: int, now: datetime) -> Condition:
@@ -101,8 +85,15 @@ def _progressing(
 ) -> Condition | None:
     """None keeps what there is."""
     old = _held(deployment, "Progressing")
-    if _deadline(deployment) is None or deployment.spec.paused:
+    if _deadline(deployment) is None:
         return None
+    if deployment.spec.paused:
+        if old and old.reason in ("ProgressDeadlineExceeded", "DeploymentPaused"):
+            return None
+        return _dated(old, Condition("Progressing", "Unknown", "DeploymentPaused", "Deployment is paused"), now)
+    if old and old.reason == "DeploymentPaused":
+        text = "Deployment is resumed"
+        return _dated(old, Condition("Progressing", "Unknown", "DeploymentResumed", text), now)
     name = f'ReplicaSet "{new.metadata.name}"' if new else f'Deployment "{deployment.metadata.name}"'
     complete = new and all(
         counts[kind] == deployment.spec.replicas for kind in ("updatedReplicas", "replicas", "availableReplicas")
@@ -121,6 +112,17 @@ def _progressing(
         text = f"{name} has timed out progressing."
         return _dated(old, Condition("Progressing", "False", "ProgressDeadlineExceeded", text), now)
     return None
+
+
+def _failure(
+    deployment: Deployment, new: ReplicaSet | None, every: Iterable[ReplicaSet], now: datetime
+) -> Condition | None:
+    """Why pods can't be made, as a ReplicaSet says it, the new one first."""
+    told = [c for one in [*([new] if new else []), *every] for c in one.status.conditions if c.type == "ReplicaFailure"]
+    if not told:
+        return None
+    new_one = Condition("ReplicaFailure", told[0].status, told[0].reason, told[0].message)
+    return _dated(_held(deployment, "ReplicaFailure"), new_one, now)
 
 
 def _moved(deployment: Deployment, counts: dict[str, Any]) -> bool:
@@ -151,3 +153,8 @@ def _deadline(deployment: Deployment) -> int | None:
     given = deployment.spec.progress_deadline_seconds
     limit = DEFAULT_DEADLINE if given is None else given
     return None if limit == NO_DEADLINE else limit
+
+
+def _plain(condition: Condition) -> dict[str, Any]:
+    """As JSON; `Unknown` is the type's default and would be left out."""
+    return {**msgspec.to_builtins(condition), "status": condition.status}
