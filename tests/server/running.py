@@ -139,3 +139,8 @@ def connect(server: Server) -> ssl.SSLSocket:
     assert isinstance(context, ssl.SSLContext)
     raw = socket.create_connection(("127.0.0.1", server.port), timeout=10)
     return context.wrap_socket(raw, server_hostname="localhost")
+
+
+def resident(pid: int) -> int:
+    """Resident memory, bytes."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from server.running import Server, connect
+from server.running import Server, connect, resident
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 
@@ -87,18 +87,13 @@ def test_reader_that_stops(server_factory: Callable[..., Server]) -> None:
             made["data"]["n"] = str(number)
             made["metadata"].pop("resourceVersion", None)
             assert api.put(f"{MAPS}/big", json=made).status_code == 200
-        assert resident(server.pid) < before + 60 << 20
+        assert resident(server.pid) < before + (60 << 20)
         gauge = 'apiserver_longrunning_requests{resource="configmaps",verb="WATCH"} 0.0'
         deadline = time.monotonic() + 10
         while gauge not in api.get("/metrics").text and time.monotonic() < deadline:
             time.sleep(0.1)
         assert gauge in api.get("/metrics").text
     assert "Traceback" not in (server.directory / "log").read_text()
-
-
-def resident(pid: int) -> int:
-    """Resident memory, bytes."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_sync_before_answer(server_factory: Callable[..., Server], tmp_path: Path) -> None:
