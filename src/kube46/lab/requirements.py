@@ -2,20 +2,22 @@
 
 import shutil
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from ctypes.util import find_library
+from ipaddress import ip_network
 from pathlib import Path
 
+from kube46.addresses.families import Family
+from kube46.lab import syscalls
+from kube46.nftables import Nft, NftError
+from kube46.proxy import layout
+from kube46.proxy.settings import NodeView, Settings
+
 # program → Debian package
-PROGRAMS = {"ip": "iproute2", "crun": "crun", "named": "bind9", "unshare": "util-linux"}
+PROGRAMS = {"ip": "iproute2", "crun": "crun", "named": "bind9", "unshare": "util-linux", "nsenter": "util-linux"}
 LINKS = "link add bridge0 type bridge\nlink add veth0 type veth peer name veth1\n"
-RULES = """\
-table inet probe {
-    map backends { typeof ip daddr . meta l4proto . th dport . numgen random mod 2 : ip daddr . th dport; }
-    set own { type ipv6_addr; flags interval; }
-    chain before { type nat hook prerouting priority dstnat; dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 2 map @backends; }
-    chain after { type nat hook postrouting priority srcnat; ip6 saddr @own masquerade; }
-}
-"""  # noqa: E501 - one nft rule is one line
+PICKS = [layout.pick_chain(scope, kind, "tcp", 2, sticky=True) for scope in layout.SCOPES for kind in layout.KINDS]
 
 
 class Missing(RuntimeError):
@@ -27,11 +29,19 @@ def check() -> None:
     _check_programs()
     if not Path("/proc/sys/net/ipv6").exists():
         raise Missing("the kernel has IPv6 switched off: start it without ipv6.disable=1")
-    links = _probe("ip", "-batch", "-")
-    rules = _probe("nft", "-f", "-") if shutil.which("nft") else None
-    _finish(links, LINKS, "bridge and veth links (modules bridge and veth)")
-    if rules is not None:
-        _finish(rules, RULES, "nftables with NAT (modules nf_tables, nft_nat, nft_masq and nft_numgen)")
+    _check_links()
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(_check_rules, proxy_transactions()).result()
+
+
+def proxy_transactions() -> tuple[str, str]:
+    """The proxy's empty table, and the chains for the first Services: their rules refer to maps made before them."""
+    settings = Settings("probe")
+    pods = {Family.IPV4: (ip_network("192.0.2.0/24"),), Family.IPV6: (ip_network("2001:db8::/64"),)}
+    table = (*layout.declarations(settings), *layout.chains(settings, NodeView("probe", pods=pods)))
+    chains = [f"add chain {layout.TABLE} {name}" for name in PICKS]
+    chains += [f"add rule {layout.TABLE} {name} {rule}" for name in PICKS for rule in layout.pick_rules(name, 1)]
+    return "\n".join(table), "\n".join(chains)
 
 
 def _check_programs() -> None:
@@ -39,22 +49,32 @@ def _check_programs() -> None:
     if find_library("nftables") is None and not list(Path("/usr/lib").glob("*/libnftables.so.1")):
         missing.append("libnftables1")
     if missing:
-        raise Missing(f"missing programs: install them with `apt-get install -y {' '.join(missing)}`")
+        packages = " ".join(dict.fromkeys(missing))
+        raise Missing(f"missing programs: install them with `apt-get install -y {packages}`")
 
 
-def _probe(*command: str) -> "subprocess.Popen[str]":
-    """Start a command in a network namespace of its own, which vanishes with it."""
-    return subprocess.Popen(
-        ["unshare", "--net", *command],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def _check_links() -> None:
+    """In a network namespace of their own, which vanishes with the command."""
+    command = ["unshare", "--net", "ip", "-batch", "-"]
+    done = subprocess.run(command, input=LINKS, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise _lacking("bridge and veth links (modules bridge and veth)", done.stderr)
 
 
-def _finish(probe: "subprocess.Popen[str]", text: str, feature: str) -> None:
-    _, errors = probe.communicate(text)
-    if probe.returncode != 0:
-        reason = " ".join(errors.split())
-        raise Missing(f"the kernel lacks {feature}, load or build them; it said: {reason}")
+def _check_rules(transactions: tuple[str, ...]) -> None:
+    """Call it on a thread that ends afterwards, and with it the network namespace that the rules are tried in.
+
+    A new handle for each transaction, as after a restart: it reads back what the kernel has (decision 085).
+    """
+    syscalls.unshare(syscalls.CLONE_NEWNET)
+    namespace = Path(f"/proc/self/task/{threading.get_native_id()}/ns/net")
+    for text in transactions:
+        try:
+            with Nft(namespace) as nft:
+                nft.run(text)
+        except NftError as error:
+            raise _lacking("what the Service proxy's rules need of nftables", error.message) from error
+
+
+def _lacking(feature: str, reason: str) -> Missing:
+    return Missing(f"the kernel lacks {feature}, load or build them; it said: {' '.join(reason.split())}")
