@@ -14,10 +14,10 @@ from kube46.check.runner import CheckError, Settings, check
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.config import ClusterConfig, ConfigError
 from kube46.kubernetes.errors import KubernetesError
-from kube46.lab import endings, privileges
+from kube46.lab import cluster, endings, privileges, starting
 from kube46.lab.paths import Paths
 from kube46.lab.prober import LabProber
-from kube46.lab.starting import DEFAULT_NAME
+from kube46.lab.settings import BadSettings
 
 
 def run_check(
@@ -43,12 +43,12 @@ def _families(_: click.Context, __: click.Parameter, value: str) -> tuple[Family
     given = [part.strip().lower() for part in value.split(",") if part.strip()]
     for part in given:
         if part not in names:
-            raise click.BadParameter(f"{part!r} is not a family: use ipv4, ipv6 or both with a comma")
+            raise click.BadParameter(f"{part!r} is no family, write ipv4, ipv6 or both with a comma")
     return tuple(dict.fromkeys(names[part] for part in given))
 
 
 @click.command(epilog="Exit status: 0 all cells passed, 1 some failed, 2 the check could not be made.")
-@click.option("--name", default=DEFAULT_NAME, show_default=True, help="The cluster's name.")
+@click.option("--name", default=starting.DEFAULT_NAME, show_default=True, help="The cluster's name.")
 @click.option("--families", default="", callback=_families, help="ipv4, ipv6 or both; default: all the cluster has.")
 @click.option("-o", "--output", type=click.Choice(["table", "json", "svg"]), default="table", show_default=True)
 def command(name: str, families: tuple[Family, ...], output: str) -> None:
@@ -59,8 +59,8 @@ def command(name: str, families: tuple[Family, ...], output: str) -> None:
     """
     with endings.told():
         privileges.become_root()
-    if not Paths(name).settings.exists():
-        raise click.UsageError(f"there is no cluster named {name!r}: start it with kube46 up --name {name}")
+        if not cluster.is_running(starting.existing(name)):
+            raise BadSettings(f"--name {name}: is stopped, start it with `kube46 up --name {name}`")
     try:
         report = run_check(name, families, progress=lambda text: click.echo(text, err=True))
     except (CheckError, ConfigError, KubernetesError) as error:

@@ -1,6 +1,8 @@
 """The command line's root: finds a command's module by name and imports only that one."""
 
 import importlib
+import sys
+from typing import Any, NoReturn
 
 import click
 
@@ -39,10 +41,33 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(f"kube46.cli.{COMMANDS[cmd_name][0]}").command
         return command
 
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """As click's, but a mistake on the command line is answered by one sentence, not by four lines."""
+        try:
+            status = super().main(*args, **extra | {"standalone_mode": False})
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            status = error.exit_code
+        except click.ClickException as error:
+            _refuse(error)
+        except click.Abort:
+            status = 130
+        sys.exit(status if isinstance(status, int) else 0)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, from the table: importing each module would cost more than a second."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _refuse(error: click.ClickException) -> NoReturn:
+    """One sentence that names the flag, says what is wrong, and where to look."""
+    text = error.format_message().rstrip(".")
+    text = text[:1].lower() + text[1:]
+    context = getattr(error, "ctx", None)
+    hint = f"; see `{context.command_path} --help`" if context else ""
+    click.echo(f"kube46: {text}{hint}", err=True)
+    sys.exit(error.exit_code)
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})

@@ -218,12 +218,16 @@ def _start_supervisor(paths: Paths) -> "subprocess.Popen[bytes]":
 def _choose_port(paths: Paths, port: int) -> int:
     """The port given, else the kept one, else a free one. Raises PortTaken."""
     kept = int(paths.port.read_text()) if paths.port.exists() else 0
-    wanted = port or kept
-    if wanted and _is_free(wanted):
-        return wanted
-    if port:
-        raise PortTaken(f"--api-port {port}: is taken by another program, choose another port or leave the flag out")
+    check_port(port)
+    if port or (kept and _is_free(kept)):
+        return port or kept
     return next(found for found in _free_ports() if _is_free(found))
+
+
+def check_port(port: int) -> None:
+    """Raise PortTaken when that port, if one is given, is another program's."""
+    if port and not _is_free(port):
+        raise PortTaken(f"--api-port {port}: is taken by another program, choose another port or leave the flag out")
 
 
 def _free_ports() -> Iterator[int]:

@@ -5,7 +5,7 @@ Pure. Every refusal is one sentence that names the flag and says how to mend it.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_network
 
 import msgspec
@@ -141,7 +141,8 @@ def differences(kept: Settings, name: str, flags: Flags) -> list[str]:
         changed.append(f"--families {families_text(kept.families)}")
     if flags.nodes is not None and flags.nodes != kept.nodes:
         changed.append(f"--nodes {kept.nodes}")
-    given = from_flags(name, flags) if not changed else None
+    families = flags.families or families_text(kept.families)
+    given = from_flags(name, replace(flags, families=families)) if not changed else None
     if flags.pod_cidr is not None and (given is None or given.pod_cidrs != kept.pod_cidrs):
         changed.append(f"--pod-cidr {','.join(kept.pod_cidrs)}")
     if flags.service_cidr is not None and (given is None or given.service_cidrs != kept.service_cidrs):

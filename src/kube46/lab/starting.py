@@ -36,6 +36,7 @@ def up(options: Options, progress: Progress) -> bool:
     wanted = _wanted(paths, options)
     if not cluster.is_running(paths):
         requirements.check()
+        cluster.check_port(options.api_port)
     with _claimed(paths, progress):
         wanted = _wanted(paths, options)  # another command may have made or deleted it meanwhile
         if cluster.is_running(paths):

@@ -107,3 +107,11 @@ def test_damaged_settings_say_what_to_do() -> None:
 def test_only_given_flags_can_differ(flags: Flags, changed: list[str]) -> None:
     """`up` without flags fits every existing cluster; a differing flag is named with the kept value."""
     assert settings.differences(settings.from_flags("dev", Flags()), "dev", flags) == changed
+
+
+def test_ranges_are_compared_by_the_cluster_s_own_families() -> None:
+    """A range given without --families is meant for the families that the cluster has."""
+    kept = settings.from_flags("dev", Flags(families="ipv4"))
+
+    assert settings.differences(kept, "dev", Flags(pod_cidr="10.200.0.0/16")) == ["--pod-cidr 10.244.0.0/16"]
+    assert settings.differences(kept, "dev", Flags(pod_cidr="10.244.0.0/16")) == []
