@@ -14,7 +14,7 @@ PRIVATE_MASKS = ("/root", "/home")
 OPEN_MASKS = ("/run", "/var/run", "/tmp", "/var/tmp", "/var/log")  # noqa: S108
 HIDDEN_MASKS = ("/var/lib/kube46", "/var/lib/kubelet", "/var/cache/kube46")
 OPEN_SIZE, OPEN_INODES = "512m", "64k"  # of each: what is written there is the machine's memory
-PROCESSES = 4096  # of one user in all pods: a fork bomb ends there (root's are not counted by the kernel)
+PROCESSES = 8192  # of one user in all pods: a fork bomb ends there (root is not counted by the kernel)
 # The machine's secrets, which a pod that runs as root could read as their owner.
 SECRETS = [
     "/boot",
