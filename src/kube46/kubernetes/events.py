@@ -11,7 +11,7 @@ import msgspec
 from kube46.api.objects import Object
 from kube46.api.resources import EVENTS, Resource
 from kube46.kubernetes.client import Client
-from kube46.kubernetes.errors import AlreadyExists, KubernetesError, NotFound
+from kube46.kubernetes.errors import AlreadyExists, Forbidden, KubernetesError, NotFound
 
 log = logging.getLogger(__name__)
 REMEMBERED = 4096
@@ -55,6 +55,10 @@ class EventRecorder:
                 earlier = await self._client.get(EVENTS, name, namespace)
                 self._counts[name] = count = int(earlier.get("count", 0)) + 1
                 await self._client.patch(EVENTS, name, {"count": count, "lastTimestamp": now}, namespace)
+        except Forbidden as error:
+            # What ends in a namespace that is being deleted cannot be told there any more; that is no trouble.
+            level = logging.DEBUG if "being terminated" in error.message else logging.WARNING
+            log.log(level, "Event was refused reason=%s object=%s/%s error=%s", reason, namespace, meta["name"], error)
         except KubernetesError as error:
             log.warning("Event was not written reason=%s object=%s/%s error=%s", reason, namespace, meta["name"], error)
 
