@@ -196,6 +196,36 @@ def test_logs_name_the_part(cluster: Cluster) -> None:
     assert "is no part" in cluster.run("kube46", "logs", "--name", NAME, "nobody", status=2)
 
 
+def test_what_a_killed_down_left_is_no_part_of_the_next_cluster(cluster: Cluster) -> None:
+    """Without its settings a cluster is gone: `up` of the same name begins with new keys and other families."""
+    name = f"{NAME}-left"
+    up = ("kube46", "up", "--name", name, "--no-check", "--nodes", "1", "--families")
+    try:
+        cluster.run(*up, "ipv4,ipv6")
+        authority = Path(f"/var/lib/kube46/{name}/pki/ca.crt").read_bytes()
+        cluster.run("kube46", "stop", "--name", name)
+        Path(f"/var/lib/kube46/{name}/cluster.json").unlink()
+        cluster.run(*up, "ipv6")
+
+        assert Path(f"/var/lib/kube46/{name}/pki/ca.crt").read_bytes() != authority
+        found = cluster.kubectl(
+            "--context", f"kube46-{name}", "get", "service", "-A", "-o", "jsonpath={..clusterIPs[*]}"
+        )
+        assert "10.96." not in found
+    finally:
+        cluster.run("kube46", "down", "--name", name)
+
+
+def test_secrets_are_for_root_alone(cluster: Cluster) -> None:
+    """The state directory is 0700; no key, token or kubeconfig in it, nor the database, is anybody else's to read."""
+    state = Path(f"/var/lib/kube46/{NAME}")
+    secret = [*state.glob("pki/*"), *state.glob("kubeconfigs/*"), *state.glob("data/*")]
+
+    assert state.stat().st_mode & 0o777 == 0o700
+    assert len(secret) > 10
+    assert [path.name for path in secret if path.stat().st_mode & 0o077 and path.name != "ca.crt"] == []
+
+
 def test_down_of_an_unknown_cluster_is_refused(cluster: Cluster) -> None:
     """Exit status 2 and a sentence."""
     assert "there is no such cluster" in cluster.run("kube46", "down", "--name", "dt-none", status=2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import os
 from pathlib import Path
 
 import click
@@ -144,6 +145,7 @@ def command(
     from kube46.apiserver.server import run
     from kube46.apiserver.settings import Settings, SettingsError
 
+    os.umask(0o077)  # the database holds Secrets, and the directory that is to hold it may be anybody's
     ranges = service_ranges(service_cluster_ip_range)
     advertised = _address("--advertise-address", advertise_address)
     _address("--bind-address", bind_address)

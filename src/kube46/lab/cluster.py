@@ -6,10 +6,8 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ import msgspec
 from kube46.cni.installation import install
 from kube46.lab import (
     kubeconfigs,
+    listeners,
     mountpoints,
     mounts,
     outside,
@@ -40,10 +39,6 @@ BIND_USER = "bind"
 
 class ClusterError(RuntimeError):
     """A cluster could not be started or stopped; the message says why and what to do."""
-
-
-class PortTaken(ClusterError):
-    """The API server's port on the host belongs to another program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +83,9 @@ def start(settings: Settings, paths: Paths, port: int) -> Started:
         _end_supervision(paths)
     else:
         _tear_down(paths)
-    chosen = _choose_port(paths, port)
-    paths.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    chosen = listeners.choose_port(paths, port)
+    if not paths.settings.exists():
+        _forget(paths.state)
     pki.write(paths.port, str(chosen).encode())
     pki.write(paths.settings, settings.encoded())
     if not paths.owner.exists():
@@ -117,6 +113,7 @@ def delete(paths: Paths) -> None:
     _tear_down(paths)
     with suppress(userconfig.UserConfigError):  # a file of the user's that is damaged is none of our business
         userconfig.remove(paths)
+    paths.settings.unlink(missing_ok=True)  # from here on there is no cluster, whatever of its files is left
     if paths.state.exists():
         shutil.rmtree(paths.state)
 
@@ -140,6 +137,15 @@ def log_tail(paths: Paths, lines: int = 5) -> str:
         return "\n".join(supervisor.log_path(paths).read_text().splitlines()[-lines:])
     except FileNotFoundError:
         return ""
+
+
+def _forget(state: Path) -> None:
+    """Empty the state directory, on which our lock lies: what a killed `down` left there is no cluster's any more."""
+    for path in state.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _is_built(settings: Settings, paths: Paths) -> bool:
@@ -213,39 +219,6 @@ def _start_supervisor(paths: Paths) -> "subprocess.Popen[bytes]":
             start_new_session=True,
             env={**os.environ, processes.VARIABLE: paths.name},
         )
-
-
-def _choose_port(paths: Paths, port: int) -> int:
-    """The port given, else the kept one, else a free one. Raises PortTaken."""
-    kept = int(paths.port.read_text()) if paths.port.exists() else 0
-    check_port(port)
-    if port or (kept and _is_free(kept)):
-        return port or kept
-    return next(found for found in _free_ports() if _is_free(found))
-
-
-def check_port(port: int) -> None:
-    """Raise PortTaken when that port, if one is given, is another program's."""
-    if port and not _is_free(port):
-        raise PortTaken(f"--api-port {port}: is taken by another program, choose another port or leave the flag out")
-
-
-def _free_ports() -> Iterator[int]:
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        yield port
-
-
-def _is_free(port: int) -> bool:
-    """Whether the port can be had on every loopback address of this machine."""
-    for address in filter(supervisor.has_loopback, pki.LOOPBACK):
-        try:
-            os.close(supervisor.listener(address, port))
-        except OSError:
-            return False
-    return True
 
 
 def _tear_down(paths: Paths) -> None:

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 from kube46.kubernetes.config import ConfigError
 from kube46.kubernetes.errors import KubernetesError
-from kube46.lab.cluster import ClusterError, PortTaken
+from kube46.lab.cluster import ClusterError
+from kube46.lab.listeners import PortTaken
 from kube46.lab.mounts import MountError
 from kube46.lab.privileges import NotRoot
 from kube46.lab.readiness import NotReady

@@ -13,10 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from kube46.addresses.families import bracketed
 from kube46.apiserver.certificates import Authority
 from kube46.lab import kubeconfigs, rules
+from kube46.lab.listeners import LOOPBACK
 from kube46.lab.paths import Paths
 from kube46.lab.settings import Settings
-
-LOOPBACK = ("127.0.0.1", "::1")
 
 
 def ensure(settings: Settings, paths: Paths, port: int) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from kube46.api.objects import Node
 from kube46.api.resources import NODES
-from kube46.lab import cluster, locks, mountpoints, readiness, requirements, settings, summary, userconfig
-from kube46.lab.cluster import ClusterError, PortTaken, Started
+from kube46.lab import cluster, listeners, locks, mountpoints, readiness, requirements, settings, summary, userconfig
+from kube46.lab.cluster import ClusterError, Started
+from kube46.lab.listeners import PortTaken
 from kube46.lab.paths import Paths
 from kube46.lab.progress import Progress
 from kube46.lab.settings import BadSettings, Flags, Settings
@@ -36,7 +37,7 @@ def up(options: Options, progress: Progress) -> bool:
     wanted = _wanted(paths, options)
     if not cluster.is_running(paths):
         requirements.check()
-        cluster.check_port(options.api_port)
+        listeners.check_port(options.api_port)
     with _claimed(paths, progress):
         wanted = _wanted(paths, options)  # another command may have made or deleted it meanwhile
         if cluster.is_running(paths):

@@ -8,7 +8,6 @@ import importlib
 import os
 import select
 import signal
-import socket
 import sys
 import time
 from collections.abc import Iterable
@@ -18,12 +17,11 @@ from pathlib import Path
 
 import msgspec
 
-from kube46.addresses.families import Family, family_of
-from kube46.lab import forking, processes, rules, syscalls
+from kube46.lab import forking, listeners, processes, rules, syscalls
 from kube46.lab.forking import Ground
 from kube46.lab.parts import Part, parts
 from kube46.lab.paths import Paths
-from kube46.lab.settings import Settings, decoded
+from kube46.lab.settings import decoded
 from kube46.netlink import namespaces
 
 GO = b"go"
@@ -228,41 +226,6 @@ def warm(modules: Iterable[str]) -> None:
             say("Module cannot be loaded", module=module, error=error)
 
 
-def open_sockets(settings: Settings, paths: Paths, port: int) -> tuple[int, ...]:
-    """The API server's listening sockets: the host's loopback addresses, and cp's underlay addresses."""
-    found = [listener(address, port) for address in ("127.0.0.1", "::1") if has_loopback(address)]
-    with namespaces.entered(paths.namespace(rules.CP)):
-        found += [listener(address, rules.SECURE_PORT) for address in rules.node_addresses(settings, rules.CP)]
-    return tuple(found)
-
-
-def listener(address: str, port: int) -> int:
-    """A listening TCP socket's descriptor. Raises OSError when the port is taken."""
-    family = socket.AF_INET if family_of(address) is Family.IPV4 else socket.AF_INET6
-    opened = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        opened.bind((address, port))
-        opened.listen(1024)
-    except OSError:
-        opened.close()
-        raise
-    return opened.detach()
-
-
-def has_loopback(address: str) -> bool:
-    """Whether this machine has that loopback address: IPv6 may be switched off on it."""
-    family = socket.AF_INET if family_of(address) is Family.IPV4 else socket.AF_INET6
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((address, 0))
-    except OSError:
-        return False
-    return True
-
-
 def say(message: str, **fields: object) -> None:
     """Log a line; the logging module's locks and handlers would be copied into every fork."""
     text = " ".join([message, *(f"{key}={value}" for key, value in fields.items())])
@@ -274,7 +237,7 @@ def supervise(name: str) -> None:
     """Keep the cluster's parts alive until SIGTERM. Raises OSError when a socket cannot be opened."""
     paths = Paths(name)
     settings = decoded(paths.settings.read_bytes())
-    sockets = open_sockets(settings, paths, int(paths.port.read_text()))
+    sockets = listeners.open_sockets(settings, paths, int(paths.port.read_text()))
     wake, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     running = [
         Running(part, PartState(part.name, part.place)) for part in parts(settings, paths, int(paths.owner.read_text()))

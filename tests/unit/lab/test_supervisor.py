@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kube46.lab import processes, supervisor
+from kube46.lab import listeners, processes, supervisor
 from kube46.lab.parts import Part
 from kube46.lab.paths import Paths
 from kube46.lab.supervisor import PartState, Running, Supervisor
@@ -104,13 +104,13 @@ def test_no_report_is_no_supervisor(tmp_path: Path) -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_a_taken_port_is_refused(address: str) -> None:
     """Two listeners cannot have one address and port."""
-    fd = supervisor.listener(address, 0)
+    fd = listeners.listener(address, 0)
     try:
         import socket
 
         with socket.socket(fileno=os.dup(fd)) as opened:
             port = opened.getsockname()[1]
         with pytest.raises(OSError, match="in use"):
-            supervisor.listener(address, port)
+            listeners.listener(address, port)
     finally:
         os.close(fd)
