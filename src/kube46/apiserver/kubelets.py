@@ -126,7 +126,7 @@ class Kubelets:
                 )
         except (OSError, TimeoutError, ValueError, OverflowError) as error:  # the last two: what is no host or port
             place = bracketed(endpoint.host, endpoint.port)
-            text = f'Get "https://{place}{endpoint.path}": dial tcp {place}: {error or "timed out"}'
+            text = f'Get "https://{place}{endpoint.path}": dial tcp {place}: {str(error) or "timed out"}'
             raise StatusError(500, "", text) from error
         self._open.add(writer)
         try:

@@ -147,7 +147,7 @@ class Bind:
             return dns.message.from_wire(body, keyring=message.keyring, request_mac=message.mac)
         except (OSError, EOFError, TimeoutError, dns.exception.DNSException) as error:
             self._disconnect(zone)
-            raise BindError(f"named did not answer for {zone}: {error or type(error).__name__}") from error
+            raise BindError(f"named did not answer for {zone}: {str(error) or type(error).__name__}") from error
 
     def _disconnect(self, zone: str | None = None) -> None:
         for name in [zone] if zone else list(self._connections):
@@ -163,7 +163,7 @@ class Bind:
             try:
                 dns.query.inbound_xfr(self._named.addresses[0], copy, query, port=self._named.port, timeout=10)
             except (OSError, dns.exception.DNSException) as error:
-                raise BindError(f"named did not hand over {zone}: {error or type(error).__name__}") from error
+                raise BindError(f"named did not hand over {zone}: {str(error) or type(error).__name__}") from error
             for name, _, data in copy.iterate_rdatas():
                 kind = dns.rdatatype.to_text(data.rdtype)
                 if kind != "SOA" and not (kind == "NS" and zone != self._domain):

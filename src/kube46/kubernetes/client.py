@@ -117,7 +117,9 @@ class Client:
                 method, _url(path, params), content=content, headers={**kind, **self._identity(), **(headers or {})}
             )
         except httpx2.HTTPError as error:
-            raise errors.Unreachable(f"{method} {self.config.server}{path}: {error or type(error).__name__}") from error
+            raise errors.Unreachable(
+                f"{method} {self.config.server}{path}: {str(error) or type(error).__name__}"
+            ) from error
         if answer.status_code >= 400:
             raise errors.from_answer(answer.status_code, answer.content, _retry_after(answer))
         return answer.content
@@ -216,7 +218,7 @@ class Client:
                     yield _event(decoder, resource, line)
         except httpx2.HTTPError as error:
             raise errors.Unreachable(
-                f"watch of {resource.plural} at {self.config.server}: {error or type(error).__name__}"
+                f"watch of {resource.plural} at {self.config.server}: {str(error) or type(error).__name__}"
             ) from error
 
     def _identity(self) -> dict[str, str]:

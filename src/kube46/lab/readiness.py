@@ -59,7 +59,7 @@ async def until(missing: Callable[[], Awaitable[str]], alive: Callable[[], None]
             async with asyncio.timeout(ATTEMPT):  # a connection may wait in the socket that the supervisor holds open
                 text = await missing()
         except (KubernetesError, TimeoutError) as error:
-            text = f"the API server: {error or 'no answer'}"
+            text = f"the API server: {str(error) or 'no answer'}"
         if not text:
             return
         if asyncio.get_running_loop().time() > deadline:
