@@ -100,6 +100,7 @@ def content(directory):
     return {name: (directory / name).read_bytes() for name in ("a", "d/b") if (directory / name).exists()}
 
 
+@pytest.mark.root
 def test_update_replaces_all_at_once(tmp_path):
     """A change moves one link; what is gone disappears; an update without change does nothing."""
     group = os.getgid()
@@ -115,6 +116,7 @@ def test_update_replaces_all_at_once(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir() if not p.name.startswith("..")) == ["a"]
 
 
+@pytest.mark.root
 def test_private_files(tmp_path):
     """A token is readable to its one user only; without one user, to all of the pod."""
     trees.update(tmp_path / "one", {"t": File(b"jwt", private=True)}, user=os.getuid(), group=None)
