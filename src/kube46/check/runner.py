@@ -17,7 +17,7 @@ from kube46.check import rules, workload
 from kube46.check.matrix import Report
 from kube46.check.model import Layout, Node, Place, Probe, Responder, Result
 from kube46.kubernetes.client import Client
-from kube46.kubernetes.errors import KubernetesError
+from kube46.kubernetes.errors import KubernetesError, NotFound
 
 # A cross is looked at again for this long before it counts, seconds: rules reach nodes a moment after the API has them.
 SETTLE = 3.0
@@ -53,14 +53,31 @@ async def check(
 ) -> Report:
     """The matrix of this cluster, now. Raises CheckError and KubernetesError."""
     namespace = f"kube46-check-{secrets.token_hex(3)}"
+    dns = await _dns(client, settings)
     async with _responders(client, namespace, progress) as nodes:
-        layout = await _layout(client, namespace, nodes, settings, prober.outside, progress)
+        layout = await _layout(client, namespace, nodes, settings, dns, prober.outside, progress)
         probes = rules.probes(layout, lambda: secrets.token_hex(8))
         progress(f"Sending {len(probes)} probes from {len(rules.places(layout))} places")
         start = time.monotonic()
         results = await _settled(prober, namespace, probes)
         report_cells = tuple(rules.cells(probes, results))
         return Report(tuple(map(str, layout.families)), report_cells, round(time.monotonic() - start, 3))
+
+
+async def _dns(client: Client, settings: Settings) -> objects.Service:
+    """The cluster's DNS Service, which has all its families. Refuses others before anything is made."""
+    namespace, name = settings.dns_service
+    try:
+        dns = await client.get(SERVICES, name, namespace)
+    except NotFound:
+        raise CheckError(
+            f"there is no DNS Service {namespace}/{name}: see kubectl get services -n {namespace}"
+        ) from None
+    if missing := [family for family in settings.families if family not in dns.spec.ip_families]:
+        raise CheckError(
+            f"--families: this cluster has no {missing[0]} Services, only {', '.join(dns.spec.ip_families)}"
+        )
+    return dns
 
 
 @contextlib.asynccontextmanager
@@ -71,7 +88,10 @@ async def _responders(
     ready = [node for node in nodes if any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)]
     if not ready:
         raise CheckError("no node is Ready: see kubectl get nodes")
-    progress(f"Starting {len(workload.COPIES)} responders on each of {len(ready)} nodes")
+    if others := [node.metadata.name for node in nodes if node not in ready]:
+        progress(f"Left out, for they are not Ready: {', '.join(others)}")
+    nodes_text = f"each of {len(ready)} nodes" if len(ready) > 1 else "the node"
+    progress(f"Starting {len(workload.COPIES)} responders on {nodes_text}")
     await client.create(NAMESPACES, workload.namespace(namespace))
     try:
         names = [node.metadata.name for node in ready]
@@ -92,6 +112,7 @@ async def _layout(
     namespace: str,
     nodes: list[objects.Node],
     settings: Settings,
+    dns: objects.Service,
     outside: bool,
     progress: Callable[[str], None],
 ) -> Layout:
@@ -101,11 +122,7 @@ async def _layout(
     }
     pods = await _ready_pods(client, namespace, list(hosts), settings.timeout, progress)
     services = {item.metadata.name: item for item in (await client.list(SERVICES, namespace)).items}
-    cluster = tuple(Family(name) for name in services[workload.HEADLESS].spec.ip_families)
-    families = settings.families or cluster
-    if missing := [family for family in families if family not in cluster]:
-        raise CheckError(f"--families: this cluster has no {missing[0]} Services, only {', '.join(cluster)}")
-    dns = await client.get(SERVICES, settings.dns_service[1], settings.dns_service[0])
+    families = settings.families or tuple(Family(name) for name in services[workload.HEADLESS].spec.ip_families)
     return Layout(
         namespace,
         settings.domain,
