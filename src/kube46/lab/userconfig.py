@@ -62,6 +62,13 @@ def choose(environment: Mapping[str, str], user: User) -> Path:
     return (existing or named[-1:] or [user.home / ".kube" / "config"])[0]
 
 
+def check(environment: Mapping[str, str]) -> None:
+    """Raise UserConfigError when the file to merge into is damaged: better told before a cluster is started."""
+    user = invoking_user(environment)
+    with _as_user(user.uid, user.gid):
+        _read(choose(environment, user).expanduser().absolute())
+
+
 def add(paths: Paths, ours: Document, path: Path, user: User) -> None:
     """Merge our context into the file and keep a note of it. Raises UserConfigError."""
     path = path.expanduser().absolute()
@@ -132,7 +139,10 @@ def _read(path: Path) -> Document:
     try:
         return kubeconfigs.checked(yaml.safe_load(path.read_text()) if path.exists() else None)
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserConfigError(f"{path} cannot be read ({error}): mend it, or set KUBECONFIG to another file") from error
+        why = " ".join(str(error).split())  # YAML's are drawings of several lines
+        raise UserConfigError(
+            f"{path} cannot be read ({why}): mend it, or set KUBECONFIG to another file"
+        ) from error
 
 
 def _fresh(cluster: str, path: Path) -> Path:

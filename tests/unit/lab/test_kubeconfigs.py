@@ -152,3 +152,14 @@ def test_a_damaged_file_is_named(cluster: Cluster, user: User, text: str) -> Non
         userconfig.add(cluster, OURS, path, user)
 
     assert path.read_text() == text
+
+
+def test_a_damaged_file_is_told_in_one_line_before_anything_is_made(tmp_path: Path) -> None:
+    """YAML's errors are drawings; ours are one sentence with the file and the mend."""
+    damaged = tmp_path / "config"
+    damaged.write_text("a: [b\n")
+    with pytest.raises(UserConfigError, match=r"config cannot be read \(.*\): mend it") as caught:
+        userconfig.check({"KUBECONFIG": str(damaged)})
+
+    assert "\n" not in str(caught.value)
+    userconfig.check({"KUBECONFIG": str(tmp_path / "missing")})
