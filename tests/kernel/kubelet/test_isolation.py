@@ -30,3 +30,33 @@ def test_attacks(node, user, host_network):
 
     assert len(lines) > 70
     assert found - HARMLESS == set(), "\n".join(lines)
+
+
+def test_fork_bomb(node):
+    """A user's processes are bounded, so a bomb of nobody's leaves the machine alone; core files are never written."""
+    script = """
+import os, resource, signal
+print(resource.getrlimit(resource.RLIMIT_NPROC), resource.getrlimit(resource.RLIMIT_CORE))
+resource.setrlimit(resource.RLIMIT_NPROC, (300, 300))
+made = 0
+try:
+    while made < 1000:
+        if os.fork() == 0:
+            signal.pause()
+        made += 1
+except BlockingIOError:
+    print("bounded", made <= 300)
+"""
+    node.apply("i-bomb", restartPolicy="Never", containers=[container("main", "python3", "-c", script)])
+    node.until("i-bomb", phase("Succeeded"))
+
+    assert output(node, "i-bomb") == "(8192, 8192) (0, 0)\nbounded True\n"
+
+
+def test_full_disk_of_a_pod(node):
+    """What a pod writes outside of its volumes is bounded: 512 MiB for each writable directory of its root."""
+    script = "for d in /tmp /run /home /root /var/tmp /var/log; do df -m --output=size $d | tail -1; done | sort -u"
+    node.apply("i-disk", restartPolicy="Never", containers=[container("main", "sh", "-c", script)])
+    node.until("i-disk", phase("Succeeded"))
+
+    assert output(node, "i-disk").split() == ["512"]

@@ -76,20 +76,21 @@ def parts(path: Path) -> list[Path]:
 async def read(
     path: Path, selection: Selection, tail: int | None = None, log: LogFile | None = None
 ) -> AsyncIterator[bytes]:
-    """The wanted bytes of a log; `tail` lines from its end; with a writer (`log`) also what comes until it closes."""
+    """The wanted bytes of a log, in blocks; `tail` lines from its end; with a writer (`log`) also what comes until it
+    closes."""
     current = path.open("rb")
     try:
         older, offset = _start(path, current.fileno(), tail)
-        for out in _rendered(older, selection):
-            yield out
+        for block in _blocks(older, selection):
+            yield block
         current.seek(offset)
         rest = b""
         while not selection.full:
             closed = log is None or log.closed
             if data := current.read(BLOCK):
                 *whole, rest = (rest + data).split(b"\n")
-                for out in _rendered(whole, selection):
-                    yield out
+                for block in _blocks(whole, selection):
+                    yield block
             elif log is None:
                 return
             elif (newer := _after(path, current.fileno())) is not None:
@@ -111,13 +112,19 @@ def _after(path: Path, current: int) -> Path | None:
     return files[place + 1] if place + 1 < len(files) else None
 
 
-def _rendered(raw: Iterable[bytes], selection: Selection) -> Iterator[bytes]:
+def _blocks(raw: Iterable[bytes], selection: Selection) -> Iterator[bytes]:
+    """What is wanted of some lines; a line at a time would be slow to send."""
+    block = bytearray()
     for text in raw:
-        line = decode(text)
         if selection.full:
-            return
-        if line and (out := selection.render(line)):
-            yield out
+            break
+        if line := decode(text):
+            block += selection.render(line)
+        if len(block) >= BLOCK:
+            yield bytes(block)
+            block.clear()
+    if block:
+        yield bytes(block)
 
 
 def _start(path: Path, current: int, tail: int | None) -> tuple[Iterable[bytes], int]:

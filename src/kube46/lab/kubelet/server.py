@@ -4,9 +4,8 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 
 import h11
 import msgspec
@@ -153,20 +152,7 @@ class Server:
         if not path.exists():
             raise Refusal(404, f'the log of container "{container}" in pod "{name}" is gone')
         selection, tail = selected(request)
-        await http.stream(self._lines(path, selection, tail, writer if request.flag("follow") else None))
-
-    async def _lines(
-        self, path: Path, selection: Selection, tail: int | None, writer: logs.LogFile | None
-    ) -> AsyncIterator[bytes]:
-        """A log's lines, joined to blocks: a line a chunk would be slow."""
-        block = bytearray()
-        async for part in logs.read(path, selection, tail, writer):
-            block += part
-            if len(block) >= logs.BLOCK or writer is not None:
-                yield bytes(block)
-                block.clear()
-        if block:
-            yield bytes(block)
+        await http.stream(logs.read(path, selection, tail, writer if request.flag("follow") else None))
 
     # Streams
 
