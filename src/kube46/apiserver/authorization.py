@@ -57,9 +57,9 @@ RULES = (
     _rule(NODES, CREATE, "serviceaccounts/token", "tokenreviews", "subjectaccessreviews"),
     # garbage collection, namespaces' ends and owner references reach every kind
     _rule(CONTROLLERS, READ | {"delete", "deletecollection", "update", "patch"}, "*"),
-    _rule(CONTROLLERS, CREATE, "pods", "pods/binding", "pods/eviction", "replicasets", "endpointslices", "endpoints",
-          "serviceaccounts", "serviceaccounts/token", "configmaps", "secrets", "events", "leases", "tokenreviews",
-          "subjectaccessreviews"),
+    _rule(CONTROLLERS, CREATE, "pods", "pods/binding", "pods/eviction", "replicasets", "controllerrevisions", "jobs",
+          "endpointslices", "endpoints", "serviceaccounts", "serviceaccounts/token", "configmaps", "secrets", "events",
+          "leases", "tokenreviews", "subjectaccessreviews"),
 )  # fmt: skip
 
 

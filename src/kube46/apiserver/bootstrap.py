@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from kube46.addresses.families import family_of
 from kube46.addresses.prefixes import nth
+from kube46.api.pods.admission import PRIORITIES
 from kube46.apiserver.kinds import BY_PLURAL
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.transactions import now
@@ -40,6 +41,8 @@ async def prepare(registry: Registry, cluster: Cluster) -> None:
     """Create what is missing; a restart finds everything there and writes nothing."""
     for name in NAMESPACES:
         await _ensure(registry, "namespaces", "", {"metadata": {"name": name}})
+    for name, value in PRIORITIES.items():
+        await _ensure(registry, "priorityclasses", "", {"metadata": {"name": name}, "value": value})
     await _service_cidr(registry, cluster)
     try:
         await _service(registry, cluster)

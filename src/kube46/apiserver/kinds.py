@@ -70,6 +70,7 @@ class Kind:
 
 
 DISCOVERY, NETWORKING, APPS, COORDINATION = "discovery.k8s.io", "networking.k8s.io", "apps", "coordination.k8s.io"
+BATCH, POLICY, SCHEDULING, RBAC = "batch", "policy", "scheduling.k8s.io", "rbac.authorization.k8s.io"
 AUTHENTICATION, AUTHORIZATION = "authentication.k8s.io", "authorization.k8s.io"
 CREATE = ("create",)  # questions that are answered, not stored
 POD_SUBRESOURCES = (
@@ -116,6 +117,17 @@ KINDS: tuple[Kind, ...] = (
     Kind(APPS, "v1", "replicasets", "ReplicaSet", True, ("rs",), ("all",), (SCALE, STATUS),
          fields=("status.replicas",), generation=True),
     Kind(APPS, "v1", "deployments", "Deployment", True, ("deploy",), ("all",), (SCALE, STATUS), generation=True),
+    Kind(APPS, "v1", "daemonsets", "DaemonSet", True, ("ds",), ("all",), (STATUS,), generation=True),
+    Kind(APPS, "v1", "statefulsets", "StatefulSet", True, ("sts",), ("all",), (SCALE, STATUS), generation=True),
+    Kind(APPS, "v1", "controllerrevisions", "ControllerRevision"),
+    Kind(BATCH, "v1", "jobs", "Job", True, (), ("all",), (STATUS,), generation=True),
+    Kind(BATCH, "v1", "cronjobs", "CronJob", True, ("cj",), ("all",), (STATUS,), generation=True),
+    Kind(POLICY, "v1", "poddisruptionbudgets", "PodDisruptionBudget", True, ("pdb",), (), (STATUS,), generation=True),
+    Kind(SCHEDULING, "v1", "priorityclasses", "PriorityClass", False, ("pc",), generation=True),
+    Kind(RBAC, "v1", "roles", "Role"),
+    Kind(RBAC, "v1", "rolebindings", "RoleBinding"),
+    Kind(RBAC, "v1", "clusterroles", "ClusterRole", False),
+    Kind(RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", False),
     Kind(AUTHENTICATION, "v1", "tokenreviews", "TokenReview", False, verbs=CREATE),
     Kind(AUTHENTICATION, "v1", "selfsubjectreviews", "SelfSubjectReview", False, verbs=CREATE),
     Kind(AUTHORIZATION, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False, verbs=CREATE),

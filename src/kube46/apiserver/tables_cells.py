@@ -254,6 +254,55 @@ def _job(found: Object, now: datetime.datetime) -> list[Any]:
     return [_name(found), state, done, took, age(found, now), *_containers(found), selector(spec.get("selector"))]
 
 
+def _cron_job(found: Object, now: datetime.datetime) -> list[Any]:
+    spec, status, last = found.get("spec") or {}, found.get("status") or {}, dig(found, "status", "lastScheduleTime")
+    job = dig(spec, "jobTemplate", "spec") or {}
+    zone, suspended = spec.get("timeZone"), spec.get("suspend")
+    return [
+        _name(found),
+        spec.get("schedule", ""),
+        NONE if zone is None else zone,
+        "<unset>" if suspended is None else str(suspended),
+        len(status.get("active") or ()),
+        since(last, now) if last else NONE,
+        age(found, now),
+        *_containers({"spec": job}),
+        selector(job.get("selector")),
+    ]
+
+
+def _revision(found: Object, now: datetime.datetime) -> list[Any]:
+    owners = dig(found, "metadata", "ownerReferences") or ()
+    owner = next((o for o in owners if o.get("controller")), None)
+    shown = NONE
+    if owner:
+        group = owner.get("apiVersion", "").rpartition("/")[0]
+        shown = f"{owner.get('kind', '').lower()}{f'.{group}' if group else ''}/{owner.get('name', '')}"
+    return [_name(found), shown, found.get("revision") or 0, age(found, now)]
+
+
+def _budget(found: Object, now: datetime.datetime) -> list[Any]:
+    spec = found.get("spec") or {}
+    limits = [str(spec[key]) if spec.get(key) is not None else "N/A" for key in ("minAvailable", "maxUnavailable")]
+    return [_name(found), *limits, dig(found, "status", "disruptionsAllowed") or 0, age(found, now)]
+
+
+def _priority(found: Object, now: datetime.datetime) -> list[Any]:
+    shown = [found.get("value") or 0, bool(found.get("globalDefault")), age(found, now)]
+    return [_name(found), *shown, found.get("preemptionPolicy") or ""]
+
+
+def _binding(found: Object, now: datetime.datetime) -> list[Any]:
+    role = found.get("roleRef") or {}
+    names: dict[str, list[str]] = {"User": [], "Group": [], "ServiceAccount": []}
+    for subject in found.get("subjects") or ():
+        name, namespace = subject.get("name", ""), subject.get("namespace")
+        whole = f"{namespace}/{name}" if subject.get("kind") == "ServiceAccount" and namespace else name
+        names.setdefault(subject.get("kind", ""), []).append(whole)
+    subjects = [", ".join(names[kind]) for kind in ("User", "Group", "ServiceAccount")]
+    return [_name(found), f"{role.get('kind', '')}/{role.get('name', '')}", age(found, now), *subjects]
+
+
 def _ingress(found: Object, now: datetime.datetime) -> list[Any]:
     spec = found.get("spec") or {}
     rules = spec.get("rules") or []
@@ -313,5 +362,11 @@ CELLS: dict[tuple[str, str], Callable[[Object, datetime.datetime], list[Any]]] =
     ("apps", "daemonsets"): _daemon_set,
     ("apps", "statefulsets"): _stateful_set,
     ("batch", "jobs"): _job,
+    ("batch", "cronjobs"): _cron_job,
+    ("apps", "controllerrevisions"): _revision,
+    ("policy", "poddisruptionbudgets"): _budget,
+    ("scheduling.k8s.io", "priorityclasses"): _priority,
+    ("rbac.authorization.k8s.io", "rolebindings"): _binding,
+    ("rbac.authorization.k8s.io", "clusterrolebindings"): _binding,
     ("autoscaling", "scale"): _scale,
 }

@@ -21,6 +21,7 @@ class Column(NamedTuple):
 
 META, CORE, APPS = "apimachinery.pkg.apis.meta.v1", "api.core.v1", "api.apps.v1"
 NET, DISCOVERY, BATCH = "api.networking.v1", "api.discovery.v1", "api.batch.v1"
+SCHEDULING = "api.scheduling.v1"
 NAME = Column("Name", f"@{META}.ObjectMeta#name", format="name")
 AGE = Column("Age", f"@{META}.ObjectMeta#creationTimestamp")
 CREATED = Column("Created At", AGE.text, "date")
@@ -30,6 +31,11 @@ IMAGES = Column("Images", "Images referenced by each container in the template."
 
 def _selector(kind: str) -> Column:
     return Column("Selector", f"@{kind}#selector", priority=1)
+
+
+def _binding(kind: str, where: str) -> tuple[Column, ...]:
+    subjects = [Column(what, f"{what} in the {where}", priority=1) for what in ("Users", "Groups", "ServiceAccounts")]
+    return NAME, Column("Role", f"@api.rbac.v1.{kind}#roleRef"), AGE, *subjects
 
 
 GENERIC = (NAME, CREATED)
@@ -144,6 +150,37 @@ COLUMNS: dict[tuple[str, str], tuple[Column, ...]] = {
         Column("Duration", "Time required to complete the job."),
         AGE, CONTAINERS, IMAGES, _selector(f"{BATCH}.JobSpec"),
     ),
+    ("batch", "cronjobs"): (
+        NAME,
+        Column("Schedule", f"@{BATCH}.CronJobSpec#schedule"),
+        Column("Timezone", f"@{BATCH}.CronJobSpec#timeZone"),
+        Column("Suspend", f"@{BATCH}.CronJobSpec#suspend", "boolean"),
+        Column("Active", f"@{BATCH}.CronJobStatus#active", "integer"),
+        Column("Last Schedule", f"@{BATCH}.CronJobStatus#lastScheduleTime"),
+        AGE, CONTAINERS, IMAGES, _selector(f"{BATCH}.JobSpec"),
+    ),
+    ("apps", "controllerrevisions"): (
+        NAME,
+        Column("Controller", "Controller of the object"),
+        Column("Revision", f"@{APPS}.ControllerRevision#revision"),
+        AGE,
+    ),
+    ("policy", "poddisruptionbudgets"): (
+        NAME,
+        Column("Min Available", "The minimum number of pods that must be available."),
+        Column("Max Unavailable", "The maximum number of pods that may be unavailable."),
+        Column("Allowed Disruptions", "Calculated number of pods that may be disrupted at this time.", "integer"),
+        AGE,
+    ),
+    ("scheduling.k8s.io", "priorityclasses"): (
+        NAME,
+        Column("Value", f"@{SCHEDULING}.PriorityClass#value", "integer"),
+        Column("Global-Default", f"@{SCHEDULING}.PriorityClass#globalDefault", "boolean"),
+        AGE,
+        Column("PreemptionPolicy", f"@{SCHEDULING}.PriorityClass#preemptionPolicy"),
+    ),
+    ("rbac.authorization.k8s.io", "rolebindings"): _binding("RoleBinding", "roleBinding"),
+    ("rbac.authorization.k8s.io", "clusterrolebindings"): _binding("ClusterRoleBinding", "clusterRoleBinding"),
     ("autoscaling", "scale"): (
         NAME._replace(format=""),
         Column("Desired", "@api.autoscaling.v1.ScaleSpec#replicas", "integer"),

@@ -199,8 +199,12 @@ def test_quality_of_service(resources: dict[str, Any], expected: str) -> None:
 
 
 def test_unknown_priority_class() -> None:
-    """Only the two built-in classes exist."""
-    assert admission.priority({"priorityClassName": "x"}) == "x"
-    spec: dict[str, Any] = {"priorityClassName": "system-node-critical"}
-    assert admission.priority(spec) == ""
+    """The two of the system are always there; others must be stored; the global default is for pods that name none."""
+    assert admission.priority({"priorityClassName": "x"}, None) == "x"
+    spec: dict[str, object] = {}
+    stored = {"metadata": {"name": "low"}, "value": 7, "preemptionPolicy": "Never", "globalDefault": True}
+    assert admission.priority(spec, stored) == ""
+    assert spec == {"priorityClassName": "low", "priority": 7, "preemptionPolicy": "Never"}
+    spec = {"priorityClassName": "system-node-critical"}
+    assert admission.priority(spec, None) == ""
     assert spec["priority"] == 2000001000

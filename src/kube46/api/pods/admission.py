@@ -18,14 +18,19 @@ TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 (a pa
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 
-def priority(spec: Object) -> str:
-    """Fill priority and preemption policy; the name of an unknown priority class, "" if all is well."""
+def priority(spec: Object, given: Object | None) -> str:
+    """Fill priority and preemption policy; the name of an unknown priority class, "" if all is well.
+
+    `given` is the class that the pod names, or the global default; the two of the system need not be stored.
+    """
     name = spec.get("priorityClassName") or ""
-    if name and name not in PRIORITIES:
+    if name and given is None and name not in PRIORITIES:
         return name
-    spec["priority"] = PRIORITIES.get(name, 0)
+    if given is not None:
+        spec["priorityClassName"] = given["metadata"]["name"]
+    spec["priority"] = PRIORITIES.get(name, 0) if given is None else given["value"]
     if spec.get("preemptionPolicy") is None:
-        spec["preemptionPolicy"] = "PreemptLowerPriority"
+        spec["preemptionPolicy"] = (given or {}).get("preemptionPolicy") or "PreemptLowerPriority"
     return ""
 
 

@@ -1,1 +1,1 @@
-"""Pure: Deployments and ReplicaSets (pkg/apis/apps/{v1/defaults.go,validation}, 1.37)."""
+"""Pure: what runs pods (pkg/apis/{apps,batch,policy,scheduling}, 1.37)."""

@@ -1,4 +1,4 @@
-"""Validation of Deployments and ReplicaSets: selector and template must fit, the selector stays."""
+"""Validation that workloads share, and that of Deployments: selector and template must fit, the selector stays."""
 
 from __future__ import annotations
 
@@ -21,22 +21,27 @@ def errors(obj: Object, kind: str) -> list[FieldError]:
     found: list[FieldError] = []
     if spec["replicas"] < 0:
         found.append(invalid("spec.replicas", spec["replicas"], "must be greater than or equal to 0"))
+    found += chosen(spec, kind)
+    found += template(spec) + lasting(spec, "ReplicaSet")
+    return found + _rollout(spec) if kind == "deployment" else found
+
+
+def chosen(spec: Object, kind: str) -> list[FieldError]:
+    """Errors of `spec.selector`; a workload must have one, and it must not be empty."""
     selector = spec.get("selector")
     if selector is None:
-        found.append(required("spec.selector"))
-    else:
-        found += _selector(selector)
-        if not selector.get("matchLabels") and not selector.get("matchExpressions"):
-            found.append(invalid("spec.selector", selector, f"empty selector is invalid for {kind}"))
-    if kind == "deployment":
-        return found + _template(spec, selector) + _rollout(spec)
-    return found + _template(spec, selector)
+        return [required("spec.selector")]
+    found = selector_errors(selector, "spec.selector")
+    if not selector.get("matchLabels") and not selector.get("matchExpressions"):
+        found.append(invalid("spec.selector", selector, f"empty selector is invalid for {kind}"))
+    return found
 
 
-def _selector(selector: Object) -> list[FieldError]:
-    found = labels_valid(selector.get("matchLabels"), "spec.selector.matchLabels")
+def selector_errors(selector: Object, place: str) -> list[FieldError]:
+    """Errors of a label selector."""
+    found = labels_valid(selector.get("matchLabels"), f"{place}.matchLabels")
     for index, one in enumerate(selector.get("matchExpressions") or ()):
-        field, operator, values = f"spec.selector.matchExpressions[{index}]", one.get("operator"), one.get("values")
+        field, operator, values = f"{place}.matchExpressions[{index}]", one.get("operator"), one.get("values")
         if operator in ("In", "NotIn") and not values:
             found.append(required(f"{field}.values", "must be specified when `operator` is 'In' or 'NotIn'"))
         elif operator in ("Exists", "DoesNotExist") and values:
@@ -61,24 +66,42 @@ def matches(selector: Object, labels: dict[str, str]) -> bool:
     return True
 
 
-def _template(spec: Object, selector: Object | None) -> list[FieldError]:
-    template = spec.get("template") or {}
-    meta, field = template.get("metadata") or {}, "spec.template"
-    labels = meta.get("labels") or {}
+def template(spec: Object) -> list[FieldError]:
+    """Errors of `spec.template`, which the selector must select."""
+    selector, made = spec.get("selector"), spec.get("template") or {}
+    labels, field = (made.get("metadata") or {}).get("labels") or {}, "spec.template"
     found: list[FieldError] = []
     if selector and (selector.get("matchLabels") or selector.get("matchExpressions")) and not matches(selector, labels):
         text = "`selector` does not match template `labels`"
         found.append(invalid(f"{field}.metadata.labels", labels or None, text))
-    found += labels_valid(labels, f"{field}.labels")
+    return found + template_errors(made, field)
+
+
+def template_errors(made: Object, field: str) -> list[FieldError]:
+    """Errors of a pod template alone."""
+    meta = made.get("metadata") or {}
+    found = labels_valid(meta.get("labels"), f"{field}.labels")
     found += annotations_valid(meta.get("annotations"), f"{field}.annotations")
-    found += validation.validate(template["spec"], f"{field}.spec")
-    policy = template["spec"].get("restartPolicy")
+    return found + validation.validate(made["spec"], f"{field}.spec")
+
+
+def lasting(spec: Object, kind: str) -> list[FieldError]:
+    """What a template of pods that are to run for ever may not say; `kind` is as texts name it."""
+    pod, field = spec["template"]["spec"], "spec.template.spec"
+    found: list[FieldError] = []
+    policy = pod.get("restartPolicy")
     if policy != "Always":
-        found.append(not_supported(f"{field}.spec.restartPolicy", policy, ("Always",)))
-    if template["spec"].get("activeDeadlineSeconds") is not None:
-        text = "activeDeadlineSeconds in ReplicaSet is not Supported"
-        found.append(forbidden(f"{field}.spec.activeDeadlineSeconds", text))
+        found.append(not_supported(f"{field}.restartPolicy", policy, ("Always",)))
+    if pod.get("activeDeadlineSeconds") is not None:
+        found.append(forbidden(f"{field}.activeDeadlineSeconds", f"activeDeadlineSeconds in {kind} is not Supported"))
     return found
+
+
+def not_negative(spec: Object, *keys: str, place: str = "spec") -> list[FieldError]:
+    """Counts and seconds that must not be below zero."""
+    text = "must be greater than or equal to 0"
+    start = f"{place}." if place else ""
+    return [invalid(f"{start}{key}", spec[key], text) for key in keys if (spec.get(key) or 0) < 0]
 
 
 def _rollout(spec: Object) -> list[FieldError]:
@@ -92,8 +115,8 @@ def _rollout(spec: Object) -> list[FieldError]:
     elif strategy["type"] == "RollingUpdate":
         rolling = strategy["rollingUpdate"]
         for key in ("maxUnavailable", "maxSurge"):
-            found += _share(f"spec.strategy.rollingUpdate.{key}", rolling[key])
-        if not found and _zero(rolling["maxUnavailable"]) and _zero(rolling["maxSurge"]):
+            found += share(f"spec.strategy.rollingUpdate.{key}", rolling[key])
+        if not found and zero(rolling["maxUnavailable"]) and zero(rolling["maxSurge"]):
             text = "may not be 0 when `maxSurge` is 0"
             found.append(invalid("spec.strategy.rollingUpdate.maxUnavailable", rolling["maxUnavailable"], text))
     for key in ("minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"):
@@ -109,11 +132,15 @@ def _internal(strategy: Object) -> Object:
     return {"Type": strategy["type"], "RollingUpdate": strategy.get("rollingUpdate")}
 
 
-def _zero(value: int | str) -> bool:
+def zero(value: int | str | None) -> bool:
+    """Whether a count or share is none at all."""
     return value in (0, "0%")
 
 
-def _share(field: str, value: int | str) -> list[FieldError]:
+def share(field: str, value: int | str, *, most: bool = False) -> list[FieldError]:
+    """Errors of a count or a share; with `most` a share may not be above 100 %."""
+    if most and isinstance(value, str) and value.endswith("%") and value[:-1].isdigit() and int(value[:-1]) > 100:
+        return [invalid(field, value, "must not be greater than 100%")]
     if isinstance(value, int):
         return [] if value >= 0 else [invalid(field, value, "must be greater than or equal to 0")]
     if value.endswith("%") and value[:-1].isdigit():
@@ -121,17 +148,15 @@ def _share(field: str, value: int | str) -> list[FieldError]:
     return [invalid(field, value, "a valid percent string must be a numeric string followed by an ending '%'")]
 
 
-def immutable(new: Object, old: Object) -> list[FieldError]:
-    """The selector is set once."""
-    selector = new["spec"].get("selector")
-    if selector == old["spec"].get("selector"):
-        return []
-    return [invalid("spec.selector", selector, "field is immutable")]
+def immutable(new: Object, old: Object, *keys: str) -> list[FieldError]:
+    """The selector is set once, and so are the other fields of `spec` that are named."""
+    after, before = new["spec"], old["spec"]
+    changed = [key for key in ("selector", *keys) if after.get(key) != before.get(key)]
+    return [invalid(f"spec.{key}", after.get(key), "field is immutable") for key in changed]
 
 
 def status_errors(new: Object) -> list[FieldError]:
     """Numbers of a status are never negative."""
-    keys = ("replicas", "fullyLabeledReplicas", "updatedReplicas", "readyReplicas", "availableReplicas")
     status = new.get("status") or {}
-    text = "must be greater than or equal to 0"
-    return [invalid(f"status.{key}", status[key], text) for key in keys if (status.get(key) or 0) < 0]
+    numbers = [key for key, value in status.items() if isinstance(value, int) and not isinstance(value, bool)]
+    return not_negative(status, *numbers, place="status")

@@ -11,28 +11,40 @@ from kube46.apiserver.strategies.generic import Generic
 from kube46.apiserver.strategies.networking import Ingresses, IPAddresses, NetworkPolicies, ServiceCIDRs
 from kube46.apiserver.strategies.nodes import Nodes
 from kube46.apiserver.strategies.pods import Pods
+from kube46.apiserver.strategies.policies import Budgets, ControllerRevisions, PriorityClasses, Rbac
 from kube46.apiserver.strategies.services import Services
-from kube46.apiserver.strategies.workloads import Deployments, ReplicaSets
+from kube46.apiserver.strategies.workloads import CronJobs, DaemonSets, Deployments, Jobs, ReplicaSets, StatefulSets
 
 if TYPE_CHECKING:
     from kube46.apiserver.strategy import Strategy
 
 STRATEGIES: dict[str, Strategy] = {
     "*": Generic(),
+    "clusterrolebindings": Rbac(),
+    "clusterroles": Rbac(),
     "configmaps": ConfigMaps(),
+    "controllerrevisions": ControllerRevisions(),
+    "cronjobs": CronJobs(),
+    "daemonsets": DaemonSets(),
     "deployments": Deployments(),
     "endpoints": Endpoints(),
     "endpointslices": EndpointSlices(),
     "events": Events(),
     "ingresses": Ingresses(),
     "ipaddresses": IPAddresses(),
+    "jobs": Jobs(),
     "leases": Leases(),
     "namespaces": Namespaces(),
     "networkpolicies": NetworkPolicies(),
     "nodes": Nodes(),
+    "poddisruptionbudgets": Budgets(),
     "pods": Pods(),
+    "priorityclasses": PriorityClasses(),
     "replicasets": ReplicaSets(),
+    "rolebindings": Rbac(),
+    "roles": Rbac(),
     "secrets": Secrets(),
     "servicecidrs": ServiceCIDRs(),
     "services": Services(),
+    "statefulsets": StatefulSets(),
 }

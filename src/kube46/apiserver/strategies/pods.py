@@ -28,7 +28,7 @@ class Pods(Generic):
     def prepare_create(self, obj: Object, ctx: Context) -> None:
         """Priority, tolerations and service account, as the default admission plugins fill them; a fresh status."""
         spec: Object = obj["spec"]
-        if unknown := admission.priority(spec):
+        if unknown := admission.priority(spec, _class(spec, ctx)):
             raise statuses.forbidden(ctx.kind, ctx.name, f"no PriorityClass with name {unknown} was found")
         admission.tolerations(spec)
         self._account(spec, ctx)
@@ -65,3 +65,10 @@ class Pods(Generic):
     def warnings(self, new: Object, old: Object | None) -> list[str]:
         """Addresses that are not written canonically."""
         return status.warnings(new)
+
+
+def _class(spec: Object, ctx: Context) -> Object | None:
+    """The PriorityClass that the pod names, or the one that is for all pods that name none."""
+    if name := spec.get("priorityClassName"):
+        return ctx.txn.get("priorityclasses", name)
+    return next((one for one in ctx.txn.list("priorityclasses") if one.get("globalDefault")), None)

@@ -1,10 +1,11 @@
-"""Deployments and ReplicaSets."""
+"""Deployments, ReplicaSets, DaemonSets, StatefulSets, Jobs and CronJobs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kube46.api.workloads import defaults, validation
+from kube46.api import names
+from kube46.api.workloads import cronjobs, defaults, jobs, sets, validation
 from kube46.apiserver.strategies.generic import Generic
 
 if TYPE_CHECKING:
@@ -50,3 +51,99 @@ class Deployments(ReplicaSets):
     def prepare_create(self, obj: Object, ctx: Context) -> None:
         """A fresh status."""
         obj["status"] = {}
+
+
+class DaemonSets(Generic):
+    """One pod a node; the selector stays."""
+
+    def default(self, obj: Object) -> None:
+        """Static defaulting."""
+        sets.default_daemon_set(obj)
+
+    def prepare_create(self, obj: Object, ctx: Context) -> None:
+        """A fresh status, in which these numbers are always told."""
+        names = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
+        obj["status"] = dict.fromkeys(names, 0)
+
+    def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
+        """Errors of `spec`."""
+        return sets.daemon_set_errors(obj)
+
+    def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Errors of `spec`, and a changed selector."""
+        return sets.daemon_set_errors(new) + validation.immutable(new, old)
+
+    def status_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Negative numbers."""
+        return validation.status_errors(new)
+
+
+class StatefulSets(Generic):
+    """Numbered pods; what gives them their identity stays."""
+
+    name_rule = staticmethod(names.label)
+
+    def default(self, obj: Object) -> None:
+        """Static defaulting."""
+        sets.default_stateful_set(obj)
+
+    def prepare_create(self, obj: Object, ctx: Context) -> None:
+        """A fresh status."""
+        obj["status"] = {"replicas": 0, "availableReplicas": 0}
+
+    def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
+        """Errors of `spec`."""
+        return sets.stateful_set_errors(obj)
+
+    def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Errors of `spec`, and of what is set once."""
+        return sets.stateful_set_errors(new) + validation.immutable(new, old, *sets.FIXED)
+
+    def status_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Negative numbers."""
+        return validation.status_errors(new)
+
+
+class Jobs(Generic):
+    """Pods that end; their selector is made by the server."""
+
+    def default(self, obj: Object) -> None:
+        """Static defaulting."""
+        jobs.default(obj)
+
+    def prepare_create(self, obj: Object, ctx: Context) -> None:
+        """The selector, and a fresh status."""
+        jobs.select(obj)
+        obj["status"] = {}
+
+    def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
+        """Errors of `spec`."""
+        return jobs.errors(obj)
+
+    def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Errors of `spec`, and of what is set once."""
+        return jobs.errors(new, old)
+
+    def status_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Negative numbers."""
+        return validation.status_errors(new)
+
+
+class CronJobs(Generic):
+    """Jobs by the clock."""
+
+    def default(self, obj: Object) -> None:
+        """Static defaulting."""
+        cronjobs.default(obj)
+
+    def prepare_create(self, obj: Object, ctx: Context) -> None:
+        """A fresh status."""
+        obj["status"] = {}
+
+    def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
+        """Errors of `spec`."""
+        return cronjobs.errors(obj, new=True)
+
+    def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Errors of `spec`."""
+        return cronjobs.errors(new, new=False)
