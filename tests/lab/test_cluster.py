@@ -77,6 +77,30 @@ def test_up_of_a_running_cluster_changes_nothing(cluster: Cluster) -> None:
     assert cluster.pids() == before
 
 
+def test_up_adds_what_a_running_cluster_lacks(cluster: Cluster) -> None:
+    """An interrupted `up`, or a deletion, leaves no context or no DNS: the next `up` adds them, without restarts."""
+    before = cluster.pids()
+    cluster.kubectl("-n", "kube-system", "delete", "service", "kube-dns")
+    (cluster.home / ".kube" / "config").write_text("")
+    text = cluster.up()
+
+    assert f"added the context kube46-{NAME}" in text
+    assert "the Service kube-system/kube-dns" in text
+    assert "10.96.0.10" in cluster.kubectl("-n", "kube-system", "get", "service", "kube-dns")
+    assert "nothing was changed" in cluster.up()
+    assert cluster.pids() == before
+
+
+def test_a_damaged_kubeconfig_is_refused_before_anything_is_made(cluster: Cluster) -> None:
+    """Exit status 2, and no cluster runs afterwards that `kubectl` does not know."""
+    damaged = cluster.home / "damaged"
+    damaged.write_text("a: [b\n")
+    command = ("env", f"KUBECONFIG={damaged}", "kube46", "up", "--name", "dt-bad")
+
+    assert "cannot be read" in cluster.run(*command, status=2)
+    assert "dt-bad" not in cluster.run("kube46", "status")
+
+
 @pytest.mark.parametrize("flags", [("--families", "ipv6"), ("--nodes", "3"), ("--pod-cidr", "10.9.0.0/16,fd09::/56")])
 def test_other_flags_on_an_existing_cluster_are_refused(cluster: Cluster, flags: tuple[str, str]) -> None:
     """Exit status 2, a sentence naming the kept value, and no process restarted."""
@@ -137,6 +161,30 @@ def test_a_command_runs_in_a_place(cluster: Cluster) -> None:
     assert "which has cp, edge, outside, node1, node2" in unknown
 
 
+@pytest.mark.parametrize(("program", "status"), [("no-such-program", 127), ("/etc/passwd", 126), ("", 126)])
+def test_what_cannot_be_run_ends_as_in_a_shell(cluster: Cluster, program: str, status: int) -> None:
+    """One sentence, and the status that shells use, which is told from the program's own."""
+    text = cluster.run("kube46", "shell", "--name", NAME, "outside", "--", program, status=status)
+
+    assert text.startswith("kube46: ")
+    assert len(text.splitlines()) == 1
+
+
+def test_a_reader_that_has_enough_is_no_trouble(cluster: Cluster) -> None:
+    """`kube46 logs | head -1` ends without a word about its broken pipe."""
+    text = cluster.run("sh", "-c", f"kube46 logs --name {NAME} | head -1")
+
+    assert len(text.splitlines()) == 1
+
+
+def test_a_running_cluster_keeps_its_port(cluster: Cluster) -> None:
+    """Another port is refused, not ignored."""
+    port = int(Path(f"/var/lib/kube46/{NAME}/port").read_text())
+    cluster.up("--api-port", str(port))
+
+    assert f"runs with --api-port {port}" in cluster.up("--api-port", str(port - 1), status=2)
+
+
 def test_the_outside_resolver_answers_its_zone_and_nothing_else(cluster: Cluster) -> None:
     """Names of one family have no other; a large answer arrives; a foreign name does not exist, at once."""
     ask = ("kube46", "shell", "--name", NAME, "node1", "--", "dig", "+short", "@2001:db8:46::10")
@@ -181,6 +229,8 @@ def test_stop_and_up_keep_objects_and_addresses(cluster: Cluster) -> None:
     assert marked == []
     assert cluster.status()["state"] == "stopped"
     assert not Path(f"/run/kube46/{NAME}").exists()
+    for command in (("shell", "outside"), ("logs", "-f"), ("check",)):
+        assert "is stopped" in cluster.run("kube46", command[0], "--name", NAME, *command[1:], status=2)
     cluster.up()
     assert cluster.kubectl("get", "service", "kept", "-o", "jsonpath={.spec.clusterIPs}") == address
     assert Path(f"/var/lib/kube46/{NAME}/port").read_text() == port

@@ -3,6 +3,7 @@
 import click
 
 from kube46.lab import cluster, endings, logs, privileges, starting
+from kube46.lab.settings import BadSettings
 
 
 @click.command()
@@ -16,6 +17,8 @@ def command(name: str, follow: bool, part: str | None) -> None:
         paths = starting.existing(name)
         settings = cluster.kept_settings(paths)
         files = logs.files(settings, paths, part) if settings else {}
+        if not any(path.exists() for path in files.values()):
+            raise BadSettings(f"--name {name}: is stopped and has no logs, start it with `kube46 up --name {name}`")
         prefix = {label: "" if part else f"{label}: " for label in files}
         for label, path in files.items():
             for line in logs.written(path):

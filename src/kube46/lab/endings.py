@@ -1,5 +1,6 @@
 """How a command ends that cannot do what it was asked: one sentence on standard error, and an exit status."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from kube46.kubernetes.config import ConfigError
 from kube46.kubernetes.errors import KubernetesError
 from kube46.lab.cluster import ClusterError
+from kube46.lab.entering import CannotRun
 from kube46.lab.listeners import PortTaken
 from kube46.lab.mounts import MountError
 from kube46.lab.privileges import NotRoot
@@ -17,6 +19,7 @@ from kube46.lab.topology import TopologyError
 from kube46.lab.userconfig import UserConfigError
 
 REFUSED, FAILED = 2, 1  # nothing was changed; something went wrong on the way
+CUT = 141  # as a shell says SIGPIPE
 
 
 @contextmanager
@@ -30,6 +33,11 @@ def told() -> Iterator[None]:
         _end(error, FAILED)
     except (ConfigError, KubernetesError) as error:
         _end(error, FAILED)
+    except CannotRun as error:
+        _end(error, error.status)
+    except BrokenPipeError:  # a reader that has seen enough, as `head`, is no mistake of anyone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered must not fail at exit
+        sys.exit(CUT)
     except OSError as error:
         _end(error, FAILED)
     except KeyboardInterrupt:

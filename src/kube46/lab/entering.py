@@ -6,21 +6,28 @@ from contextlib import suppress
 from pathlib import Path
 
 from kube46.lab import cluster, rules, starting, syscalls
-from kube46.lab.cluster import ClusterError
 from kube46.lab.settings import BadSettings
 from kube46.netlink import namespaces
 
 
+class CannotRun(RuntimeError):
+    """The command is none; `status` is what a shell would end with: 126 or 127."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 def enter(name: str, place: str, command: Sequence[str]) -> None:
-    """Replace this process by the command (a shell without one) in the place. Raises BadSettings, ClusterError."""
+    """Replace this process by the command (a shell without one) in the place. Raises BadSettings, CannotRun."""
     paths = starting.existing(name)
     settings = cluster.kept_settings(paths)
     places = rules.place_names(settings) if settings else ()
     if place not in places:
         raise BadSettings(f"{place}: is no place of cluster {name}, which has {', '.join(places)}")
     if not paths.mount_namespace(place).exists():
-        raise ClusterError(f"cluster {name} is stopped: `kube46 up --name {name}` starts it")
-    here = Path.cwd()
+        raise BadSettings(f"--name {name}: is stopped, start it with `kube46 up --name {name}`")
+    here = _directory()
     syscalls.enter(namespaces.path_of(paths.namespace(place)), syscalls.CLONE_NEWNET)
     syscalls.enter(paths.mount_namespace(place), syscalls.CLONE_NEWNS)
     with suppress(OSError):  # the directory may be masked there
@@ -30,4 +37,15 @@ def enter(name: str, place: str, command: Sequence[str]) -> None:
     try:
         os.execvpe(argv[0], argv, environment)  # noqa: S606 - no shell between
     except FileNotFoundError:
-        raise BadSettings(f"{argv[0]}: there is no such program") from None
+        raise CannotRun(f"{argv[0]}: there is no such program", 127) from None
+    except (OSError, ValueError) as error:  # the latter: an empty name
+        reason = error.strerror if isinstance(error, OSError) else "an empty name is no program"
+        raise CannotRun(f"{argv[0]!r} cannot be run: {reason}", 126) from None
+
+
+def _directory() -> str:
+    """Where we are; the root when that was deleted meanwhile."""
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:
+        return "/"

@@ -73,12 +73,14 @@ async def api_missing(api: Client) -> str:
     return ""
 
 
-async def ensure_dns_service(api: Client, settings: Settings) -> None:
-    """Create the DNS Service when there is none. Raises KubernetesError."""
+async def ensure_dns_service(api: Client, settings: Settings) -> bool:
+    """Create the DNS Service when there is none, and tell whether. Raises KubernetesError."""
     try:
         await api.get(SERVICES, DNS_SERVICE, NAMESPACE)
     except NotFound:
         await api.create(SERVICES, dns_service(settings), NAMESPACE)
+        return True
+    return False
 
 
 async def nodes_missing(api: Client, settings: Settings) -> str:

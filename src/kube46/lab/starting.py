@@ -1,6 +1,7 @@
 """The command `up`, from flags to the summary."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from kube46.lab.listeners import PortTaken
 from kube46.lab.paths import Paths
 from kube46.lab.progress import Progress
 from kube46.lab.settings import BadSettings, Flags, Settings
+from kube46.lab.userconfig import UserConfigError
 
 DEFAULT_NAME = "dev"
 WAIT_SECONDS = 60.0
@@ -29,7 +31,7 @@ class Options:
 
 
 def up(options: Options, progress: Progress) -> bool:
-    """Start the cluster, or bring it back; False when it ran already, and nothing was changed.
+    """Start the cluster, or bring it back; False when it ran already, and only what it lacked was added.
 
     Raises BadSettings, requirements.Missing, ClusterError, readiness.NotReady and the drivers' errors.
     """
@@ -38,13 +40,22 @@ def up(options: Options, progress: Progress) -> bool:
     if not cluster.is_running(paths):
         requirements.check()
         listeners.check_port(options.api_port)
+        _check_kubeconfig()
     with _claimed(paths, progress):
         wanted = _wanted(paths, options)  # another command may have made or deleted it meanwhile
         if cluster.is_running(paths):
-            progress.say(f"{summary.heading(wanted)}: is running already, nothing was changed.")
+            _check_kept_port(paths, options.api_port)
+            added = _complete(wanted, paths, options.wait)
+            text = f"added {' and '.join(added)}" if added else "nothing was changed"
+            progress.say(f"{summary.heading(wanted)}: is running already, {text}.")
             return False
         progress.say(progress.bold(summary.heading(wanted)))
-        found = _start(wanted, paths, options, progress)
+        try:
+            found = _start(wanted, paths, options, progress)
+        except KeyboardInterrupt:
+            flag = f"--name {wanted.name}"
+            progress.say(f"interrupted: `kube46 up {flag}` goes on from here, `kube46 down {flag}` deletes it")
+            raise
     _tell(wanted, paths, found, progress)
     return True
 
@@ -105,6 +116,41 @@ def _wanted(paths: Paths, options: Options) -> Settings:
             f"choose another --name, or delete it first with `kube46 down --name {options.name}`"
         )
     return kept
+
+
+def _check_kubeconfig() -> None:
+    """Look at the user's kubeconfig while nothing is made yet. Raises BadSettings."""
+    try:
+        userconfig.check(os.environ)
+    except UserConfigError as error:
+        raise BadSettings(str(error)) from error
+
+
+def _check_kept_port(paths: Paths, port: int) -> None:
+    """A running cluster keeps its port. Raises BadSettings."""
+    kept = paths.port.read_text()
+    if port and str(port) != kept:
+        flag = f"--name {paths.name}"
+        raise BadSettings(f"cluster {paths.name} runs with --api-port {kept}: `kube46 stop {flag}` first, to change it")
+
+
+def _complete(wanted: Settings, paths: Paths, wait: bool) -> list[str]:
+    """Add what an interrupted `up` did not come to, or what was deleted since: our context, the DNS Service."""
+    added = []
+    if not userconfig.holds(paths):
+        added.append(f"the context {cluster.context(paths)} to {cluster.merge_kubeconfig(paths)}")
+
+    async def names() -> bool:
+        async with readiness.client(paths.kubeconfig("admin")) as api:
+            await readiness.until(lambda: readiness.api_missing(api), lambda: None, seconds=WAIT_SECONDS)
+            made = await readiness.ensure_dns_service(api, wanted)
+            if made and wait:
+                await readiness.until(lambda: readiness.dns_missing(api, wanted), lambda: None, seconds=WAIT_SECONDS)
+            return made
+
+    if asyncio.run(names()):
+        added.append(f"the Service {readiness.NAMESPACE}/{readiness.DNS_SERVICE}")
+    return added
 
 
 def _start(wanted: Settings, paths: Paths, options: Options, progress: Progress) -> list[Node]:

@@ -106,6 +106,15 @@ def remove(paths: Paths) -> None:
             Path(directory).rmdir()
 
 
+def holds(paths: Paths) -> bool:
+    """Whether our context is in the file that we noted. Raises UserConfigError."""
+    note = _note(paths)
+    if note is None:
+        return False
+    with _as_user(note.uid, note.gid):
+        return kubeconfigs.holds(_read(Path(note.path)), kubeconfigs.context_name(paths.name))
+
+
 def location(paths: Paths) -> str:
     """Where our context was merged into; empty when it was not."""
     note = _note(paths)
@@ -140,9 +149,7 @@ def _read(path: Path) -> Document:
         return kubeconfigs.checked(yaml.safe_load(path.read_text()) if path.exists() else None)
     except (OSError, ValueError, yaml.YAMLError) as error:
         why = " ".join(str(error).split())  # YAML's are drawings of several lines
-        raise UserConfigError(
-            f"{path} cannot be read ({why}): mend it, or set KUBECONFIG to another file"
-        ) from error
+        raise UserConfigError(f"{path} cannot be read ({why}): mend it, or set KUBECONFIG to another file") from error
 
 
 def _fresh(cluster: str, path: Path) -> Path:
