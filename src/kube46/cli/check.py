@@ -50,7 +50,9 @@ def _families(_: click.Context, __: click.Parameter, value: str) -> tuple[Family
 @click.command(epilog="Exit status: 0 all cells passed, 1 some failed, 2 the check could not be made.")
 @click.option("--name", default=starting.DEFAULT_NAME, show_default=True, help="The cluster's name.")
 @click.option("--families", default="", callback=_families, help="ipv4, ipv6 or both; default: all the cluster has.")
-@click.option("-o", "--output", type=click.Choice(["table", "json", "svg"]), default="table", show_default=True)
+@click.option(
+    "-o", "--output", type=click.Choice(["table", "json", "svg"]), default="table", show_default=True, help="The form."
+)
 def command(name: str, families: tuple[Family, ...], output: str) -> None:
     """Check connectivity over both families and print the matrix.
 

@@ -16,7 +16,13 @@ def command() -> None:
 
 
 @command.command("install")
-@click.option("--bin-dir", type=click.Path(path_type=Path, file_okay=False), default=BIN_DIRECTORY, show_default=True)
+@click.option(
+    "--bin-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=BIN_DIRECTORY,
+    show_default=True,
+    help="Where to.",
+)
 @click.option(
     "--socket", type=click.Path(path_type=Path), default=SOCKET, show_default=True, help="The agent's socket."
 )

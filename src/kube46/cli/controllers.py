@@ -136,13 +136,15 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--node-cidr-mask-size", type=MASK, help="Prefix length of a node's block; one-family clusters only.")
 @click.option("--node-cidr-mask-size-ipv4", type=MASK, help="Default: 24.")
 @click.option("--node-cidr-mask-size-ipv6", type=MASK, help="Default: 64.")
-@click.option("--max-endpoints-per-slice", type=click.IntRange(1, 1000), default=100, show_default=True)
+@click.option(
+    "--max-endpoints-per-slice", type=click.IntRange(1, 1000), default=100, show_default=True, help="Of EndpointSlices."
+)
 @click.option("--root-ca-file", type=FILE, help="Published in each namespace as the ConfigMap kube-root-ca.crt.")
 @click.option("--node-monitor-grace-period", type=float, default=40.0, show_default=True, help="Seconds of silence.")
 @click.option("--bind-address", default="127.0.0.1:10257", show_default=True, help="Of /metrics, /readyz; 0: none.")
 @click.option("--leader-elect", is_flag=True, help="Work only while holding the Lease of --leader-elect-resource-name.")
-@click.option("--leader-elect-resource-name", default="kube46-controllers", show_default=True)
-@click.option("--leader-elect-resource-namespace", default="kube-system", show_default=True)
+@click.option("--leader-elect-resource-name", default="kube46-controllers", show_default=True, help="The Lease's name.")
+@click.option("--leader-elect-resource-namespace", default="kube-system", show_default=True, help="And its namespace.")
 def command(
     kubeconfig: Path | None,
     chosen: tuple[str, ...],

@@ -37,23 +37,43 @@ def _labels(_: click.Context, __: click.Parameter, value: str) -> tuple[tuple[st
 @click.option(
     "--node-ip", required=True, callback=_addresses, help="One address, or one of each family, primary first."
 )
-@click.option("--root-dir", type=DIRECTORY, default=Path("/var/lib/kubelet"), show_default=True)
+@click.option(
+    "--root-dir",
+    type=DIRECTORY,
+    default=Path("/var/lib/kubelet"),
+    show_default=True,
+    help="Pods' volumes, logs and states.",
+)
 @click.option("--cluster-dns", default="", callback=_addresses, help="The cluster's DNS addresses.")
-@click.option("--cluster-domain", default="cluster.local", show_default=True)
+@click.option("--cluster-domain", default="cluster.local", show_default=True, help="Searched by pods' resolvers.")
 @click.option("--client-ca-file", type=FILE, help="Who signs the certificates of those who may ask for logs and exec.")
-@click.option("--tls-cert-file", type=FILE)
-@click.option("--tls-private-key-file", type=FILE)
-@click.option("--port", type=click.IntRange(1, 65535), default=10250, show_default=True)
+@click.option("--tls-cert-file", type=FILE, help="Certificate of the server of logs and exec.")
+@click.option("--tls-private-key-file", type=FILE, help="Its key.")
+@click.option("--port", type=click.IntRange(1, 65535), default=10250, show_default=True, help="Of that server.")
 @click.option(
     "--default-uid", type=click.IntRange(0), default=65534, show_default=True, help="Who pods run as that don't say."
 )
-@click.option("--max-pods", type=click.IntRange(1), default=110, show_default=True)
+@click.option(
+    "--max-pods", type=click.IntRange(1), default=110, show_default=True, help="How many pods the node offers to run."
+)
 @click.option("--node-labels", default="", callback=_labels, help="key=value,… for the Node.")
-@click.option("--cni-conf-dir", type=DIRECTORY, default=Path("/etc/cni/net.d"), show_default=True)
+@click.option(
+    "--cni-conf-dir",
+    type=DIRECTORY,
+    default=Path("/etc/cni/net.d"),
+    show_default=True,
+    help="CNI configurations: the first counts.",
+)
 @click.option(
     "--cni-bin-dir", default="/opt/kube46/cni/bin:/opt/cni/bin", show_default=True, help="Directories, colon list."
 )
-@click.option("--image-dir", type=DIRECTORY, default=Path("/etc/kube46/images.d"), show_default=True)
+@click.option(
+    "--image-dir",
+    type=DIRECTORY,
+    default=Path("/etc/kube46/images.d"),
+    show_default=True,
+    help="TOML files that give images commands.",
+)
 @click.option(
     "--sync-frequency",
     type=click.FloatRange(0.1),

@@ -8,7 +8,9 @@ from kube46.lab import endings, listing, privileges
 
 @click.command()
 @click.option("--name", help="Only the cluster of that name.")
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option(
+    "-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True, help="The form."
+)
 def command(name: str | None, output: str) -> None:
     """Show clusters, their nodes and parts."""
     with endings.told():
