@@ -101,8 +101,9 @@ class Worker:
         try:
             # What containers need of the API is fetched while the plugins work.
             fetching = self._group.create_task(self._filler.fetch_ahead())
-            await attaching.remove(self._shop, state.directory)
-            state.made = await attaching.make(self._shop, state.directory, state.pod, generation)
+            async with self._shop.places:
+                await attaching.remove(self._shop, state.directory)
+                state.made = await attaching.make(self._shop, state.directory, state.pod, generation)
             state.problems.pop("", None)
             for reason, text in (*unenforced(state.pod.spec), *attaching.unattached(state.directory)):
                 state.tell(reason, text, "Warning")

@@ -1,5 +1,6 @@
 """What the workers of all pods of a node share: settings, drivers, sources and the node's facts."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ from kube46.lab.kubelet.directories import Root
 from kube46.lab.kubelet.images import Catalogue
 from kube46.lab.kubelet.settings import Settings
 from kube46.lab.kubelet.sources import Sources
+
+SANDBOXES_AT_A_TIME = 8
 
 
 @dataclass(slots=True)
@@ -24,6 +27,9 @@ class Workshop:
     images: Catalogue
     allocatable: Mapping[str, str]
     root: Root = field(init=False)
+    # Sandboxes made at a time. Of many pods that come at once the first then run while the last still wait; all
+    # together would each be as late as the last.
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SANDBOXES_AT_A_TIME))
 
     def __post_init__(self) -> None:
         self.root = Root(self.settings.root_dir)
