@@ -22,11 +22,16 @@ def ask_dns(server: str, name: str, version: int, timeout: float) -> str:
     question = b"".join(bytes([len(label)]) + label.encode() for label in name.rstrip(".").split(".")) + b"\0"
     identity = os.urandom(2)
     query = identity + b"\x01\0\0\1\0\0\0\0\0\0" + question + struct.pack(">HH", QUERY_TYPES[version], 1)
-    with socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(timeout)
-        sock.connect((server, 53))
-        sock.send(query)
-        reply = sock.recv(4096)
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(timeout)
+            sock.connect((server, 53))
+            sock.send(query)
+            reply = sock.recv(4096)
+    except TimeoutError:
+        raise OSError(f"DNS server {server} gave no answer in {timeout:g} s") from None
+    except OSError as error:
+        raise OSError(f"DNS server {server}: {lowered(error.strerror or str(error))}") from None
     if reply[:2] != identity or reply[3] & 15:
         raise OSError(f"DNS server {server} has no {name}: code {reply[3] & 15}")
     place = 12 + len(question) + 4
@@ -40,6 +45,11 @@ def ask_dns(server: str, name: str, version: int, timeout: float) -> str:
             return socket.inet_ntop(FAMILIES[version], reply[place : place + length])
         place += length
     raise OSError(f"DNS server {server} has no address of IPv{version} for {name}")
+
+
+def lowered(text: str) -> str:
+    """The kernel's words inside a sentence."""
+    return text[:1].lower() + text[1:]
 
 
 def resolve(probe: dict[str, Any]) -> str:
@@ -88,8 +98,8 @@ def once(probe: dict[str, Any]) -> dict[str, Any]:
     except TimeoutError:
         return {"id": probe["id"], "error": f"no answer in {probe['timeout']:g} s", "address": address}
     except (OSError, ValueError) as error:
-        text = getattr(error, "strerror", None) or str(error)
-        return {"id": probe["id"], "error": text[:1].lower() + text[1:], "address": address}
+        text = lowered(getattr(error, "strerror", None) or "") or str(error)
+        return {"id": probe["id"], "error": text, "address": address}
 
 
 def attempt(probe: dict[str, Any], results: list[dict[str, Any]]) -> None:

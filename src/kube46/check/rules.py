@@ -63,17 +63,22 @@ def cells(all_probes: Iterable[Probe], results: dict[str, Result]) -> list[Cell]
         key = (probe.place.label, str(probe.target), probe.family)
         counts[key] = counts.get(key, 0) + 1
         failures = grouped.setdefault(key, [])
-        if reason := judge(probe, results.get(probe.id)):
-            failures.append(f"{_where(probe)}: {reason}")
+        result = results.get(probe.id)
+        if reason := judge(probe, result):
+            failures.append(f"{_where(probe, result)}: {reason}")
     return [
         Cell(place, target, f"IPv{version}", counts[place, target, version], tuple(failures))
         for (place, target, version), failures in grouped.items()
     ]
 
 
-def _where(probe: Probe) -> str:
+def _where(probe: Probe, result: Result | None) -> str:
+    """What was asked: protocol, name and the address it has, port, and the size of what is larger than usual."""
     host = f"[{probe.host}]" if ":" in probe.host else probe.host
-    return f"{probe.protocol} {host}:{probe.port}"
+    found = f" ({result.address})" if result and result.address not in ("", probe.host) else ""
+    largest = max(probe.size, probe.reply)
+    size = f" with {largest} bytes" if probe.target is Target.LARGE else ""
+    return f"{probe.protocol} {host}:{probe.port}{found}{size}"
 
 
 def _from(layout: Layout, place: Place, family: Family) -> Iterator[Probe]:

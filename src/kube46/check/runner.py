@@ -19,9 +19,6 @@ from kube46.check.model import Layout, Node, Place, Probe, Responder, Result
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.errors import KubernetesError, NotFound
 
-# A cross is looked at again for this long before it counts, seconds: rules reach nodes a moment after the API has them.
-SETTLE = 3.0
-
 
 class CheckError(Exception):
     """The check could not be made; the message says what is missing."""
@@ -40,12 +37,16 @@ class Prober(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What to check: all families of the cluster when none is named; `timeout` is for the responders, seconds."""
+    """What to check: all families of the cluster when none is named; `timeout` is for the responders, seconds.
+
+    A cross is looked at again for `settle` seconds before it counts: rules reach nodes a moment after the API has them.
+    """
 
     families: tuple[Family, ...] = ()
     domain: str = "cluster.local"
     dns_service: tuple[str, str] = ("kube-system", "kube-dns")
     timeout: float = 60.0
+    settle: float = 3.0
 
 
 async def check(
@@ -59,7 +60,7 @@ async def check(
         probes = rules.probes(layout, lambda: secrets.token_hex(8))
         progress(f"Sending {len(probes)} probes from {len(rules.places(layout))} places")
         start = time.monotonic()
-        results = await _settled(prober, namespace, probes)
+        results = await _settled(prober, namespace, probes, settings.settle)
         report_cells = tuple(rules.cells(probes, results))
         return Report(tuple(map(str, layout.families)), report_cells, round(time.monotonic() - start, 3))
 
@@ -174,11 +175,11 @@ async def _ready_pods(
         raise CheckError(f"after {timeout:g} s {why}: see kubectl describe pods -n {namespace}") from None
 
 
-async def _settled(prober: Prober, namespace: str, probes: list[Probe]) -> dict[str, Result]:
+async def _settled(prober: Prober, namespace: str, probes: list[Probe], settle: float) -> dict[str, Result]:
     """The results, with crosses probed again until they pass or the time to settle is over."""
     results: dict[str, Result] = {}
     todo = probes
-    deadline = time.monotonic() + SETTLE
+    deadline = time.monotonic() + settle
     while todo:
         results |= await _everywhere(prober, namespace, todo)
         todo = [probe for probe in todo if rules.judge(probe, results.get(probe.id))]

@@ -8,6 +8,7 @@ import click
 from kube46.addresses import prefixes
 from kube46.agent.run import PARTS, Settings, run
 from kube46.cli.daemon import serve
+from kube46.controllers import health
 from kube46.kubernetes.config import ClusterConfig, ConfigError
 
 RESOLV_CONF = Path("/etc/resolv.conf")
@@ -45,6 +46,16 @@ def _service(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
     return namespace, name
 
 
+def _address(_: click.Context, __: click.Parameter, value: str) -> str:
+    if value in ("", "0"):
+        return ""
+    try:
+        health.parse(value)
+    except health.BadAddress as error:
+        raise click.BadParameter(f"{value!r} is no address and port, write it as [::]:10256, or '' for none") from error
+    return value
+
+
 def _system_servers() -> tuple[str, ...]:
     """The node's own name servers, but those on loopback: a forwarder there would be ourselves or unreachable."""
     words = [line.split() for line in RESOLV_CONF.read_text().splitlines()] if RESOLV_CONF.exists() else []
@@ -57,9 +68,19 @@ def _system_servers() -> tuple[str, ...]:
 @click.option("--node-name", required=True, help="The name of this node's Node object.")
 @click.option("--parts", default=",".join(PARTS), show_default=True, callback=_parts, help="The parts to run.")
 @click.option("--cluster-cidr", default="", callback=_prefixes, help="The pods' address ranges, one a family.")
-@click.option("--cluster-domain", default="cluster.local", show_default=True)
-@click.option("--dns-service", default="kube-system/kube-dns", show_default=True, callback=_service)
+@click.option("--cluster-domain", default="cluster.local", show_default=True, help="The zone of the cluster's names.")
+@click.option(
+    "--dns-service",
+    default="kube-system/kube-dns",
+    show_default=True,
+    callback=_service,
+    help="The DNS Service: NAMESPACE/NAME.",
+)
 @click.option("--dns-forwarders", default="", callback=_addresses, help="Default: those of /etc/resolv.conf.")
+@click.option(
+    "--bind-address", default="[::]:10256", show_default=True, callback=_address,
+    help="Of /healthz, /readyz and /metrics, over HTTP; '' switches them off.",
+)  # fmt: skip
 def command(
     kubeconfig: Path | None,
     node_name: str,
@@ -68,6 +89,7 @@ def command(
     cluster_domain: str,
     dns_service: tuple[str, str],
     dns_forwarders: tuple[str, ...],
+    bind_address: str,
 ) -> None:
     """Run this node's parts: CNI plugins and routes, the Service proxy, cluster DNS."""
     try:
@@ -75,5 +97,5 @@ def command(
     except ConfigError as error:
         raise click.UsageError(f"--kubeconfig: {error}") from error
     servers = dns_forwarders or _system_servers()
-    settings = Settings(node_name, parts, cluster_cidr, cluster_domain, dns_service, servers)
+    settings = Settings(node_name, parts, cluster_cidr, cluster_domain, dns_service, servers, bind_address)
     serve(run(settings, config))

@@ -30,14 +30,14 @@ def served(address: str, ready: Callable[[], bool]) -> Iterator[str]:
         server = _Server(host, port, ready)
     except OSError as error:
         raise BadAddress(f"--bind-address {address}: {error.strerror}; choose another port, or 0 for none") from error
-    thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
+    thread = threading.Thread(target=server.serve_until_ended, name="health", daemon=True)
     thread.start()
     try:
         yield bracketed(host, server.server_address[1])
     finally:
-        server.shutdown()
-        server.server_close()
+        server.end()
         thread.join()
+        server.server_close()
 
 
 def parse(address: str) -> tuple[str, int]:
@@ -55,8 +55,18 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, host: str, port: int, ready: Callable[[], bool]) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.ready = ready
+        self.ready, self._ended = ready, False
         super().__init__((host, port), _Handler)
+
+    def serve_until_ended(self) -> None:
+        """Without the polling of `serve_forever`, which wakes an idle machine twice a second and ends late."""
+        while not self._ended:
+            self.handle_request()
+
+    def end(self) -> None:
+        """Makes `serve_until_ended` return now: a listening socket that is shut down is ready, and accepts nothing."""
+        self._ended = True
+        self.socket.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
