@@ -19,8 +19,9 @@ test: develop ## Run all tests, as root
 test-quick: develop ## Run the pure tests only, in under a minute
 	tools/test.sh --quick
 
-test-debian: develop ## Prove both commands on a minimal Debian 12, in namespaces of its own
-	tools/as-root.sh .venv/bin/python tests/lab/debootstrap.py
+test-debian: TARGET ?= test-quick
+test-debian: develop ## Prove `make up` and `make TARGET` (test-quick, or test) on a minimal Debian 12, in namespaces of its own
+	tools/as-root.sh .venv/bin/python tests/lab/debootstrap.py --test $(TARGET)
 
 test-kills: develop ## Kill `up` 200 times and see that `down` leaves nothing
 	tools/as-root.sh .venv/bin/python tests/lab/kill_up.py --count 200

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -35,18 +34,12 @@ from kube46.netlink import namespaces
 GRACE = 2.0  # seconds that processes of pods have to end after SIGTERM
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 BIND_USER = "bind"
+Daemon = subprocess.Popen[bytes]
+"""The supervisor, a child of the command that started it."""
 
 
 class ClusterError(RuntimeError):
     """A cluster could not be started or stopped; the message says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """What `start` did."""
-
-    daemon: "subprocess.Popen[bytes] | None"
-    adopted: bool
 
 
 def kept_settings(paths: Paths) -> Settings | None:
@@ -73,9 +66,10 @@ def is_running(paths: Paths) -> bool:
     )
 
 
-def start(settings: Settings, paths: Paths, port: int) -> Started:
-    """Make what the cluster lacks and start its parts; under the cluster's lock. Raises OSError and this part's errors.
+def start(settings: Settings, paths: Paths, port: int) -> Daemon:
+    """Make what the cluster lacks, start its parts and return their supervisor; under the cluster's lock.
 
+    Raises OSError and this part's errors.
     `port`: of the API server on the host; 0 keeps the one it has, or chooses a free one.
     """
     adopted = _is_built(settings, paths)
@@ -100,7 +94,7 @@ def start(settings: Settings, paths: Paths, port: int) -> Started:
     assert daemon.stdin is not None
     daemon.stdin.write(supervisor.GO)
     daemon.stdin.close()
-    return Started(daemon, adopted)
+    return daemon
 
 
 def stop(paths: Paths) -> None:
@@ -207,7 +201,7 @@ def _write_outside(paths: Paths) -> None:
         (directory / name).write_text(text)
 
 
-def _start_supervisor(paths: Paths) -> "subprocess.Popen[bytes]":
+def _start_supervisor(paths: Paths) -> Daemon:
     """The daemon, in a session of its own; it waits for the word that the places stand."""
     with supervisor.log_path(paths).open("ab") as log:
         return subprocess.Popen(

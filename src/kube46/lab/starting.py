@@ -5,11 +5,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from kube46.api.objects import Node
 from kube46.api.resources import NODES
 from kube46.lab import cluster, listeners, locks, mountpoints, readiness, requirements, settings, summary, userconfig
-from kube46.lab.cluster import ClusterError, Started
+from kube46.lab.cluster import ClusterError, Daemon
 from kube46.lab.listeners import PortTaken
 from kube46.lab.paths import Paths
 from kube46.lab.progress import Progress
@@ -155,33 +156,29 @@ def _complete(wanted: Settings, paths: Paths, wait: bool) -> list[str]:
 
 def _start(wanted: Settings, paths: Paths, options: Options, progress: Progress) -> list[Node]:
     with progress.step("Namespaces, links, certificates"):
-        started = cluster.start(wanted, paths, options.api_port)
+        daemon = cluster.start(wanted, paths, options.api_port)
         cluster.merge_kubeconfig(paths)
-    return asyncio.run(_wait(wanted, paths, started, options.wait, progress))
+    return asyncio.run(_wait(wanted, paths, daemon, options.wait, progress))
 
 
-async def _wait(wanted: Settings, paths: Paths, started: Started, wait: bool, progress: Progress) -> list[Node]:
+async def _wait(wanted: Settings, paths: Paths, daemon: Daemon, wait: bool, progress: Progress) -> list[Node]:
     """Wait for the API server, make the DNS Service, and wait for nodes and names if that was asked for."""
 
     def alive(text: str) -> None:
         progress.tick(text)
-        if started.daemon is not None and started.daemon.poll() is not None:
+        if daemon.poll() is not None:
             raise ClusterError(f"the supervisor ended: {cluster.log_tail(paths)}")
 
     async with readiness.client(paths.kubeconfig("admin")) as api:
         text = "API server"
         with progress.step(text):
-            await readiness.until(lambda: readiness.api_missing(api), lambda: alive(text), seconds=WAIT_SECONDS)
+            await readiness.until(partial(readiness.api_missing, api), partial(alive, text), seconds=WAIT_SECONDS)
             await readiness.ensure_dns_service(api, wanted)
         if not wait:
             return []
         for text, missing in (("Nodes", readiness.nodes_missing), ("Cluster DNS", readiness.dns_missing)):
             with progress.step(text):
-                await readiness.until(
-                    lambda missing=missing: missing(api, wanted),  # type: ignore[misc]
-                    lambda text=text: alive(text),  # type: ignore[misc]
-                    seconds=WAIT_SECONDS,
-                )
+                await readiness.until(partial(missing, api, wanted), partial(alive, text), seconds=WAIT_SECONDS)
         return (await api.list(NODES)).items
 
 

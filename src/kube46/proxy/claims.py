@@ -114,4 +114,4 @@ def _first(holder: Owner | tuple[Owner, ...]) -> Owner:
 
 
 def _all(holder: Owner | tuple[Owner, ...]) -> tuple[Owner, ...]:
-    return (holder,) if _is_one(holder) else holder  # type: ignore[return-value]
+    return (holder,) if _is_one(holder) else holder  # type: ignore[return-value]  # no narrowing by an item

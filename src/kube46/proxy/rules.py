@@ -90,7 +90,7 @@ def static_elements(node: NodeView, service_cidrs: Iterable[ServiceCIDR]) -> dic
 
 def _collapsed(prefixes: list[Prefix]) -> Iterable[Prefix]:
     """Without overlaps, which an interval set refuses and ServiceCIDRs may have."""
-    return collapse_addresses(prefixes)  # type: ignore[type-var]
+    return collapse_addresses(prefixes)  # type: ignore[type-var]  # each list is of one family
 
 
 def prefix_key(prefix: Prefix) -> str:
