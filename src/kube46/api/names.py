@@ -11,11 +11,9 @@ import re
 LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 SUBDOMAIN = rf"{LABEL}(\.{LABEL})*"
 WILDCARD = rf"\*\.{SUBDOMAIN}"
-LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 LABEL_VALUE = f"({QUALIFIED})?"
 CONFIG_KEY = "[-._a-zA-Z0-9]+"
-C_IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
 
 LABEL_TEXT = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
@@ -28,10 +26,6 @@ SUBDOMAIN_TEXT = (
 WILDCARD_TEXT = (
     "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of "
     "lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character"
-)
-LABEL_1035_TEXT = (
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', "
-    "start with an alphabetic character, and end with an alphanumeric character"
 )
 NAME_PART_TEXT = (
     "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
@@ -73,11 +67,6 @@ def subdomain(text: str) -> list[str]:
 def wildcard_subdomain(text: str) -> list[str]:
     """`*.` and a DNS-1123 subdomain."""
     return _check(text, 253, WILDCARD, example(WILDCARD_TEXT, WILDCARD, "*.example.com"))
-
-
-def label_1035(text: str) -> list[str]:
-    """DNS-1035 label: must start with a letter."""
-    return _check(text, 63, LABEL_1035, example(LABEL_1035_TEXT, LABEL_1035, "my-name", "abc-123"))
 
 
 def qualified(text: str) -> list[str]:

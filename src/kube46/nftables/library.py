@@ -11,8 +11,6 @@ from typing import Any
 
 OUTPUT_JSON = 1 << 4
 """NFT_CTX_OUTPUT_JSON."""
-OUTPUT_NUMERIC_PROTO = 1 << 7
-"""NFT_CTX_OUTPUT_NUMERIC_PROTO: protocols as numbers, whatever /etc/protocols says."""
 
 
 class LibraryMissing(RuntimeError):

@@ -92,6 +92,23 @@ def test_every_flag_is_documented(option: click.Option) -> None:
     assert option.help
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_in_pages_exist(page: Path) -> None:
+    """What a page says to type is there: kube46's commands, and the Makefile's targets."""
+    typed = [
+        line.strip().removeprefix("$ ")
+        for line in page.read_text().splitlines()
+        if re.match(r" {4}(\$ )?(kube46|make) ", line)
+    ]
+    typed += re.findall(r"`((?:kube46|make) [a-z][^`]*)`", page.read_text())
+    targets = re.findall(r"^([a-z%-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    known = {"kube46": set(COMMANDS), "make": set(targets)}
+    words = [line.split()[:2] for line in typed]
+    unknown = [(program, word) for program, word in words if re.match("[a-z]", word) and word not in known[program]]
+
+    assert [(program, word) for program, word in unknown if not (program == "make" and word.startswith("bench-"))] == []
+
+
 def test_nothing_is_left_for_later() -> None:
     """No page says that it is to be written."""
     assert [page.name for page in PAGES if re.search(r"\b(TODO|TBD|FIXME)\b", page.read_text())] == []

@@ -14,7 +14,6 @@ Object = dict[str, Any]
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
-PORT_NAMES = "must be no more than 15 characters"
 
 
 def validate(spec: Object, known_volumes: set[str], field: str) -> list[FieldError]:
