@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PYTEST := .venv/bin/python -m pytest
 
-.PHONY: help up install test test-quick test-debian test-kills check format develop bench-up bench-apiserver bench-cni bench-proxy clean
+.PHONY: help up install test test-quick test-debian test-kills check format develop clean
 
 help: ## Show this list
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## /\1\t/' | expand -t 18
@@ -26,10 +26,10 @@ test-debian: develop ## Prove `make up` and `make TARGET` (test-quick, or test) 
 test-kills: develop ## Kill `up` 200 times and see that `down` leaves nothing
 	tools/as-root.sh .venv/bin/python tests/lab/kill_up.py --count 200
 
-check: ## Lint, types and layers
+check: develop ## Lint, types and layers
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/lint-imports && .venv/bin/mypy
 
-format: ## Format the code
+format: develop ## Format the code
 	.venv/bin/ruff check --fix . ; .venv/bin/ruff format .
 
 develop: ## Make the development environment .venv, and install what tests need
