@@ -266,6 +266,27 @@ def test_what_a_killed_down_left_is_no_part_of_the_next_cluster(cluster: Cluster
         cluster.run("kube46", "down", "--name", name)
 
 
+def test_two_ups_at_once_make_one_cluster_and_a_killed_down_goes_on(cluster: Cluster) -> None:
+    """The second `up` waits, and finds it running; a `down` killed on its way leaves what the next one takes away."""
+    name = f"{NAME}-two"
+    up = [str(BIN / "kube46"), "up", "--name", name, "--no-check", "--nodes", "1"]
+    both = [subprocess.Popen(up, env=cluster.environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    try:
+        texts = [process.communicate(timeout=60)[0] for process in both]
+        assert [process.returncode for process in both] == [0, 0]
+        assert sorted("is running already" in text for text in texts) == [False, True]
+        supervisor = json.loads(Path(f"/run/kube46/{name}/parts.json").read_bytes())["pid"]
+        down = subprocess.Popen([str(BIN / "kube46"), "down", "--name", name], env=cluster.environment)
+        eventually(lambda: not Path(f"/proc/{supervisor}").exists(), 10)
+        down.kill()
+        down.wait()
+    finally:
+        subprocess.run([BIN / "kube46", "down", "--name", name], env=cluster.environment, check=False)
+
+    assert [path for root in ("/var/lib/kube46", "/run/kube46") for path in Path(root).glob(name)] == []
+    assert list(Path("/run/netns").glob(f"k46-{name}-*")) == []
+
+
 def test_secrets_are_for_root_alone(cluster: Cluster) -> None:
     """The state directory is 0700; no key, token or kubeconfig in it, nor the database, is anybody else's to read."""
     state = Path(f"/var/lib/kube46/{NAME}")

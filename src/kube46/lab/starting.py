@@ -65,7 +65,7 @@ def up(options: Options, progress: Progress) -> bool:
 def _claimed(paths: Paths, progress: Progress) -> Iterator[None]:
     """The cluster's lock. What is refused under it leaves not even the directory that the lock lies on."""
     try:
-        with locks.held(paths.state, lambda: progress.say(f"Waiting for another kube46 command on {paths.name}.")):
+        with locks.held(paths.state, partial(_say_waiting, paths, progress)):
             try:
                 yield
             finally:
@@ -81,7 +81,7 @@ def down(name: str, progress: Progress) -> None:
     """Stop and delete the cluster, from whatever state. Raises BadSettings when there is none, and drivers' errors."""
     paths = Paths(settings.check_name(name))
     existed = name in cluster.names()
-    with locks.held(paths.state):
+    with locks.held(paths.state, partial(_say_waiting, paths, progress)):
         cluster.delete(paths)
     mountpoints.release()
     if not existed:
@@ -92,9 +92,13 @@ def down(name: str, progress: Progress) -> None:
 def stop(name: str, progress: Progress) -> None:
     """Stop the cluster and keep its state. Raises BadSettings when there is none, and the drivers' errors."""
     paths = existing(name)
-    with locks.held(paths.state):
+    with locks.held(paths.state, partial(_say_waiting, paths, progress)):
         cluster.stop(paths)
     progress.say(f"{name}: stopped; `kube46 up --name {name}` brings it back.")
+
+
+def _say_waiting(paths: Paths, progress: Progress) -> None:
+    progress.say(f"Waiting for another kube46 command on {paths.name}.")
 
 
 def existing(name: str) -> Paths:
