@@ -461,10 +461,11 @@ class Lease(Object, frozen=True):
 
 
 class RollingUpdate(Value, frozen=True):
-    """spec.strategy.rollingUpdate: numbers, or shares such as `25%`."""
+    """rollingUpdate of a strategy: numbers, or shares such as `25%`; `partition` is of StatefulSets."""
 
     max_unavailable: int | str | None = None
     max_surge: int | str | None = None
+    partition: int = 0
 
 
 class DeploymentStrategy(Value, frozen=True):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from kube46.api import objects
+from kube46.api import objects, workload_objects
 
 T = TypeVar("T")
 
@@ -49,3 +49,13 @@ IP_ADDRESSES = Resource("networking.k8s.io", "v1", "ipaddresses", "IPAddress", F
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", True, objects.Lease)
 REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet", True, objects.ReplicaSet)
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment", True, objects.Deployment)
+DAEMON_SETS = Resource("apps", "v1", "daemonsets", "DaemonSet", True, workload_objects.DaemonSet)
+STATEFUL_SETS = Resource("apps", "v1", "statefulsets", "StatefulSet", True, workload_objects.StatefulSet)
+CONTROLLER_REVISIONS = Resource(
+    "apps", "v1", "controllerrevisions", "ControllerRevision", True, workload_objects.ControllerRevision
+)
+JOBS = Resource("batch", "v1", "jobs", "Job", True, workload_objects.Job)
+CRON_JOBS = Resource("batch", "v1", "cronjobs", "CronJob", True, workload_objects.CronJob)
+BUDGETS = Resource(
+    "policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", True, workload_objects.PodDisruptionBudget
+)

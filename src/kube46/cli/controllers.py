@@ -16,18 +16,8 @@ from kube46.kubernetes.caches import Caches
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.config import ClusterConfig, ConfigError
 from kube46.kubernetes.leases import Election, lead
+from kube46.lab.controllers.names import ALL, NETWORK, STAND_ALONE
 
-# A real cluster may want the first two; the others only make sense where there is no kube-controller-manager.
-NETWORK = ("node-ipam", "endpointslice")
-STAND_ALONE = (
-    "scheduler",
-    "replicaset",
-    "deployment",
-    "garbage-collector",
-    "namespace",
-    "serviceaccount",
-    "node-lifecycle",
-)
 Loop = Callable[[Client, Caches], Awaitable[None]]
 
 
@@ -88,6 +78,7 @@ def loops_of(settings: Settings) -> list[Loop]:
 
 
 def _stand_alone(settings: Settings) -> list[Loop]:
+    from kube46.lab.controllers.daemonsets import controller as daemon_sets
     from kube46.lab.controllers.deployments import controller as deployments
     from kube46.lab.controllers.garbage import controller as garbage
     from kube46.lab.controllers.namespaces import controller as namespaces
@@ -95,12 +86,15 @@ def _stand_alone(settings: Settings) -> list[Loop]:
     from kube46.lab.controllers.replicasets import controller as replica_sets
     from kube46.lab.controllers.scheduler import controller as scheduler
     from kube46.lab.controllers.serviceaccounts import controller as accounts
+    from kube46.lab.controllers.statefulsets import controller as stateful_sets
 
     grace, ca = nodes.Settings(settings.node_grace_seconds), accounts.Settings(settings.root_ca)
     every: dict[str, Loop] = {
         "scheduler": scheduler.run,
         "replicaset": replica_sets.run,
         "deployment": deployments.run,
+        "daemonset": daemon_sets.run,
+        "statefulset": stateful_sets.run,
         "garbage-collector": garbage.run,
         "namespace": namespaces.run,
         "serviceaccount": lambda client, caches: accounts.run(ca, client, caches),
@@ -112,12 +106,11 @@ def _stand_alone(settings: Settings) -> list[Loop]:
 def choose(text: str) -> tuple[str, ...]:
     """The loops that `--controllers` names: `*` is those of a real cluster, `-NAME` leaves one out."""
     words = [word.strip() for word in text.split(",") if word.strip()]
-    known = (*NETWORK, *STAND_ALONE)
     for word in words:
-        if word != "*" and word.removeprefix("-") not in known:
-            raise click.BadParameter(f"{word!r} is no controller: choose from *, {', '.join(known)}")
+        if word != "*" and word.removeprefix("-") not in ALL:
+            raise click.BadParameter(f"{word!r} is no controller: choose from *, {', '.join(ALL)}")
     wanted = {name for word in words for name in (NETWORK if word == "*" else (word,))}
-    return tuple(name for name in known if name in wanted and f"-{name}" not in words)
+    return tuple(name for name in ALL if name in wanted and f"-{name}" not in words)
 
 
 def _choice(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:

@@ -5,20 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kube46.lab import rules
+from kube46.lab.controllers import names
 from kube46.lab.paths import Paths
 from kube46.lab.settings import NODE_PREFIX_LENGTH, Settings
 
-LAB_CONTROLLERS = (
-    "node-ipam",
-    "endpointslice",
-    "scheduler",
-    "replicaset",
-    "deployment",
-    "garbage-collector",
-    "namespace",
-    "serviceaccount",
-    "node-lifecycle",
-)
 NOBODY = 65534
 KUBE46 = "kube46"  # a part whose program this is runs in a fork of the supervisor's interpreter
 
@@ -92,7 +82,7 @@ def _controllers(settings: Settings, paths: Paths) -> tuple[str, ...]:
         *_flag("--cluster-cidr", _joined(settings.pod_cidrs)),
         *_flag("--service-cluster-ip-range", _joined(settings.service_cidrs)),
         *masks,
-        *_flag("--controllers", _joined(LAB_CONTROLLERS)),
+        *_flag("--controllers", _joined(names.ALL)),
         *_flag("--root-ca-file", paths.pki / "ca.crt"),
     )
 

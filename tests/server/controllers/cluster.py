@@ -14,12 +14,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Self, TypeVar
 
+from kube46.lab.controllers import names
 from server.running import KUBECTL, Server, free_port
 
 T = TypeVar("T")
 Json = dict[str, Any]
 KUBE46 = KUBECTL.parent / "kube46"
-ALL = "*,scheduler,replicaset,deployment,garbage-collector,namespace,serviceaccount,node-lifecycle"
+ALL = ",".join(names.ALL)
 
 
 class Refused(Exception):

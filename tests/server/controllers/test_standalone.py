@@ -1,38 +1,12 @@
 """The stand-alone cluster's loops against a real API server: outcomes, kills, and kubectl's waiting commands."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from server.controllers.cluster import ALL, Cluster, Json, Kubelets, eventually, for_a_while
 
 APPS = "/apis/apps/v1/namespaces"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """An API server with two ready nodes and their kubelets."""
-    with Cluster(Path(tmp_path_factory.mktemp("api"))) as cluster:
-        for name in ("node1", "node2"):
-            cluster.node(name, labels={"kubernetes.io/hostname": name, "topology.kubernetes.io/zone": f"z-{name}"})
-        with Kubelets(cluster, lambda pod: pod["metadata"].get("labels", {}).get("ready") != "never"):
-            yield cluster
-
-
-@pytest.fixture(scope="module")
-def cluster(server: Cluster) -> Iterator[Cluster]:
-    """The server with all loops running."""
-    with server.controllers(ALL):
-        yield server
-
-
-@pytest.fixture
-def namespace(server: Cluster, request: pytest.FixtureRequest) -> str:
-    """A namespace of the test's own."""
-    return made(server, request.node.name.replace("_", "-").replace("[", "-").replace("]", "").lower()[:60].strip("-"))
 
 
 def made(cluster: Cluster, name: str) -> str:

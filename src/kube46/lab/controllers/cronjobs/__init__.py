@@ -1,0 +1,1 @@
+"""Makes Jobs when they are due."""

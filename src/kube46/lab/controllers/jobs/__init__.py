@@ -1,0 +1,1 @@
+"""Runs each Job's pods to their end, and counts them."""

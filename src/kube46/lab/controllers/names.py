@@ -1,0 +1,19 @@
+"""The names of the loops, as `--controllers` spells them.
+
+Names are kube-controller-manager's. A real cluster may want the first ones; the others only make sense where there is
+no kube-controller-manager.
+"""
+
+NETWORK = ("node-ipam", "endpointslice")
+STAND_ALONE = (
+    "scheduler",
+    "replicaset",
+    "deployment",
+    "daemonset",
+    "statefulset",
+    "garbage-collector",
+    "namespace",
+    "serviceaccount",
+    "node-lifecycle",
+)
+ALL = (*NETWORK, *STAND_ALONE)

@@ -1,0 +1,1 @@
+"""Gives each StatefulSet its numbered pods, in order."""

@@ -1,0 +1,74 @@
+"""Watches StatefulSets and pods, and makes and deletes pods."""
+
+from collections.abc import Mapping
+
+from kube46.api.objects import Pod
+from kube46.api.resources import CONTROLLER_REVISIONS, PODS, STATEFUL_SETS
+from kube46.api.workload_objects import ControllerRevision, StatefulSet
+from kube46.kubernetes.caches import Caches, Key
+from kube46.kubernetes.client import Client
+from kube46.lab.controllers import clock, history
+from kube46.lab.controllers.availability import next_available
+from kube46.lab.controllers.ownedpods import OwnedPods
+from kube46.lab.controllers.statefulsets import rules
+
+WORKERS = 2
+
+
+async def run(client: Client, caches: Caches) -> None:
+    """Runs until cancelled."""
+    for cache in (caches.of(PODS), caches.of(STATEFUL_SETS), caches.of(CONTROLLER_REVISIONS)):
+        await cache.synced.wait()
+    loop = StatefulSets(client, caches)
+    await loop.pods.queue.run(loop.sync, WORKERS)
+
+
+class StatefulSets:
+    """The rules joined to a cluster's StatefulSets and pods."""
+
+    def __init__(self, client: Client, caches: Caches) -> None:
+        self.pods: OwnedPods[StatefulSet] = OwnedPods(
+            client, caches, STATEFUL_SETS, lambda owner: owner.spec.selector, "statefulset-controller"
+        )
+        self._history = history.History(client, caches, STATEFUL_SETS)
+
+    async def sync(self, key: Key) -> None:
+        """Makes one StatefulSet's pods and status right."""
+        owner = self.pods.owners.get(key)
+        if owner is None or owner.metadata.deletion_timestamp:
+            return
+        if owner.spec.volume_claim_templates:
+            await self.pods.tell(owner, "FailedCreate", rules.NO_CLAIMS, "Warning")
+            return
+        collisions = int(owner.status.get("collisionCount") or 0)
+        revision = await self._history.current(owner, owner.spec.template, collisions)
+        if revision is None:
+            await self.pods.report(owner, {"collisionCount": collisions + 1})
+            return
+        update = revision.metadata.name
+        current = str(owner.status.get("currentRevision") or update)
+        mine, now = await self.pods.claim(owner), clock.now()
+        numbered = rules.numbered(owner, mine)
+        if self.pods.settled(owner):
+            await self._step(owner, numbered, current, revision)
+        status = rules.status(owner, list(numbered.values()), current, update, now)
+        await self.pods.report(owner, status)
+        live = {current, update, *map(rules.revision_of, mine)}
+        await self._history.prune(owner, live, owner.spec.revision_history_limit)
+        if wait := next_available(mine, owner.spec.min_ready_seconds, now):
+            self.pods.queue.add_after(key, wait)
+
+    async def _step(
+        self, owner: StatefulSet, numbered: Mapping[int, Pod], current: str, update: ControllerRevision
+    ) -> None:
+        plan = rules.plan(owner, numbered, update.metadata.name, clock.now())
+        old = next((one for one in self._history.of(owner) if one.metadata.name == current), update)
+        for pod in plan.delete:
+            if pod.status.phase in rules.ENDED:
+                text = f"StatefulSet {owner.metadata.namespace}/{owner.metadata.name} is recreating failed Pod"
+                await self.pods.tell(owner, "RecreatingFailedPod", f"{text} {pod.metadata.name}", "Warning")
+            await self.pods.delete(owner, pod)
+        for number in plan.create:
+            name = rules.revision_for(owner, number, old.metadata.name, update.metadata.name)
+            template = owner.spec.template if name == update.metadata.name else history.template_of(old)
+            await self.pods.create(owner, rules.pod_of(owner, number, template, name))
