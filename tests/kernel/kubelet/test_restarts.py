@@ -155,3 +155,26 @@ def test_node_readiness_follows_the_network(node):
     assert "NetworkPluginNotReady" in ready()
     file.write_text(text)
     wait(lambda: '"status":"True"' in ready() or None, "the node to be Ready", 3)
+
+
+def test_token_is_renewed_in_a_running_pod(restarted):
+    """A kubelet that knows no token of a running pod gets a new one; the pod's file changes while the pod runs on."""
+    node = restarted
+    source = {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}}
+    volumes = [{"name": "t", "projected": {"sources": [source]}}]
+    node.kubectl("create", "serviceaccount", "r-account")
+    one = container(volumeMounts=[{"name": "t", "mountPath": "/t"}])
+    node.apply("r-token", serviceAccountName="r-account", volumes=volumes, containers=[one])
+    node.until("r-token", running)
+
+    def token() -> str:
+        return node.kubectl("exec", "r-token", "--", "cat", "/t/token", check=False).stdout
+
+    before = token()
+    time.sleep(1.1)  # a token made in the same second may be the same
+    kill_kubelet(node)
+    node.start_kubelet()
+    wait(lambda: token() not in ("", before) or None, "another token")
+
+    assert main(node.pod("r-token"))["restartCount"] == 0
+    node.kubectl("delete", "pod", "r-token", "--wait=false")

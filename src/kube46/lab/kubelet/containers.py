@@ -35,6 +35,7 @@ PIPES = ("out", "err", "events")
 SHIM_NAME = "kube46-shim"
 BLOCK = 64 * 1024
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+RECALL = 0.1  # seconds between looks at crun's record
 LOST = 137  # the exit code of a run whose end nobody saw
 
 
@@ -96,13 +97,14 @@ class Process:
             for fd in ends.values():
                 os.close(fd)
 
-    def adopt(self) -> bool:
+    def adopt(self, crun: Path) -> bool:
         """Take over a run that another kubelet started; False when its shim is gone (then `end` tells)."""
         record = read_record(self.directory.record) or {}
         self._shim, self.pid = shim_of(self.directory, self.id), int(record.get("pid", 0))
         if not self._shim:
             return False
         self._attend()
+        self._recall(crun)
         return True
 
     def end(self) -> int:
@@ -167,13 +169,24 @@ class Process:
     def _begun(self) -> None:
         """crun wrote the pid: the container is made, its program is about to be executed."""
         with suppress(BlockingIOError, ValueError):
-            data = os.read(self._readers["events"], 64)
-            if self.pid == 0 and data.strip():
-                self.pid = int(data)
-                record = read_record(self.directory.record) or {}
-                now = time.time()
-                write(self.directory.record, json.dumps(record | {"pid": self.pid, "started": now}))
-                self._on_start(now)
+            self._runs_as(int(os.read(self._readers["events"], 64)))
+
+    def _recall(self, crun: Path) -> None:
+        """The pid by crun's own record, until it is known: a kubelet that was killed before it read the FIFO took the
+        number with it, as a pipe that nobody has open forgets what is in it."""
+        if self.pid or self.ended.is_set() or self._pidfd < 0:
+            return
+        if pid := int((read_record(crun / self.id / "status") or {}).get("pid", 0)):
+            self._runs_as(pid)
+        else:
+            asyncio.get_running_loop().call_later(RECALL, self._recall, crun)
+
+    def _runs_as(self, pid: int) -> None:
+        if self.pid == 0:
+            self.pid, now = pid, time.time()
+            record = read_record(self.directory.record) or {}
+            write(self.directory.record, json.dumps(record | {"pid": pid, "started": now}))
+            self._on_start(now)
 
     def _over(self) -> None:
         """The shim is gone: take the last output, reap it, report the end."""

@@ -1,6 +1,7 @@
 """Log files of containers: written by one writer, rotated, read from either end, followed without polling."""
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from kube46.lab.kubelet.crilogs import Selection, decode
 
 LARGEST, KEPT = 10 * 1024 * 1024, 5
 BLOCK = 64 * 1024
+log = logging.getLogger(__name__)
 
 
 class LogFile:
@@ -19,22 +21,26 @@ class LogFile:
         self.closed = False
         self._changed = asyncio.Event()
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._fd = self._open()
+        self._fd = _append(path)
         self._size = os.fstat(self._fd).st_size
+        self._losing = False
 
     def write(self, lines: bytes) -> None:
-        """Append whole lines. A full disk loses them, never the kubelet."""
+        """Append whole lines. A full disk loses them, which is logged once; it never stops the kubelet."""
         if not lines:
             return
         try:
-            os.write(self._fd, lines)
-        except OSError:
-            return
+            self._size += os.write(self._fd, lines)
+            if self._size >= LARGEST:
+                self._rotate()
+        except OSError as error:
+            if not self._losing:
+                log.warning("Output of a container is lost log=%s error=%s", self.path, error)
+            self._losing = True
+        else:
+            self._losing = False
         finally:
             self._wake()
-        self._size += len(lines)
-        if self._size >= LARGEST:
-            self._rotate()
 
     def close(self) -> None:
         """No more will come."""
@@ -52,16 +58,21 @@ class LogFile:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def _open(self) -> int:
-        return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-
     def _rotate(self) -> None:
-        os.close(self._fd)
+        """Begin a new file. Raises OSError, and nothing has changed, when none can be made."""
+        new = self.path.with_name(f"{self.path.name}.new")
+        fd = _append(new)
         for number in range(KEPT - 1, 0, -1):
             older, newer = _numbered(self.path, number), _numbered(self.path, number - 1)
             if newer.exists():
                 newer.replace(older)
-        self._fd, self._size = self._open(), 0
+        new.replace(self.path)
+        os.close(self._fd)
+        self._fd, self._size = fd, 0
+
+
+def _append(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
 
 
 def _numbered(path: Path, number: int) -> Path:
@@ -74,9 +85,9 @@ def parts(path: Path) -> list[Path]:
 
 
 async def read(
-    path: Path, selection: Selection, tail: int | None = None, log: LogFile | None = None
+    path: Path, selection: Selection, tail: int | None = None, writer: LogFile | None = None
 ) -> AsyncIterator[bytes]:
-    """The wanted bytes of a log, in blocks; `tail` lines from its end; with a writer (`log`) also what comes until it
+    """The wanted bytes of a log, in blocks; `tail` lines from its end; with a `writer` also what comes until it
     closes."""
     current = path.open("rb")
     try:
@@ -86,12 +97,12 @@ async def read(
         current.seek(offset)
         rest = b""
         while not selection.full:
-            closed = log is None or log.closed
+            closed = writer is None or writer.closed
             if data := current.read(BLOCK):
                 *whole, rest = (rest + data).split(b"\n")
                 for block in _blocks(whole, selection):
                     yield block
-            elif log is None:
+            elif writer is None:
                 return
             elif (newer := _after(path, current.fileno())) is not None:
                 current.close()
@@ -99,7 +110,7 @@ async def read(
             elif closed:
                 return
             else:
-                await log.change()
+                await writer.change()
     finally:
         current.close()
 

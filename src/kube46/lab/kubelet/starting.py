@@ -87,11 +87,11 @@ class Starter:
             found = state.known(replace(run, ending=False, failing="", hooked=True))
             tended = self._tend(state.made, found, container, place)
             state.tended[run.container] = tended
-            if not tended.process.adopt():
+            if not tended.process.adopt(crun):
                 containers.kill(crun, run.id)
                 tended.over(tended.process.end(), time.time())
                 self._ended(run.container)
-            elif tended.run.started is not None:
+            elif found.started is not None:
                 tended.tend()
 
     async def _spawn(self, container: Container, image: Image, attempt: int, delay: float) -> None:

@@ -15,7 +15,7 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 BLOCK = 64 * 1024
 LARGEST_MESSAGE = 1024 * 1024
-KEEP_ALIVE = 120.0  # seconds that a connection may be silent between requests
+FIRST_REQUEST, KEEP_ALIVE = 10.0, 120.0  # seconds for a connection's first request, and between later ones
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 
 
@@ -58,13 +58,15 @@ class Http:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=BLOCK)
+        self._patience = FIRST_REQUEST
 
     async def request(self) -> Request | None:
         """The next request, None when there is none any more. Raises h11.RemoteProtocolError, TimeoutError."""
         if self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE:
             self._h11.start_next_cycle()
         head: Request | None = None
-        async with asyncio.timeout(KEEP_ALIVE):
+        async with asyncio.timeout(self._patience):
+            self._patience = KEEP_ALIVE
             while True:
                 event = self._h11.next_event()
                 if event is h11.NEED_DATA:

@@ -1,0 +1,38 @@
+"""A run is found again, also when the kubelet died at the worst moment."""
+
+import asyncio
+import json
+import os
+
+from kube46.lab.kubelet.containers import PIPES, SHIM_NAME, Process
+from kube46.lab.kubelet.directories import RunDirectory
+from kube46.lab.kubelet.logs import LogFile
+
+
+def test_pid_that_was_lost_with_the_kubelet(tmp_path):
+    """crun wrote the pid to a FIFO whose reader was killed: the next kubelet has it from crun's record, once."""
+    run, crun, started = RunDirectory(tmp_path / "run"), tmp_path / "crun", []
+    run.path.mkdir()
+    for name in PIPES:
+        os.mkfifo(run.pipe(name))
+
+    shim = os.posix_spawn("/bin/sh", [SHIM_NAME, "-c", "kill -STOP $$", SHIM_NAME, "some-id"], {})
+    run.record.write_text(json.dumps({"shim": shim}))
+
+    async def adopt() -> None:
+        process = Process(run, "some-id", LogFile(tmp_path / "log"), started.append, lambda code, now: None)
+        try:
+            assert process.adopt(crun)
+            assert process.pid == 0
+            (crun / "some-id").mkdir(parents=True)
+            (crun / "some-id/status").write_text(json.dumps({"pid": 4711}))
+            await asyncio.sleep(0.25)
+        finally:
+            os.kill(shim, 9)
+            await asyncio.wait_for(process.ended.wait(), 5)
+        assert process.pid == 4711
+
+    asyncio.run(adopt())
+
+    assert len(started) == 1
+    assert json.loads(run.record.read_text())["pid"] == 4711
