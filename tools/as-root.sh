@@ -6,4 +6,4 @@ if ! command -v sudo >/dev/null; then
     echo "kube46: root is needed for: $* - run this as root, or install sudo" >&2
     exit 2
 fi
-exec sudo --preserve-env=NO_COLOR,CI,KUBECONFIG,HYPOTHESIS_STORAGE_DIRECTORY env PATH="$PATH" PYTHONPYCACHEPREFIX=/tmp/kube46-caches-0/pycache "$@"
+exec sudo --preserve-env=NO_COLOR,CI,KUBECONFIG,HYPOTHESIS_STORAGE_DIRECTORY env PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" PYTHONPYCACHEPREFIX=/tmp/kube46-caches-0/pycache "$@"

@@ -101,6 +101,16 @@ def test_a_damaged_kubeconfig_is_refused_before_anything_is_made(cluster: Cluste
     assert "dt-bad" not in cluster.run("kube46", "status")
 
 
+def test_roots_programs_are_found_without_their_directories_in_path(cluster: Cluster) -> None:
+    """`su -c 'kube46 up'` keeps the user's PATH, which on Debian has no /usr/sbin: BIND is not missing for that."""
+    name = f"{NAME}-path"
+    narrow = ("env", f"PATH={BIN}:/usr/bin:/bin", "kube46")
+    try:
+        cluster.run(*narrow, "up", "--name", name, "--nodes", "1", "--families", "ipv6", "--no-check")
+    finally:
+        cluster.run(*narrow, "down", "--name", name)
+
+
 @pytest.mark.parametrize("flags", [("--families", "ipv6"), ("--nodes", "3"), ("--pod-cidr", "10.9.0.0/16,fd09::/56")])
 def test_other_flags_on_an_existing_cluster_are_refused(cluster: Cluster, flags: tuple[str, str]) -> None:
     """Exit status 2, a sentence naming the kept value, and no process restarted."""

@@ -4,6 +4,8 @@ import os
 import shutil
 import sys
 
+# Debian's users have none of these in their PATH, and `su` without `-` keeps that: named and nft are there.
+ADMINISTRATORS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 PASSED = ("KUBECONFIG", "NO_COLOR", "TERM", "LANG", "LC_ALL")
 
 
@@ -11,9 +13,16 @@ class NotRoot(RuntimeError):
     """Root is needed and sudo is not there; the message says so."""
 
 
+def with_administrators(path: str) -> str:
+    """The search path, with the directories of root's programs at its end."""
+    parts = path.split(":")
+    return ":".join([*parts, *(directory for directory in ADMINISTRATORS if directory not in parts)])
+
+
 def become_root() -> None:
-    """Return when we are root; else become it by replacing this process. Raises NotRoot."""
+    """Return as root, with root's programs in PATH; who is not root is replaced by one who is. Raises NotRoot."""
     if os.geteuid() == 0:
+        os.environ["PATH"] = with_administrators(os.environ.get("PATH", os.defpath))
         return
     sudo = shutil.which("sudo")
     if sudo is None:
