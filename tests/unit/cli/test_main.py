@@ -11,7 +11,8 @@ from kube46.cli.main import COMMANDS, main
 
 def test_help_lists_every_command_and_imports_none() -> None:
     """`kube46 --help` is quick: no command's module is loaded for it."""
-    code = "import sys\nfrom kube46.cli.main import main\nmain(['--help'], standalone_mode=False)\nprint(*sys.modules)"
+    code = "import atexit, sys\natexit.register(lambda: print(*sys.modules))\n"
+    code += "from kube46.cli.main import main\nmain(['--help'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     text, _, modules = done.stdout.rpartition("\nsys ")
     assert all(f"  {name} " in text for name in COMMANDS)
