@@ -60,10 +60,13 @@ class Cluster:
         """`kubectl get -o json`."""
         return json.loads(self.kubectl("get", "-o", "json", *arguments))
 
+    def at(self, place: str, *command: str, **options: Any) -> str:
+        """A command in a place's network namespace: quicker than its shell, but with the machine's own files."""
+        return self.run("ip", "netns", "exec", Paths(self.name).namespace(place), *command, **options)
+
     def ask(self, place: str, kind: str, host: str, port: int) -> tuple[str, str, float]:
         """Who answered a request over `tcp` or `udp` (or the error's name), whom they saw, and in how many seconds."""
-        enter = ("ip", "netns", "exec", Paths(self.name).namespace(place))
-        name, client, took = self.run(*enter, *program_of("ask"), kind, host, str(port)).split()
+        name, client, took = self.at(place, *program_of("ask"), kind, host, str(port)).split()
         return name, client, float(took)
 
     def ask_from_pod(self, process: int, kind: str, host: str, port: int) -> tuple[str, str, float]:

@@ -141,7 +141,7 @@ def works(cluster: Cluster, name: str) -> None:
     for server in dns:
         for address, kind in zip(spec["clusterIPs"], ("A", "AAAA"), strict=True):
             query = ("dig", "+short", "+time=1", "+tries=2", f"@{server}", f"{name}.default.svc.cluster.local", kind)
-            eventually(lambda query=query, address=address: cluster.shell("node1", *query).strip() == address)
+            eventually(lambda query=query, address=address: cluster.at("node1", *query).strip() == address)
     assert cluster.kubectl("exec", pod, "--", "echo", "hi") == "hi\n"
     cluster.kubectl("delete", "--wait=false", "deployment,service", name)
 
@@ -164,7 +164,7 @@ def test_a_killed_part_heals_and_no_packet_notices(own: Cluster, part: str) -> N
         kill(own, part)
         if part == "named-outside":
             ask = ("dig", "+short", "+time=1", "+tries=1", "@127.0.0.1", "dual.outside.test", "AAAA")
-            eventually(lambda: own.shell("outside", *ask).strip() == "2001:db8:46::10")
+            eventually(lambda: own.at("outside", *ask).strip() == "2001:db8:46::10")
         else:
             eventually(lambda: own.kubectl("get", "--raw", "/readyz"))
             works(own, f"after-{part}")
@@ -181,7 +181,7 @@ def test_a_killed_name_server_comes_back(own: Cluster) -> None:
     os.kill(named[0], signal.SIGKILL)
     for server in ("10.46.0.11", "fd46::11"):
         query = ("dig", "+short", "+time=1", "+tries=1", f"@{server}", "kubernetes.default.svc.cluster.local", "A")
-        eventually(lambda query=query: own.shell("node1", *query).strip() == "10.96.0.1", HEALS)
+        eventually(lambda query=query: own.at("node1", *query).strip() == "10.96.0.1", HEALS)
 
 
 def test_a_killed_supervisor_is_followed_by_another(own: Cluster) -> None:

@@ -100,7 +100,7 @@ def test_a_service_gains_and_loses_a_family(dual: Cluster, client: tuple[str, in
 
     def quad() -> str:
         query = ("dig", "+short", "+time=1", "+tries=1", "@10.96.0.10", f"{name}.default.svc.cluster.local", "AAAA")
-        return dual.shell("node2", *query).strip()
+        return dual.at("node2", *query).strip()
 
     assert quad() == ""
     since = _patch(dual, name, '{"ipFamilyPolicy":"RequireDualStack"}')
