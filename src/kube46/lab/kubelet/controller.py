@@ -9,7 +9,7 @@ from kube46.api.resources import SERVICES
 from kube46.kubernetes.caches import Caches
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.events import EventRecorder
-from kube46.lab.kubelet import containers, images, node, orphans
+from kube46.lab.kubelet import images, node, orphans, roots
 from kube46.lab.kubelet.announcing import Announcer
 from kube46.lab.kubelet.manifests import PODS, Pod
 from kube46.lab.kubelet.podstate import PodState
@@ -37,7 +37,7 @@ async def run(settings: Settings, client: Client, caches: Caches) -> None:
         images=images.Catalogue(settings.image_dir),
         allocatable=node.capacity(settings),
     )
-    await asyncio.to_thread(containers.prepare, workshop.root)
+    await asyncio.to_thread(roots.prepare, workshop.root)
     keeper = node.NodeKeeper(settings, client, events, await runtime_version())
     crew = Crew(workshop)
     async with asyncio.TaskGroup() as group:

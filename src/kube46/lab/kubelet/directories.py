@@ -1,5 +1,6 @@
 """Where the kubelet keeps what, under its root directory."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -89,6 +90,10 @@ class PodDirectory:
     def run(self, container: str, attempt: int) -> RunDirectory:
         """One run of a container."""
         return RunDirectory(self.path / "containers" / container / str(attempt))
+
+    def run_id(self, container: str, attempt: int) -> str:
+        """The run's ID, as runtimes make them: 64 hexadecimal digits, the same for the same run."""
+        return hashlib.sha256(f"{self.path.name}/{container}/{attempt}".encode()).hexdigest()
 
     def runs(self, container: str) -> list[int]:
         """The attempts that have a record, oldest first."""

@@ -8,9 +8,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from kube46.lab.kubelet import attaching, containers, trees
+from kube46.lab.kubelet import attaching, containers, roots, trees
 from kube46.lab.kubelet.chain import CniError
-from kube46.lab.kubelet.directories import PodDirectory, read_record
+from kube46.lab.kubelet.directories import PodDirectory
 from kube46.lab.kubelet.workshop import Workshop
 
 PATIENCE = 5.0  # seconds for killed containers to be gone
@@ -36,15 +36,12 @@ def _kill(workshop: Workshop, directory: PodDirectory) -> None:
     for name in directory.containers():
         for attempt in directory.runs(name):
             place = directory.run(name, attempt)
-            record = read_record(place.record) or {}
-            id = str(record.get("id", ""))
-            if not id:
-                continue
+            id = directory.run_id(name, attempt)
             containers.kill(workshop.root.crun, id)
             shim = containers.shim_of(place, id)
             if shim:
                 _wait(shim, place.pipe("events"))
-            containers.clean(workshop.root, id, place)
+            roots.clean(workshop.root, id, place)
 
 
 def _wait(shim: int, events: Path) -> None:

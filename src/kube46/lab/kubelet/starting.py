@@ -1,7 +1,6 @@
 """The containers of one pod: started, found again after a restart of the kubelet, their ends kept."""
 
 import asyncio
-import hashlib
 import json
 import os
 import time
@@ -10,7 +9,7 @@ from dataclasses import replace
 import msgspec
 
 from kube46.kubernetes.errors import KubernetesError
-from kube46.lab.kubelet import attaching, containers, making, metrics, rules
+from kube46.lab.kubelet import attaching, containers, making, metrics, roots, rules
 from kube46.lab.kubelet.attaching import Made
 from kube46.lab.kubelet.containers import Process
 from kube46.lab.kubelet.directories import RunDirectory, read_record, write
@@ -82,7 +81,7 @@ class Starter:
             code = int(place.exit.read_text() or containers.LOST) if place.exit.exists() else containers.LOST
             lost = replace(run, finished=time.time(), exit_code=code, reason="ContainerStatusUnknown")
             state.past[run.container] = lost
-            containers.clean(state.shop.root, run.id, place)
+            roots.clean(state.shop.root, run.id, place)
         else:
             found = state.known(replace(run, ending=False, failing="", hooked=True))
             tended = self._tend(state.made, found, container, place)
@@ -98,7 +97,7 @@ class Starter:
         """Start the container. What a failed attempt left is removed. Raises ConfigError, KubernetesError, OSError."""
         state = self._state
         assert state.made is not None
-        id = _id(state.pod.metadata.uid, container.name, attempt)
+        id = state.directory.run_id(container.name, attempt)
         place = state.directory.run(container.name, attempt)
         past = state.past.get(container.name)
         run = Run(
@@ -114,7 +113,7 @@ class Starter:
             await self._launch(state.made, run, container, image, place)
         except BaseException:
             if container.name not in state.tended:
-                containers.clean(state.shop.root, id, place)
+                roots.clean(state.shop.root, id, place)
             raise
 
     async def _launch(self, made: Made, run: Run, container: Container, image: Image, place: RunDirectory) -> None:
@@ -135,7 +134,7 @@ class Starter:
             namespaces=made.namespaces,
             host_roots=state.shop.settings.host_path_roots,
         )
-        root_path = containers.make_root(root, run.id, place, bundle.missing)
+        root_path = roots.make_root(root, run.id, place, bundle.missing)
         state.tell("Pulled", f'Container image "{container.image}" already present on machine')
         tended = self._tend(made, run, container, place)
         write(place.record, msgspec.json.encode(run))
@@ -168,7 +167,7 @@ class Starter:
         place = tended.process.directory
         record = read_record(place.record) or {}
         write(place.record, json.dumps(record | msgspec.to_builtins(run)))
-        containers.clean(state.shop.root, run.id, place)
+        roots.clean(state.shop.root, run.id, place)
         for attempt in state.directory.runs(name)[:-KEPT_RUNS]:
             state.directory.forget_run(name, attempt)
         container, meta = state.pod.spec.container(name), state.pod.metadata
@@ -176,8 +175,3 @@ class Starter:
             text = f"Back-off restarting failed container {name} in pod {meta.name}_{meta.namespace}({meta.uid})"
             state.tell("BackOff", text, "Warning")
         state.changed()
-
-
-def _id(uid: str, container: str, attempt: int) -> str:
-    """The run's ID, as runtimes make them: 64 hexadecimal digits, the same for the same run."""
-    return hashlib.sha256(f"{uid}/{container}/{attempt}".encode()).hexdigest()

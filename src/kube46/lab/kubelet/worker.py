@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 
 from kube46.kubernetes.errors import Conflict, KubernetesError, NotFound
-from kube46.lab.kubelet import attaching, rules, trees
+from kube46.lab.kubelet import attaching, roots, rules, trees
 from kube46.lab.kubelet.chain import CniError
 from kube46.lab.kubelet.filling import Filler
 from kube46.lab.kubelet.manifests import PODS, Pod
@@ -129,6 +129,7 @@ class Worker:
             log.warning("Half a sandbox is tried again pod=%s/%s error=%s", meta.namespace, meta.name, error)
             await asyncio.sleep(RETRY_FIRST)
             return
+        roots.clean_all(self._shop.root, directory)
         await asyncio.to_thread(trees.remove_all, directory)
         if not await self._delete_object():
             await asyncio.sleep(RETRY_FIRST)

@@ -26,7 +26,10 @@ def test_pid_that_was_lost_with_the_kubelet(tmp_path):
             assert process.pid == 0
             (crun / "some-id").mkdir(parents=True)
             (crun / "some-id/status").write_text(json.dumps({"pid": 4711}))
-            await asyncio.sleep(0.25)
+            async with asyncio.timeout(10):
+                while not started:
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(0.2)  # it must not be told twice
         finally:
             os.kill(shim, 9)
             await asyncio.wait_for(process.ended.wait(), 5)
