@@ -20,15 +20,20 @@ def test_pid_that_was_lost_with_the_kubelet(tmp_path):
     run.record.write_text(json.dumps({"shim": shim}))
 
     async def adopt() -> None:
-        process = Process(run, "some-id", LogFile(tmp_path / "log"), started.append, lambda code, now: None)
+        told = asyncio.Event()
+
+        def on_start(now: float) -> None:
+            started.append(now)
+            told.set()
+
+        process = Process(run, "some-id", LogFile(tmp_path / "log"), on_start, lambda code, now: None)
         try:
             assert process.adopt(crun)
             assert process.pid == 0
             (crun / "some-id").mkdir(parents=True)
             (crun / "some-id/status").write_text(json.dumps({"pid": 4711}))
             async with asyncio.timeout(10):
-                while not started:
-                    await asyncio.sleep(0.01)
+                await told.wait()
             await asyncio.sleep(0.2)  # it must not be told twice
         finally:
             os.kill(shim, 9)
