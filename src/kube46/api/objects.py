@@ -365,6 +365,7 @@ class ContainerStatus(Value, frozen=True):
     name: str = ""
     ready: bool = False
     restart_count: int = 0
+    state: dict[str, Any] = {}
 
 
 class PodStatus(Value, frozen=True):

@@ -78,9 +78,11 @@ def loops_of(settings: Settings) -> list[Loop]:
 
 
 def _stand_alone(settings: Settings) -> list[Loop]:
+    from kube46.lab.controllers.cronjobs import controller as cron_jobs
     from kube46.lab.controllers.daemonsets import controller as daemon_sets
     from kube46.lab.controllers.deployments import controller as deployments
     from kube46.lab.controllers.garbage import controller as garbage
+    from kube46.lab.controllers.jobs import controller as jobs
     from kube46.lab.controllers.namespaces import controller as namespaces
     from kube46.lab.controllers.nodelifecycle import controller as nodes
     from kube46.lab.controllers.replicasets import controller as replica_sets
@@ -95,6 +97,8 @@ def _stand_alone(settings: Settings) -> list[Loop]:
         "deployment": deployments.run,
         "daemonset": daemon_sets.run,
         "statefulset": stateful_sets.run,
+        "job": jobs.run,
+        "cronjob": cron_jobs.run,
         "garbage-collector": garbage.run,
         "namespace": namespaces.run,
         "serviceaccount": lambda client, caches: accounts.run(ca, client, caches),

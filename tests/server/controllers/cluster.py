@@ -169,7 +169,10 @@ def stamps() -> Json:
 
 
 class Kubelets:
-    """Makes bound pods run, and ends those being deleted, inside the block. `ready` may hold pods back."""
+    """Makes bound pods run, and ends those being deleted, inside the block. `ready` may hold pods back.
+
+    A pod with the label `ends` runs and then is in the phase that the label names.
+    """
 
     def __init__(self, cluster: Cluster, ready: Callable[[Json], bool] = lambda _: True) -> None:
         self._cluster, self._ready = cluster, ready
@@ -200,6 +203,13 @@ class Kubelets:
             return
         if meta.get("deletionTimestamp"):
             self._cluster.delete(path, gracePeriodSeconds=0, preconditions={"uid": meta["uid"]})
+            return
+        if status.get("phase") in ("Succeeded", "Failed"):
+            return
+        if (end := meta.get("labels", {}).get("ends")) and status.get("phase") == "Running":
+            unready = {"type": "Ready", "status": "False", "lastTransitionTime": stamps()["lastTransitionTime"]}
+            ended = {"metadata": {"uid": meta["uid"]}, "status": {"phase": end, "conditions": [unready]}}
+            self._cluster.patch(f"{path}/status", ended, "strategic-merge")
             return
         is_ready = "True" if self._ready(pod) else "False"
         held = {c["type"]: c["status"] for c in status.get("conditions", [])}

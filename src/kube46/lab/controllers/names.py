@@ -11,6 +11,8 @@ STAND_ALONE = (
     "deployment",
     "daemonset",
     "statefulset",
+    "job",
+    "cronjob",
     "garbage-collector",
     "namespace",
     "serviceaccount",

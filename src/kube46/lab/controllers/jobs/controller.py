@@ -1,0 +1,127 @@
+"""Watches Jobs and pods, makes pods, counts those that end, and deletes Jobs whose time is over."""
+
+import contextlib
+from collections.abc import Sequence
+
+from kube46.api.objects import Pod
+from kube46.api.resources import JOBS, PODS
+from kube46.api.workload_objects import Job
+from kube46.controllers.indexes import Index
+from kube46.kubernetes.caches import Caches, Key
+from kube46.kubernetes.client import Client
+from kube46.kubernetes.errors import Conflict, NotFound
+from kube46.lab.controllers import clock, owners
+from kube46.lab.controllers.jobs import rules, status
+from kube46.lab.controllers.ownedpods import OwnedPods
+
+WORKERS = 5
+BURST = 500
+
+
+async def run(client: Client, caches: Caches) -> None:
+    """Runs until cancelled."""
+    for cache in (caches.of(PODS), caches.of(JOBS)):
+        await cache.synced.wait()
+    loop = Jobs(client, caches)
+    await loop.pods.queue.run(loop.sync, WORKERS)
+
+
+class Jobs:
+    """The rules joined to a cluster's Jobs and pods."""
+
+    def __init__(self, client: Client, caches: Caches) -> None:
+        self._client = client
+        self._tracked: Index[Key, Pod] = Index(caches.of(PODS), _job_of)
+        self.pods: OwnedPods[Job] = OwnedPods(client, caches, JOBS, lambda job: job.spec.selector, "job-controller")
+
+    async def sync(self, key: Key) -> None:
+        """Makes one Job's pods and status right."""
+        job = self.pods.owners.get(key)
+        await self._let_go_orphans(key, job)
+        if job is None or job.spec.managed_by not in rules.OWN:
+            return
+        if rules.finished(job):
+            await self._ended(job)
+            return
+        now = clock.now()
+        mine = await self.pods.claim(job)
+        count = rules.tally(job, mine)
+        wanted = status.status(job, count, now)
+        if not await self.pods.report(job, wanted):
+            return
+        for pod in count.ended:  # the status names them now, so they may go
+            await self._let_go(pod)
+        for kind, reason, message in status.news(job, wanted):
+            await self.pods.tell(job, reason, message, kind)
+        if not job.status.get("startTime"):
+            await self._warn(job)
+        if self.pods.settled(job) and not job.metadata.deletion_timestamp:
+            await self._work(job, count, mine, target=rules.verdict(job, count, now)[0])
+        if wait := rules.until_deadline(job, now):
+            self.pods.queue.add_after(key, wait + 0.1)
+
+    async def _work(self, job: Job, count: rules.Tally, pods: Sequence[Pod], target: str) -> None:
+        """Makes or deletes pods."""
+        if target:
+            for pod in count.active:
+                await self.pods.delete(job, pod)
+            return
+        more = rules.surplus(job, count)
+        if more > 0:
+            for pod in rules.first_to_go(count.active)[:more]:
+                await self._let_go(pod)  # not wanted any more is not failed
+                await self.pods.delete(job, pod)
+        elif more < 0:
+            if wait := rules.delay(pods, clock.now()):
+                self.pods.queue.add_after(job.key, wait)
+                return
+            for number in rules.new_numbers(job, count, min(-more, BURST)):
+                await self.pods.create(job, rules.pod_of(job, number))
+
+    async def _ended(self, job: Job) -> None:
+        """Lets the last pods go, and deletes the Job when its time is over."""
+        for pod in self._tracked.objects(job.key):
+            if rules.outcome(job, pod):
+                await self._let_go(pod)
+        wait = rules.until_expiry(job, clock.now())
+        if wait:
+            self.pods.queue.add_after(job.key, wait + 0.1)
+        elif wait is not None and not job.metadata.deletion_timestamp:
+            meta = job.metadata
+            with contextlib.suppress(NotFound, Conflict):
+                await self._client.delete(JOBS, meta.name, meta.namespace, uid=meta.uid, propagation="Background")
+
+    async def _let_go_orphans(self, key: Key, job: Job | None) -> None:
+        """Pods of a Job that is gone would else never be."""
+        for pod in self._tracked.objects(key):
+            owner = owners.controller_of(pod)
+            if job is None or (owner and owner.uid != job.metadata.uid):
+                await self._let_go(pod)
+
+    async def _let_go(self, pod: Pod) -> None:
+        if rules.TRACKING not in pod.metadata.finalizers:
+            return
+        meta = pod.metadata
+        body = {"metadata": {"uid": meta.uid, "$deleteFromPrimitiveList/finalizers": [rules.TRACKING]}}
+        with contextlib.suppress(NotFound, Conflict):
+            await self._client.patch(PODS, meta.name, body, meta.namespace, kind="strategic")
+
+    async def _warn(self, job: Job) -> None:
+        """Names the fields that are not honoured."""
+        given = {
+            "podFailurePolicy": job.spec.pod_failure_policy,
+            "successPolicy": job.spec.success_policy,
+            "backoffLimitPerIndex": job.spec.backoff_limit_per_index,
+            "maxFailedIndexes": job.spec.max_failed_indexes,
+        }
+        for name, value in given.items():
+            if value is not None:
+                message = f"spec.{name} is stored but not honoured by kube46; failures count against spec.backoffLimit"
+                await self.pods.tell(job, "UnsupportedField", message, "Warning")
+
+
+def _job_of(pod: Pod) -> list[Key]:
+    """The Job whose pod this is, while its finalizer keeps it."""
+    owner = owners.controller_of(pod)
+    tracked = owner and owner.kind == JOBS.kind and rules.TRACKING in pod.metadata.finalizers
+    return [(pod.metadata.namespace, owner.name)] if owner and tracked else []
