@@ -10,11 +10,20 @@ GREEN, RED, DIM, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[2m", "\033[1m", "\0
 
 
 class Report(msgspec.Struct, frozen=True):
-    """A whole run: which families were checked, every cell, and how long the probes took, seconds."""
+    """A whole run: which families were checked, every cell, and how long the probes took, seconds.
+
+    `left_out`: the nodes that were not Ready. A cluster with such a node does not pass, whatever the cells say.
+    """
 
     families: tuple[str, ...]
     cells: tuple[Cell, ...]
     seconds: float
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every node was checked and every cell has a tick."""
+        return not self.failures and not self.left_out
 
     @property
     def failures(self) -> list[Cell]:
@@ -25,7 +34,7 @@ class Report(msgspec.Struct, frozen=True):
 def as_json(report: Report) -> str:
     """The report for programs."""
     summary = {"cells": len(report.cells), "failed": len(report.failures)}
-    body = {"passed": not report.failures, "summary": summary, **msgspec.to_builtins(report)}
+    body = {"passed": report.passed, "summary": summary, **msgspec.to_builtins(report)}
     return msgspec.json.format(msgspec.json.encode(body), indent=2).decode()
 
 
@@ -41,6 +50,9 @@ def as_table(report: Report, *, colour: bool) -> str:
         else _painted(f"All {len(report.cells)} cells passed", GREEN + BOLD, colour)
     )
     lines = ["\n\n".join(blocks), "", f"{verdict}: {probes} probes in {report.seconds:.1f} s"]
+    if report.left_out:
+        text = f"Not checked, for they are not Ready: {', '.join(report.left_out)} (see kubectl get nodes)"
+        lines.append(_painted(text, RED + BOLD, colour))
     for cell in failures:
         lines += ["", f"{cell.place} → {cell.target} over {cell.family}: {MEANING[Target(cell.target)]}"]
         lines += [f"  {failure}" for failure in _shortened(cell.failures)]

@@ -28,7 +28,7 @@ def as_svg(report: Report) -> str:
     width = LEFT + COLUMN * len(Target) + 16
     body = [_block(report, family, rows, index * height) for index, family in enumerate(report.families)]
     total = height * len(report.families)
-    verdict = f"{len(report.failures)} of {len(report.cells)} cells failed" if report.failures else "All cells passed"
+    verdict = f"{len(report.failures)} of {len(report.cells)} cells failed" if report.failures else "all cells passed"
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {total}" role="img">',

@@ -55,14 +55,15 @@ async def check(
     """The matrix of this cluster, now. Raises CheckError and KubernetesError."""
     namespace = f"kube46-check-{secrets.token_hex(3)}"
     dns = await _dns(client, settings)
-    async with _responders(client, namespace, progress) as nodes:
+    async with _responders(client, namespace, progress) as (nodes, left_out):
         layout = await _layout(client, namespace, nodes, settings, dns, prober.outside, progress)
         probes = rules.probes(layout, lambda: secrets.token_hex(8))
         progress(f"Sending {len(probes)} probes from {len(rules.places(layout))} places")
         start = time.monotonic()
         results = await _settled(prober, namespace, probes, settings.settle)
         report_cells = tuple(rules.cells(probes, results))
-        return Report(tuple(map(str, layout.families)), report_cells, round(time.monotonic() - start, 3))
+        seconds = round(time.monotonic() - start, 3)
+        return Report(tuple(map(str, layout.families)), report_cells, seconds, left_out)
 
 
 async def _dns(client: Client, settings: Settings) -> objects.Service:
@@ -84,13 +85,13 @@ async def _dns(client: Client, settings: Settings) -> objects.Service:
 @contextlib.asynccontextmanager
 async def _responders(
     client: Client, namespace: str, progress: Callable[[str], None]
-) -> AsyncIterator[list[objects.Node]]:
+) -> AsyncIterator[tuple[list[objects.Node], tuple[str, ...]]]:
+    """The nodes that have responders now, and the names of those that are not Ready."""
     nodes = sorted((await client.list(NODES)).items, key=lambda node: node.metadata.name)
     ready = [node for node in nodes if any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)]
     if not ready:
         raise CheckError("no node is Ready: see kubectl get nodes")
-    if others := [node.metadata.name for node in nodes if node not in ready]:
-        progress(f"Left out, for they are not Ready: {', '.join(others)}")
+    left_out = tuple(node.metadata.name for node in nodes if node not in ready)
     nodes_text = f"each of {len(ready)} nodes" if len(ready) > 1 else "the node"
     progress(f"Starting {len(workload.COPIES)} responders on {nodes_text}")
     await client.create(NAMESPACES, workload.namespace(namespace))
@@ -101,7 +102,7 @@ async def _responders(
         for name in names:
             for copy in workload.COPIES:
                 await client.create(PODS, workload.pod(name, copy), namespace)
-        yield ready
+        yield ready, left_out
     finally:
         # The answer is not waited for: whoever asked for the matrix need not watch the pods end.
         with contextlib.suppress(KubernetesError):

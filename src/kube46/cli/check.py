@@ -70,4 +70,4 @@ def command(name: str, families: tuple[Family, ...], output: str) -> None:
         sys.exit(2)
     written = {"json": as_json, "svg": as_svg}.get(output)
     click.echo(written(report) if written else as_table(report, colour=coloured()))
-    sys.exit(1 if report.failures else 0)
+    sys.exit(0 if report.passed else 1)

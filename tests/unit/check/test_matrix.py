@@ -46,6 +46,15 @@ def test_json_is_for_programs() -> None:
     assert body["cells"][1]["failures"] == ["TCP 10.46.0.11:30001: connection refused"]
 
 
+def test_a_node_that_is_not_ready_fails_the_check() -> None:
+    """Ticks everywhere are not enough when a node was left out, in the table and for programs."""
+    report = Report(("IPv4",), CELLS[:1], 0.5, ("node2",))
+    text = as_table(report, colour=False)
+    assert "Not checked, for they are not Ready: node2" in text
+    body = json.loads(as_json(report))
+    assert (body["passed"], body["summary"]["failed"], body["left_out"]) == (False, 0, ["node2"])
+
+
 def test_the_picture_shows_the_same_marks() -> None:
     """The SVG is well formed, has a mark for each cell, and a cross tells why in its tooltip."""
     failing = Cell("outside", str(Target.NODE_PORT), "IPv4", 3, ("TCP <odd>: connection refused",))
