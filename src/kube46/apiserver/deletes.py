@@ -16,6 +16,8 @@ from kube46.apiserver.authorization import admit
 from kube46.apiserver.requests import number_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kube46.apiserver.selectors import Selector
     from kube46.apiserver.strategy import Object
     from kube46.apiserver.transactions import Txn
@@ -87,9 +89,16 @@ class Outcome:
     gone: bool = False
 
 
-async def delete(registry: Registry, call: Call, options: Options) -> Object:
-    """Delete one object; returns the answer: the object where its kind says so or while it lingers, else a Status."""
+async def delete(
+    registry: Registry, call: Call, options: Options, before: Callable[[Txn], None] | None = None
+) -> Object:
+    """Delete one object; returns the answer: the object where its kind says so or while it lingers, else a Status.
+
+    `before` writes what is to be committed along with the deletion, or refuses it by raising StatusError.
+    """
     with registry.store.begin() as txn:
+        if before:
+            before(txn)
         outcome = _delete(registry, call, options, txn)
     await registry.finish(call, txn)
     if outcome.gone and not call.kind.returns_deleted:

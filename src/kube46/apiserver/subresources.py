@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kube46.api import errors
-from kube46.apiserver import answers, deletes, fieldvalidation, patching, statuses, tokens
+from kube46.apiserver import answers, deletes, evictions, fieldvalidation, patching, statuses, tokens
 from kube46.apiserver.authorization import admit_token
 from kube46.apiserver.kinds import BY_PLURAL, SCALE, Kind
 from kube46.apiserver.resources import Resources, read_json, validation
@@ -109,7 +110,8 @@ class Subresources:
         options = deletes.Options.parse(msgspec.convert(body.get("deleteOptions") or {}, deletes.Body), request.query)
         call = self._resources.call(request, target)
         call.dry_run = call.dry_run or options.dry_run
-        await deletes.delete(self._registry, call, options)
+        charge = functools.partial(evictions.charge, namespace=target.namespace, name=target.name)
+        await deletes.delete(self._registry, call, options, charge)
         return answers.json(
             {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201
         )

@@ -81,6 +81,7 @@ def _stand_alone(settings: Settings) -> list[Loop]:
     from kube46.lab.controllers.cronjobs import controller as cron_jobs
     from kube46.lab.controllers.daemonsets import controller as daemon_sets
     from kube46.lab.controllers.deployments import controller as deployments
+    from kube46.lab.controllers.disruption import controller as budgets
     from kube46.lab.controllers.garbage import controller as garbage
     from kube46.lab.controllers.jobs import controller as jobs
     from kube46.lab.controllers.namespaces import controller as namespaces
@@ -99,6 +100,7 @@ def _stand_alone(settings: Settings) -> list[Loop]:
         "statefulset": stateful_sets.run,
         "job": jobs.run,
         "cronjob": cron_jobs.run,
+        "disruption": budgets.run,
         "garbage-collector": garbage.run,
         "namespace": namespaces.run,
         "serviceaccount": lambda client, caches: accounts.run(ca, client, caches),

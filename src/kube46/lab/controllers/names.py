@@ -13,6 +13,7 @@ STAND_ALONE = (
     "statefulset",
     "job",
     "cronjob",
+    "disruption",
     "garbage-collector",
     "namespace",
     "serviceaccount",

@@ -17,6 +17,7 @@ from kube46.kubernetes.errors import ApiError, Conflict, Forbidden, KubernetesEr
 from kube46.kubernetes.events import EventRecorder
 from kube46.kubernetes.queues import WorkQueue
 from kube46.lab.controllers import owners
+from kube46.lab.controllers.statuses import same
 
 T = TypeVar("T", bound=Object)
 LOOK_AGAIN_SECONDS = 1.0
@@ -107,8 +108,7 @@ class OwnedPods(Generic[T]):
 
     async def report(self, owner: T, status: dict[str, Any]) -> bool:
         """Writes the status where it differs from what is stored; whether it is stored now."""
-        held = getattr(owner, "status", {})
-        if all(_told(held.get(name)) == _told(value) for name, value in status.items()):
+        if same(getattr(owner, "status", {}), status):
             return True
         meta = owner.metadata
         # The version keeps what was counted from an older status from being written over a newer one.
@@ -157,13 +157,6 @@ def _place(pod: Pod) -> str:
     """Where a pod is found: by its controller's uid, or among its namespace's orphans."""
     owner = owners.controller_of(pod)
     return owner.uid if owner else f"/{pod.metadata.namespace}"
-
-
-def _told(value: Any) -> Any:
-    """The value without what the API server leaves out: zeros and empty lists."""
-    if isinstance(value, dict):
-        return {key: told for key, item in value.items() if (told := _told(item))} or None
-    return value or None
 
 
 def _namespace_ends(error: ApiError) -> bool:

@@ -14,6 +14,7 @@ from kube46.kubernetes.events import EventRecorder
 from kube46.kubernetes.queues import WorkQueue
 from kube46.lab.controllers import clock, owners
 from kube46.lab.controllers.cronjobs import rules
+from kube46.lab.controllers.statuses import same
 
 WORKERS = 2
 # The longest sleep: a machine that slept itself, or a clock that was set, is noticed after so many seconds.
@@ -84,7 +85,7 @@ class CronJobs:
             await self._tell(owner, "SuccessfulDelete", f"Deleted job {meta.name}")
 
     async def _report(self, owner: CronJob, status: dict[str, Any]) -> None:
-        if all((owner.status.get(name) or None) == (value or None) for name, value in status.items()):
+        if same(owner.status, status):
             return
         meta = owner.metadata
         body = {"metadata": {"uid": meta.uid, "resourceVersion": meta.resource_version}, "status": status}
