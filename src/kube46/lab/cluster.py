@@ -34,6 +34,7 @@ from kube46.netlink import namespaces
 GRACE = 2.0  # seconds that processes of pods have to end after SIGTERM
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 BIND_USER = "bind"
+CRASHES = 4  # so many ends of one part, and it does not only stumble at the start
 Daemon = subprocess.Popen[bytes]
 """The supervisor, a child of the command that started it."""
 
@@ -131,6 +132,18 @@ def log_tail(paths: Paths, lines: int = 5) -> str:
         return "\n".join(supervisor.log_path(paths).read_text().splitlines()[-lines:])
     except FileNotFoundError:
         return ""
+
+
+def crashing(paths: Paths) -> str:
+    """What to say of a part that ends again and again: its name and its last words; empty when there is none."""
+    report = supervisor.read_report(paths)
+    for part in report.parts if report else ():
+        if part.restarts >= CRASHES:
+            log = paths.log(part.place, part.name)
+            said = log.read_text(errors="replace").split("\n") if log.exists() else []
+            last = next((line.strip() for line in reversed(said) if line.strip()), "nothing")
+            return f"{part.name} ended {part.restarts} times, exit status {part.exit}; its last words in {log}: {last}"
+    return ""
 
 
 def _forget(state: Path) -> None:

@@ -172,6 +172,8 @@ async def _wait(wanted: Settings, paths: Paths, daemon: Daemon, wait: bool, prog
         progress.tick(text)
         if daemon.poll() is not None:
             raise ClusterError(f"the supervisor ended: {cluster.log_tail(paths)}")
+        if words := cluster.crashing(paths):
+            raise ClusterError(words)
 
     async with readiness.client(paths.kubeconfig("admin")) as api:
         text = "API server"
