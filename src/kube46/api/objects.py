@@ -224,6 +224,12 @@ class EndpointSlice(Object, frozen=True):
     ports: tuple[EndpointPort, ...] | None = ()
 
 
+class Endpoints(Object, frozen=True):
+    """v1 Endpoints: the old single-object form of EndpointSlices; its subsets are kept whole, as JSON."""
+
+    subsets: tuple[dict[str, Any], ...] | None = ()
+
+
 # Nodes and pods
 
 

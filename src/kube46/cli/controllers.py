@@ -72,6 +72,14 @@ def loops_of(settings: Settings) -> list[Loop]:
         from kube46.controllers.endpointslices import controller as slices
 
         loops.append(lambda client, caches: slices.run(settings.slices, client, caches))
+    if "endpoint" in settings.chosen:
+        from kube46.controllers.endpoints import controller as endpoints
+
+        loops.append(endpoints.run)
+    if "endpointslicemirroring" in settings.chosen:
+        from kube46.controllers.mirroring import controller as mirroring
+
+        loops.append(mirroring.run)
     if any(name in settings.chosen for name in STAND_ALONE):
         loops += _stand_alone(settings)
     return loops

@@ -10,15 +10,16 @@ from click.testing import CliRunner
 
 from kube46.cli.controllers import choose, command
 from kube46.controllers import health
+from kube46.lab.controllers.names import NETWORK
 
 
 @pytest.mark.parametrize(
     ("text", "chosen"),
     [
-        ("*", ("node-ipam", "endpointslice")),
-        ("*,-node-ipam", ("endpointslice",)),
+        ("*", NETWORK),
+        ("*,-node-ipam", NETWORK[1:]),
         ("scheduler,endpointslice", ("endpointslice", "scheduler")),
-        ("*, scheduler ,-scheduler", ("node-ipam", "endpointslice")),
+        ("*, scheduler ,-scheduler", NETWORK),
         ("", ()),
     ],
 )

@@ -16,11 +16,11 @@ from kube46.api.objects import EndpointSlice, Node, Pod, Service
 from kube46.api.resources import ENDPOINT_SLICES, NODES, PODS, SERVICES
 from kube46.controllers.endpointslices import endpoints, hints, rules
 from kube46.controllers.endpointslices.packing import Slices
+from kube46.controllers.endpointslices.selecting import Selecting, matter
 from kube46.controllers.endpointslices.settings import Settings
 from kube46.controllers.endpointslices.triggers import TriggerTimes
 from kube46.controllers.expectations import Expectations
 from kube46.controllers.indexes import Index
-from kube46.controllers.selectors import Labels, contains
 from kube46.kubernetes.caches import Caches, Key
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.errors import ApiError, Conflict, Forbidden, NotFound
@@ -33,7 +33,6 @@ CHANGES = Counter("kube46_endpointslice_changes", "EndpointSlices written.", ["o
 # How long to wait for the watch before looking at a Service again whose writes it has not shown.
 STALE_SECONDS = 1.0
 ZONES_SECONDS = 0.1
-Pair = tuple[str, str]
 
 
 async def run(settings: Settings, client: Client, caches: Caches) -> None:
@@ -60,8 +59,7 @@ class EndpointSlices:
         self._shares = hints.shares_of(self._nodes.values())
         pods, slices = caches.of(PODS), caches.of(ENDPOINT_SLICES)
         # Indexes listen first: whoever reads them in a listener below finds the change in them.
-        self._selecting = Index(self._services, _selecting)
-        self._pods = Index(pods, _labelled)
+        self._selecting = Selecting(self._services, pods)
         self._pods_on: Index[str, Pod] = Index(pods, lambda pod: [pod.spec.node_name])
         self._slices = Index(slices, _belonging)
         self._written: Expectations[Key, EndpointSlice] = Expectations(slices, self.queue.add)
@@ -82,7 +80,7 @@ class EndpointSlices:
         if self._written.pending(key):
             self.queue.add_after(key, STALE_SECONDS)
             return
-        pods = self._pods_of(service)
+        pods = self._selecting.pods_of(service)
         plan = rules.plan(
             service,
             pods,
@@ -100,20 +98,6 @@ class EndpointSlices:
             self.queue.add_after(key, STALE_SECONDS / 10)
         for notice in plan.notices:
             await self._events.record(SERVICES, service, notice.reason, notice.message, notice.type)
-
-    def services_of(self, pod: Pod) -> list[Service]:
-        """The Services that select the pod: as many look-ups as it has labels."""
-        namespace, labels = pod.metadata.namespace, pod.metadata.labels
-        places = [(namespace, None), *((namespace, pair) for pair in labels.items())]
-        candidates = [service for place in places for service in self._selecting.objects(place)]
-        return [service for service in candidates if contains(labels, service.spec.selector or {})]
-
-    def _pods_of(self, service: Service) -> list[Pod]:
-        """The pods that the Service selects, found through the rarest label of its selector."""
-        namespace, selector = service.metadata.namespace, service.spec.selector or {}
-        places: list[tuple[str, Pair | None]] = [(namespace, pair) for pair in selector.items()] or [(namespace, None)]
-        rarest = min(places, key=lambda place: len(self._pods.keys(place)))
-        return [pod for pod in self._pods.objects(rarest) if contains(pod.metadata.labels, selector)]
 
     async def _apply(self, key: Key, changes: Slices) -> None:
         for new in changes.create:
@@ -140,10 +124,10 @@ class EndpointSlices:
         self.queue.add((new or old).key)  # type: ignore[union-attr]
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
-        if old and new and _matter(old) == _matter(new):
+        if old and new and matter(old) == matter(new):
             return
         for pod in (old, new):
-            for service in self.services_of(pod) if pod else ():
+            for service in self._selecting.services_of(pod) if pod else ():
                 self.queue.add(service.key)
 
     def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
@@ -156,7 +140,7 @@ class EndpointSlices:
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
         if _zone(old) != _zone(new):
             for pod in self._pods_on.objects((new or old).metadata.name):  # type: ignore[union-attr]
-                for service in self.services_of(pod):
+                for service in self._selecting.services_of(pod):
                     self.queue.add(service.key)
         if _capacity(old) != _capacity(new):
             self.zones.set()
@@ -171,31 +155,12 @@ class EndpointSlices:
                     self.queue.add(service.key)
 
 
-def _selecting(service: Service) -> list[tuple[str, Pair | None]]:
-    """Where a Service is looked for: at one pair of its selector, or at its namespace when that is empty."""
-    if not rules.handles(service):
-        return []
-    return [(service.metadata.namespace, min((service.spec.selector or {}).items(), default=None))]
-
-
-def _labelled(pod: Pod) -> list[tuple[str, Pair | None]]:
-    namespace = pod.metadata.namespace
-    return [(namespace, None), *((namespace, pair) for pair in pod.metadata.labels.items())]
-
-
 def _belonging(slice_: EndpointSlice) -> list[Key]:
     """The Service whose slice this is, if it is one of ours."""
-    labels: Labels = slice_.metadata.labels
+    labels = slice_.metadata.labels
     if labels.get(rules.MANAGED_BY) != rules.CONTROLLER or rules.SERVICE_NAME not in labels:
         return []
     return [(slice_.metadata.namespace, labels[rules.SERVICE_NAME])]
-
-
-def _matter(pod: Pod) -> tuple[Any, ...]:
-    """All of a pod that endpoints depend on."""
-    spec, meta = pod.spec, pod.metadata
-    place = (spec.node_name, spec.hostname, spec.subdomain, meta.labels, meta.uid, meta.deletion_timestamp is None)
-    return *place, endpoints.addresses(pod), pod.status.ready, endpoints.takes_part(pod)
 
 
 def _zone(node: Node | None) -> str | None:

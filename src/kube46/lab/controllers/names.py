@@ -4,7 +4,7 @@ Names are kube-controller-manager's. A real cluster may want the first ones; the
 no kube-controller-manager.
 """
 
-NETWORK = ("node-ipam", "endpointslice")
+NETWORK = ("node-ipam", "endpointslice", "endpoint", "endpointslicemirroring")
 STAND_ALONE = (
     "scheduler",
     "replicaset",

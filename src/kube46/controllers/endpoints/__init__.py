@@ -1,0 +1,1 @@
+"""Keeps the legacy Endpoints object of every Service with a selector."""

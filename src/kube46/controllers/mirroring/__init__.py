@@ -1,0 +1,1 @@
+"""Mirrors Endpoints that people write for Services without a selector into EndpointSlices."""
