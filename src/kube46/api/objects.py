@@ -61,10 +61,10 @@ class Object(Value, kw_only=True, frozen=True):
 
 
 class Condition(Value, frozen=True):
-    """status.conditions[] of nodes, pods and others."""
+    """status.conditions[] of nodes, pods and others. `status` is True, False or Unknown, and always written."""
 
     type: str = ""
-    status: str = "Unknown"
+    status: str = ""
     reason: str = ""
     message: str = ""
     last_transition_time: str | None = None

@@ -40,7 +40,7 @@ def status(
     others = [c for c in deployment.status.conditions if c.type not in ("Available", "Progressing", "ReplicaFailure")]
     kept = [c for c in deployment.status.conditions if c.type == "Progressing" and "Progressing" not in kinds]
     conditions = sorted([c for c in [*fresh, *kept, *others] if c], key=lambda c: ORDER.get(c.type, len(ORDER)))
-    return {**counts, "conditions": [_plain(c) for c in conditions]}
+    return {**counts, "conditions": [msgspec.to_builtins(c) for c in conditions]}
 
 
 def status_now(deployment: Deployment) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def status_now(deployment: Deployment) -> dict[str, Any]:
         "unavailableReplicas": held.unavailable_replicas,
         "observedGeneration": held.observed_generation,
         "collisionCount": held.collision_count,
-        "conditions": [_plain(c) for c in conditions],
+        "conditions": [msgspec.to_builtins(c) for c in conditions],
     }
 
 
@@ -153,8 +153,3 @@ def _deadline(deployment: Deployment) -> int | None:
     given = deployment.spec.progress_deadline_seconds
     limit = DEFAULT_DEADLINE if given is None else given
     return None if limit == NO_DEADLINE else limit
-
-
-def _plain(condition: Condition) -> dict[str, Any]:
-    """As JSON; `Unknown` is the type's default and would be left out."""
-    return {**msgspec.to_builtins(condition), "status": condition.status}
