@@ -23,15 +23,6 @@ def block(pool: Prefix, length: int, index: int) -> Prefix:
     return ip_network((start.to_bytes(pool.max_prefixlen // 8, "big"), length))
 
 
-def block_index(pool: Prefix, part: Prefix) -> int:
-    """Which block of the pool `part` is. Raises ValueError when it does not lie in the pool."""
-    if part.version != pool.version or int(part.network_address) not in range(
-        int(pool.network_address), int(pool.broadcast_address) + 1
-    ):
-        raise ValueError(f"{part} does not lie in {pool}")
-    return (int(part.network_address) - int(pool.network_address)) >> (pool.max_prefixlen - part.prefixlen)
-
-
 def nth(pool: Prefix, index: int) -> Address:
     """The `index`-th address of the prefix, counted from its network address. Raises IndexError past the end."""
     return pool[index]

@@ -3,7 +3,7 @@
 Versions below 1.0.0 name each address's IP version; 1.1.0 adds `mtu` of interfaces and the metrics of routes.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface, ip_network
 from typing import Any
 
@@ -50,10 +50,6 @@ class Result:
     ips: tuple[Assigned, ...] = ()
     routes: tuple[Route, ...] = ()
     dns: dict[str, Any] = field(default_factory=dict)
-
-    def with_interfaces(self, *interfaces: Interface) -> "Result":
-        """The same with these interfaces."""
-        return replace(self, interfaces=interfaces)
 
     def to_json(self, version: str) -> dict[str, Any]:
         """The object that a plugin prints, in a version of the specification."""

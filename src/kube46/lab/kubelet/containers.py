@@ -33,10 +33,6 @@ RECALL = 0.1  # seconds between looks at crun's record
 LOST = 137  # the exit code of a run whose end nobody saw
 
 
-class ContainerError(RuntimeError):
-    """crun refused; the message is its own."""
-
-
 class Process:
     """One run of a container, whether this kubelet started it or found it.
 
