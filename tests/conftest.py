@@ -1,5 +1,6 @@
 """For all tests: a skip must be on the committed list, with the reason why this machine cannot run it."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,11 @@ from pathlib import Path
 # mismatch"), where its plugin imports it at the end of a run without any: import it while the stack is flat.
 import hypothesis  # noqa: F401
 import pytest
+
+# Under sudo, kube46 serves the user who called it: tests are to see the root they run as, and to leave that user's
+# kubeconfig alone.
+for name in ("SUDO_USER", "SUDO_UID", "SUDO_GID", "SUDO_COMMAND"):
+    os.environ.pop(name, None)
 
 ALLOWED = Path(__file__).parent / "allowed-skips.txt"
 
