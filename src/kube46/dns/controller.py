@@ -204,17 +204,25 @@ async def _node_addresses(nodes: Cache[Node]) -> tuple[str, ...]:
     return tuple(found)
 
 
+async def _service_cidrs(client: Client) -> tuple[str, ...]:
+    """The Service ranges, whose reverse zones are ours; none where the API does not tell (Kubernetes before 1.33)."""
+    try:
+        ranges = (await client.list(SERVICE_CIDRS)).items
+    except NotFound:
+        log.warning("The API has no ServiceCIDRs: addresses of Services have no PTR records")
+        return ()
+    return tuple(cidr for item in ranges for cidr in item.spec.cidrs)
+
+
 async def run(settings: Settings, client: Client, caches: Caches) -> None:
     """Serves the cluster's names on this node until cancelled."""
     services, slices = caches.of(SERVICES), caches.of(ENDPOINT_SLICES)
-    ranges = caches.of(SERVICE_CIDRS)
     nodes = caches.of(NODES, fields=f"metadata.name={settings.node_name}")
     await caches.synced()
     addresses = await _node_addresses(nodes)
-    cidrs = tuple(cidr for item in ranges.values() for cidr in item.spec.cidrs)
 
     server = Server(settings, services, slices)
-    bind = await server.start(addresses, cidrs)
+    bind = await server.start(addresses, await _service_cidrs(client))
     published = Trigger("dns-endpoints")
 
     def on_service(old: Service | None, new: Service | None) -> None:
