@@ -36,8 +36,8 @@ class Cluster:
         return self.run("kube46", "up", "--name", NAME, "--no-check", *flags, status=status)
 
     def kubectl(self, *arguments: str) -> str:
-        """kubectl, in the context that `up` made current."""
-        return self.run("kubectl", *arguments)
+        """kubectl, in the cluster's context: the `down` of another cluster may leave none current."""
+        return self.run("kubectl", "--context", f"kube46-{NAME}", *arguments)
 
     def status(self) -> dict[str, Any]:
         """`kube46 status` of the cluster."""
