@@ -1,0 +1,99 @@
+"""Volumes: what files a pod mounts, and where they come from."""
+
+import msgspec
+
+from kube46.api.objects import Value
+from kube46.lab.kubelet.manifests.environment import ObjectField, ResourceField
+
+
+class KeyPath(Value, frozen=True):
+    """items[]: which key becomes which file."""
+
+    key: str = ""
+    path: str = ""
+    mode: int | None = None
+
+
+class DownwardFile(Value, frozen=True):
+    """items[] of a downwardAPI volume."""
+
+    path: str = ""
+    field_ref: ObjectField | None = None
+    resource_field_ref: ResourceField | None = None
+    mode: int | None = None
+
+
+class ConfigMapVolume(Value, frozen=True):
+    """A ConfigMap's keys as files."""
+
+    name: str = ""
+    items: tuple[KeyPath, ...] = ()
+    default_mode: int | None = None
+    optional: bool = False
+
+
+class SecretVolume(Value, frozen=True):
+    """A Secret's keys as files; `name` is its spelling inside projected volumes."""
+
+    secret_name: str = ""
+    name: str = ""
+    items: tuple[KeyPath, ...] = ()
+    default_mode: int | None = None
+    optional: bool = False
+
+
+class DownwardVolume(Value, frozen=True):
+    """Fields of the pod as files."""
+
+    items: tuple[DownwardFile, ...] = ()
+    default_mode: int | None = None
+
+
+class TokenSource(Value, frozen=True):
+    """A ServiceAccount token, renewed before it expires."""
+
+    audience: str = ""
+    expiration_seconds: int = 3600
+    path: str = ""
+
+
+class Projection(Value, frozen=True):
+    """projected.sources[]."""
+
+    config_map: ConfigMapVolume | None = None
+    secret: SecretVolume | None = None
+    downward_api: DownwardVolume | None = msgspec.field(default=None, name="downwardAPI")
+    service_account_token: TokenSource | None = None
+
+
+class ProjectedVolume(Value, frozen=True):
+    """Several sources in one directory."""
+
+    sources: tuple[Projection, ...] = ()
+    default_mode: int | None = None
+
+
+class EmptyDir(Value, frozen=True):
+    """A directory that lives as long as the pod."""
+
+    medium: str = ""
+    size_limit: str | int | None = None
+
+
+class HostPath(Value, frozen=True):
+    """A path of the node, refused unless it lies under an allowed root."""
+
+    path: str = ""
+    type: str = ""
+
+
+class Volume(Value, frozen=True):
+    """volumes[]."""
+
+    name: str = ""
+    empty_dir: EmptyDir | None = None
+    config_map: ConfigMapVolume | None = None
+    secret: SecretVolume | None = None
+    projected: ProjectedVolume | None = None
+    downward_api: DownwardVolume | None = msgspec.field(default=None, name="downwardAPI")
+    host_path: HostPath | None = None
