@@ -95,6 +95,7 @@ def configuration(settings: Settings, prefixes: Iterable[Prefix], mtu: int) -> s
         "routed": True,
         "portIsolation": True,
         "ipMasq": True,
+        "capabilities": {"ips": True},  # a pod that was there before a reboot asks for the addresses that it had
         "ipam": ipam,
     }
     if mtu:

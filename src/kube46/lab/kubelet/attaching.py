@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import logging
 import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from kube46.lab.kubelet.manifests import ReadPod
 from kube46.lab.kubelet.observed import Sandbox
 from kube46.lab.kubelet.workshop import Workshop
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Made:
@@ -24,22 +28,34 @@ class Made:
     namespaces: dict[str, str]
 
 
-async def make(workshop: Workshop, directory: PodDirectory, pod: ReadPod, generation: int) -> Made:
-    """Make the pod's namespaces and attach them. Raises CniError, OSError; what it began is removed by `remove`."""
+async def make(
+    workshop: Workshop, directory: PodDirectory, pod: ReadPod, generation: int, former: tuple[str, ...] = ()
+) -> Made:
+    """Make the pod's namespaces and attach them. Raises CniError, OSError; what it began is removed by `remove`.
+
+    `former`: the addresses that it had before a reboot. It gets them again if the network's plugins can ask for
+    addresses and these are free.
+    """
     settings, spec = workshop.settings, pod.spec
     netns = "" if spec.host_network else sandboxrules.netns_name(pod.metadata.uid)
     hostname = sandboxrules.hostname(pod, settings.node_name, settings.cluster_domain)
     network = None if spec.host_network else chain.configuration(settings.cni_conf_dir)
     if network is None and not spec.host_network:
         raise CniError(f"no CNI network configuration in {settings.cni_conf_dir}: is the node's agent running?")
-    record: dict[str, Any] = {"generation": generation, "netns": netns, "network": network, "result": None, "ips": []}
-    record["attachment"] = _attachment(pod, netns) if netns else None
+    record: dict[str, Any] = {
+        "generation": generation,
+        "netns": netns,
+        "network": network,
+        "result": None,
+        "ips": former,
+    }
+    record["attachment"] = _attachment(pod, netns, former) if netns else None
     directory.path.mkdir(parents=True, exist_ok=True)
     write(directory.sandbox, json.dumps(record))
     sysctls = {} if spec.host_network else sandboxrules.sysctls(spec.security_context.sysctls)
     await asyncio.to_thread(sandboxes.make, directory, netns, hostname, sysctls)
     if network is not None:
-        record["result"] = await chain.add(network, Attachment(**record["attachment"]), settings.cni_bin_dirs)
+        record["result"] = await _add(network, record["attachment"], settings.cni_bin_dirs)
         ips = tuple(in_order(by_family(chain.addresses(record["result"])), settings.family_order))
         if not ips:
             raise CniError(f"network {network['name']}: the plugins gave the pod no address")
@@ -49,6 +65,17 @@ async def make(workshop: Workshop, directory: PodDirectory, pod: ReadPod, genera
     _write_etc(workshop, directory, pod, hostname, ips)
     write(directory.sandbox, json.dumps(record))
     return Made(Sandbox(generation, ips), sandboxes.paths(directory, netns))
+
+
+async def _add(network: Mapping[str, Any], given: dict[str, Any], directories: Iterable[Path]) -> dict[str, Any]:
+    """Attach with the addresses asked for; when they can't be had, with any."""
+    try:
+        return await chain.add(network, Attachment(**given), directories)
+    except CniError as error:
+        if not given["capabilities"].pop("ips", None) or not chain.capable(network, "ips"):
+            raise
+        log.info("Pod's former addresses are not to be had pod=%s error=%s", given["container_id"], error)
+        return await chain.add(network, Attachment(**given), directories)
 
 
 def find(directory: PodDirectory) -> Made | None:
@@ -93,8 +120,9 @@ async def remove(workshop: Workshop, directory: PodDirectory) -> None:
     write(directory.sandbox, json.dumps(record | {"removed": True, "ready": False}))
 
 
-def _attachment(pod: ReadPod, netns: str) -> dict[str, Any]:
+def _attachment(pod: ReadPod, netns: str, former: tuple[str, ...]) -> dict[str, Any]:
     meta = pod.metadata
+    capabilities: dict[str, Any] = {"ips": list(former)} if former else {}
     ports = [
         {
             "hostPort": p.host_port,
@@ -106,6 +134,8 @@ def _attachment(pod: ReadPod, netns: str) -> dict[str, Any]:
         for p in c.ports
         if p.host_port
     ]
+    if ports:
+        capabilities["portMappings"] = ports
     return {
         "container_id": meta.uid,
         "netns": f"/run/netns/{netns}",
@@ -116,7 +146,7 @@ def _attachment(pod: ReadPod, netns: str) -> dict[str, Any]:
             "K8S_POD_INFRA_CONTAINER_ID": meta.uid,
             "K8S_POD_UID": meta.uid,
         },
-        "capabilities": {"portMappings": ports} if ports else {},
+        "capabilities": capabilities,
     }
 
 

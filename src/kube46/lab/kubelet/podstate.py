@@ -64,6 +64,11 @@ class PodState:
         meta = msgspec.structs.replace(self.pod.metadata, deletion_timestamp=now, deletion_grace_period_seconds=1)
         self.pod = ReadPod(meta, self.pod.spec)
 
+    def former_ips(self) -> tuple[str, ...]:
+        """The addresses that the pod has by our record, or by the API when that is lost: to be given to it again."""
+        told = tuple(entry["ip"] for entry in self.object.status.get("podIPs") or ())
+        return attaching.last_ips(self.directory) or told
+
     def changed(self) -> None:
         """Something happened: decide anew."""
         self.wake.set()

@@ -102,8 +102,9 @@ class Worker:
             # What containers need of the API is fetched while the plugins work.
             fetching = self._group.create_task(self._filler.fetch_ahead())
             async with self._shop.places:
+                former = state.former_ips()
                 await attaching.remove(self._shop, state.directory)
-                state.made = await attaching.make(self._shop, state.directory, state.pod, generation)
+                state.made = await attaching.make(self._shop, state.directory, state.pod, generation, former)
             state.problems.pop("", None)
             for reason, text in (*unenforced(state.pod.spec), *attaching.unattached(state.directory)):
                 state.tell(reason, text, "Warning")
