@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kube46.api.objects import ConfigMap, LabelSelectorRequirement, Meta
+from kube46.api.quantities import parse
 from kube46.controllers.expectations import Expectations
 from kube46.controllers.indexes import Index
-from kube46.controllers.quantities import parse
 from kube46.controllers.selectors import holds
 
 OPS = st.lists(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from kube46.api import ip
 from kube46.api.errors import FieldError, forbidden, invalid
+from kube46.api.quantities import parse
 
 Object = dict[str, Any]
 
 ONE_EACH = "may specify no more than one IP for each IP family"
-SUFFIXES = {"": 0, "n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
-BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 
 
 def initial(spec: Object) -> Object:
@@ -28,30 +27,13 @@ def qos_class(spec: Object) -> str:
         resources = container.get("resources") or {}
         for kind, total in amounts.items():
             for name, text in (resources.get(kind) or {}).items():
-                if name in ("cpu", "memory") and quantity(text) > 0:
-                    total[name] = total.get(name, Decimal(0)) + quantity(text)
+                if name in ("cpu", "memory") and parse(text) > 0:
+                    total[name] = total.get(name, Decimal(0)) + parse(text)
         limits = resources.get("limits") or {}
-        guaranteed = guaranteed and all(name in limits and quantity(limits[name]) > 0 for name in ("cpu", "memory"))
+        guaranteed = guaranteed and all(name in limits and parse(limits[name]) > 0 for name in ("cpu", "memory"))
     if not amounts["requests"] and not amounts["limits"]:
         return "BestEffort"
     return "Guaranteed" if guaranteed and amounts["requests"] == amounts["limits"] else "Burstable"
-
-
-def quantity(text: str | int) -> Decimal:
-    """The number that a resource quantity stands for; 0 for one that is malformed."""
-    text = str(text)
-    for suffix, power in BINARY.items():
-        if text.endswith(suffix):
-            return _decimal(text[:-2]) * (1 << power)
-    suffix = text[-1:] if text[-1:] in SUFFIXES else ""
-    return _decimal(text[: len(text) - len(suffix)]).scaleb(SUFFIXES[suffix])
-
-
-def _decimal(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return Decimal(0)
 
 
 def _ips(pod: Object, key: str) -> list[str]:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from kube46.api.objects import Endpoint, EndpointHints, EndpointSlice, Node, Service, ZoneHint
+from kube46.api.quantities import parse
 from kube46.controllers.endpointslices.endpoints import ZONE
 from kube46.controllers.endpointslices.packing import Slices
-from kube46.controllers.quantities import parse
 
 ANNOTATIONS = ("service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode")
 EXCLUDED_LABELS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")

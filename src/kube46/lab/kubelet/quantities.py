@@ -1,23 +1,9 @@
-"""Kubernetes resource quantities: `100m`, `1Gi`, `1e3` (pure). Source: k8s.io/apimachinery/pkg/api/resource."""
+"""Resource quantities as a kubelet needs them: in units of a divisor, and as classes of service (pure)."""
 
-import re
 from collections.abc import Mapping
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING
 
-SUFFIXES = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
-BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
-FORM = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:([eE][+-]?\d+)|([KMGTPE]i)|([numkMGTPE]?))")
-
-
-def parse(text: str | float) -> Decimal:
-    """The number that a quantity stands for. Raises ValueError on anything else."""
-    match = FORM.fullmatch(str(text).strip())
-    if not match:
-        raise ValueError(f"{text!r} is not a quantity such as 100m or 1Gi")
-    number, exponent, binary, suffix = match.groups()
-    if exponent:
-        return Decimal(number + exponent)
-    return Decimal(number) * (Decimal(2) ** BINARY[binary] if binary else Decimal(10) ** SUFFIXES[suffix or ""])
+from kube46.api.quantities import parse
 
 
 def divided(quantity: str | float, divisor: str | float) -> str:

@@ -10,11 +10,11 @@ import shutil
 import time
 from pathlib import Path
 
+from kube46.api.quantities import parse
 from kube46.lab import syscalls
 from kube46.lab.kubelet import beneath
 from kube46.lab.kubelet.directories import PodDirectory
 from kube46.lab.kubelet.manifests import EmptyDir
-from kube46.lab.kubelet.quantities import parse
 from kube46.lab.kubelet.security import ConfigError
 from kube46.lab.kubelet.volumes import File, Payload
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from kube46.api.objects import Node, NodeSelectorTerm, Pod, Taint, Toleration
-from kube46.controllers.quantities import parse
+from kube46.api.quantities import parse
 from kube46.controllers.selectors import contains, holds
 from kube46.lab.controllers.owners import controller_of
 
