@@ -75,6 +75,7 @@ class Plan:
     disks: tuple[str, ...]  # parts of the machine's file system that are mounts of their own
     binds: tuple[Bind, ...]
     masks: tuple[str, ...]  # those of the masks that are directories on this machine
+    volumes: tuple[str, ...]  # the image's
     seccomp: Mapping[str, Any]
     open_files: int  # the hard limit of open files, at most the kubelet's own
     annotations: Mapping[str, str] = field(default_factory=dict)
@@ -90,6 +91,7 @@ def config(plan: Plan) -> dict[str, Any]:
             *_kernel_mounts(),
             *(_bind(Bind(path, path, read_only=True)) for path in plan.disks),
             *_masks(plan),
+            *_volumes(plan),
             *map(_bind, plan.binds),
         ],
         "annotations": dict(plan.annotations),
@@ -147,6 +149,11 @@ def _masks(plan: Plan) -> list[dict[str, Any]]:
         **dict.fromkeys(HIDDEN_MASKS, ("mode=0755", "size=4k", "ro")),
     }
     return [_mount(path, "tmpfs", "nosuid", "nodev", *modes[path]) for path in plan.masks]
+
+
+def _volumes(plan: Plan) -> list[dict[str, Any]]:
+    options = ("nosuid", "nodev", "mode=1777", f"size={OPEN_SIZE}", f"nr_inodes={OPEN_INODES}")
+    return [_mount(path, "tmpfs", *options) for path in sorted(plan.volumes)]
 
 
 def _bind(bind: Bind) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class Image:
     environment: Mapping[str, str] = field(default_factory=dict)
     working_dir: str = ""
     files: Mapping[str, str] = field(default_factory=dict)  # path in the container → file of the machine
+    volumes: tuple[str, ...] = ()  # directories that are empty and writable unless the pod mounts something there
     needs: Needs | None = None
 
     def arguments(self, command: tuple[str, ...], args: tuple[str, ...]) -> tuple[str, ...]:
@@ -60,6 +61,7 @@ class ImageEntry(msgspec.Struct, forbid_unknown_fields=True):
     environment: dict[str, str] = {}
     working_dir: str = ""
     files: dict[str, str] = {}
+    volumes: list[str] = []
     needs: Needs | None = None
 
 
@@ -109,6 +111,7 @@ def load(files: Iterable[Path]) -> dict[str, Image]:
                 environment=entry.environment,
                 working_dir=entry.working_dir,
                 files={path: str(file.parent / source) for path, source in entry.files.items()},
+                volumes=tuple(entry.volumes),
                 needs=entry.needs,
             )
             found |= dict.fromkeys(entry.names, image)

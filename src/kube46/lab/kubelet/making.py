@@ -54,6 +54,7 @@ def make(
         )
     binds = _binds(directory, run, container, context, variables, image, tuple(host_roots))
     masks = _masks()
+    volumes = _image_volumes(image, container)
     plan = Plan(
         arguments=arguments,
         environment=variables,
@@ -65,6 +66,7 @@ def make(
         disks=tuple(path for path in OWN_DISKS if os.path.ismount(path)),
         binds=binds,
         masks=masks,
+        volumes=volumes,
         seccomp=_profile(),
         open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         annotations={
@@ -73,7 +75,7 @@ def make(
             "io.kubernetes.container.name": container.name,
         },
     )
-    return Made(plan, _missing(root, binds, masks))
+    return Made(plan, _missing(root, binds, masks, volumes))
 
 
 def config(made: Made, root_path: Path) -> dict[str, Any]:
@@ -140,11 +142,17 @@ def _masks() -> tuple[str, ...]:
     return tuple(path for path in every if Path(path).is_dir() and not Path(path).is_symlink())
 
 
-def _missing(root: Root, binds: tuple[Bind, ...], masks: tuple[str, ...]) -> dict[str, bool]:
+def _image_volumes(image: Image, container: Container) -> tuple[str, ...]:
+    taken = [os.path.realpath(mount.mount_path) for mount in container.volume_mounts]
+    return tuple(path for path in image.volumes if not _below(path, taken))
+
+
+def _missing(root: Root, binds: tuple[Bind, ...], masks: tuple[str, ...], volumes: tuple[str, ...]) -> dict[str, bool]:
     """The mount points that neither the machine nor a mask nor another bind provides."""
-    found = {}
+    found = {path: True for path in volumes if not os.path.lexists(f"{root.host}{path}")}
     for bind in binds:
-        outer = (*masks, "/dev", "/proc", "/sys", *(other.destination for other in binds if other is not bind))
+        others = (other.destination for other in binds if other is not bind)
+        outer = (*masks, *volumes, "/dev", "/proc", "/sys", *others)
         if _below(bind.destination, outer):
             continue
         if not os.path.lexists(f"{root.host}{bind.destination}"):

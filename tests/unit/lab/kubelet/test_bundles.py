@@ -18,6 +18,7 @@ PLAN = Plan(
     disks=("/usr",),
     binds=(Bind("/vol", "/data"), Bind("/map", "/etc/map", read_only=True)),
     masks=("/run", "/root"),
+    volumes=("/var/lib/redis",),
     seccomp=profile("x86_64"),
     open_files=4096,
 )
@@ -58,6 +59,8 @@ def test_mounts():
     assert order.index("/usr") < order.index("/run") < order.index("/data")
     assert "mode=1777" in mount("/run")["options"]
     assert "uid=1000" in mount("/root")["options"]
+    assert order.index("/run") < order.index("/var/lib/redis") < order.index("/data")
+    assert {"mode=1777", "size=512m"} <= set(mount("/var/lib/redis")["options"])
     assert "rw" in mount("/data")["options"]
     assert "ro" in mount("/etc/map")["options"]
     assert {"nosuid", "nodev"} <= set(mount("/data")["options"])
