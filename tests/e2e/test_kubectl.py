@@ -231,7 +231,7 @@ def test_what_a_pod_is_given(dual: Cluster) -> None:
 
 @pytest.mark.parametrize("families", SETTINGS)
 def test_a_pod_asks_the_api_by_its_service_account(clusters: Callable[[str], Cluster], families: str) -> None:
-    """curl with the mounted token and CA reaches https://kubernetes.default over the pod network; without it: 401."""
+    """With the mounted token and CA, curl reaches https://kubernetes.default; a role lets it read; without token: 401."""
     cluster = clusters(families)
     pod = {"apiVersion": "v1", "kind": "Pod", **echo_pod({"app": "asks"})}
     pod["metadata"]["name"] = "asks"
@@ -239,11 +239,12 @@ def test_a_pod_asks_the_api_by_its_service_account(clusters: Callable[[str], Clu
     cluster.kubectl("wait", "--for=condition=Ready", "pod/asks", "--timeout=30s")
     at = "/var/run/secrets/kubernetes.io/serviceaccount"
     script = f"curl -sS -m 5 --cacert {at}/ca.crt https://kubernetes.default/api/v1/namespaces/default/pods/asks"
-    found = json.loads(
-        cluster.kubectl("exec", "asks", "--", "sh", "-c", f'{script} -H "Authorization: Bearer $(cat {at}/token)"')
-    )
+    with_token = f'{script} -H "Authorization: Bearer $(cat {at}/token)"'
+    assert json.loads(cluster.kubectl("exec", "asks", "--", "sh", "-c", with_token))["code"] == 403
+    cluster.kubectl("create", "rolebinding", "asks", "--clusterrole=view", "--serviceaccount=default:default")
+    found = json.loads(cluster.kubectl("exec", "asks", "--", "sh", "-c", with_token))
     assert found["metadata"]["name"] == "asks"
     assert len(found["status"]["podIPs"]) == len(families.split(","))
     assert json.loads(cluster.kubectl("exec", "asks", "--", "sh", "-c", script))["code"] == 401
     assert cluster.kubectl("exec", "asks", "--", "cat", f"{at}/namespace") == "default"
-    cluster.kubectl("delete", "pod", "asks", "--wait=false")
+    cluster.kubectl("delete", "pod/asks", "rolebinding/asks", "--wait=false")

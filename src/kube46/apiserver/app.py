@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from kube46.api.rbac.rules import Asked
 from kube46.apiserver import answers, requests, statuses
 from kube46.apiserver.answers import Answer
 from kube46.apiserver.authentication import unauthorized
-from kube46.apiserver.authorization import STREAMS, authorize, impersonate, path_allowed
+from kube46.apiserver.authorization import STREAMS
 from kube46.apiserver.requests import Disconnected, check_method
 from kube46.apiserver.reviews import GROUPS as REVIEW_GROUPS
 from kube46.apiserver.statuses import StatusError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from kube46.apiserver.authentication import Authenticator
+    from kube46.apiserver.authorization import Authorizer
     from kube46.apiserver.kubelets import Kubelets
     from kube46.apiserver.metrics import Metrics
     from kube46.apiserver.paths import Paths
@@ -40,10 +42,11 @@ class Application:
     """The server's parts, joined; instances are ASGI applications."""
 
     def __init__(
-        self, authenticator: Authenticator, resources: Resources, subresources: Subresources, reviews: Reviews,
-        kubelets: Kubelets, paths: Paths, metrics: Metrics,
+        self, authenticator: Authenticator, authorizer: Authorizer, resources: Resources, subresources: Subresources,
+        reviews: Reviews, kubelets: Kubelets, paths: Paths, metrics: Metrics,
     ) -> None:  # fmt: skip
-        self._authenticator, self._resources, self._subresources = authenticator, resources, subresources
+        self._authenticator, self._authorizer = authenticator, authorizer
+        self._resources, self._subresources = resources, subresources
         self._reviews, self._kubelets, self._paths, self._metrics = reviews, kubelets, paths, metrics
 
     async def __call__(
@@ -107,16 +110,21 @@ class Application:
         user = self._authenticator.authenticate(request)
         if user is not None:
             request.user = user
-        elif request.target is not None or not path_allowed(request.user, request.verb, request.path):
+        elif not self._open_to_all(request):
             raise unauthorized()
-        impersonate(request)
-        authorize(request)
+        self._authorizer.impersonate(request)
+        self._authorizer.authorize(request)
         if request.target is None:
             return await self._paths.answer(request)
         check_method(request, request.target)
         if request.target.kind.warning:
             request.warnings.append(request.target.kind.warning)
         return await self._resource(request, request.target)
+
+    def _open_to_all(self, request: Request) -> bool:
+        """Whether somebody without credentials is answered at all, rather than asked for them."""
+        asked = Asked(request.verb, path=request.path)
+        return request.target is None and self._authorizer.allowed(request.user, asked)
 
     async def _resource(self, request: Request, target: Target) -> Answer | None:
         if target.kind.group in REVIEW_GROUPS:

@@ -1,22 +1,29 @@
-"""Who may do what: a small table of identities, until RBAC comes.
+"""Who may do what: a small table for kube46's own programs, RBAC for everybody.
 
-Masters may do everything. Nodes and controllers may do what their programs need. ServiceAccounts may read (Secrets only
-in their own namespace) and write Leases and Events. The texts of refusals are kube-apiserver's.
+Masters may do everything. Nodes and controllers may do what their programs need; a role can't take that away from them.
+All else is what Roles and ClusterRoles give. The texts of refusals are kube-apiserver's.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from kube46.api.rbac.bindings import Bindings
+from kube46.api.rbac.rules import ALL, Asked
+from kube46.api.rbac.rules import Rule as PolicyRule
 from kube46.apiserver import statuses
 from kube46.apiserver.kinds import BY_PLURAL
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.strategy import User
+from kube46.apiserver.transactions import decode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kube46.apiserver.kinds import Kind
     from kube46.apiserver.requests import Request
+    from kube46.apiserver.storage import Store
 
 READ = frozenset(("get", "list", "watch"))
 WRITE = frozenset(("create", "update", "patch", "delete"))
@@ -47,9 +54,6 @@ CREATE = frozenset(("create",))
 # Who opens one of these runs programs in a pod: WebSocket clients ask by GET, yet reading is not enough for it.
 STREAMS = ("attach", "exec", "portforward")
 RULES = (
-    _rule(AUTHENTICATED, CREATE, "selfsubjectreviews", "selfsubjectaccessreviews"),
-    _rule(SERVICE_ACCOUNTS, READ, "*"),
-    _rule(SERVICE_ACCOUNTS, WRITE, "leases", "events"),
     _rule(NODES, READ, "*"),
     _rule(NODES, WRITE, "nodes", "nodes/status", "leases", "events", "endpointslices"),
     _rule(NODES, frozenset(("update", "patch")), "pods/status"),
@@ -63,66 +67,107 @@ RULES = (
 )  # fmt: skip
 
 
-def allowed(user: User, verb: str, resource: str, namespace: str = "") -> bool:
-    """Whether the table lets a user do this; `resource` is `plural` or `plural/subresource`."""
-    if MASTERS in user.groups:
-        return True
-    if resource == "secrets" and SERVICE_ACCOUNTS in user.groups:
-        return verb in READ and bool(namespace) and user.name.startswith(f"{ACCOUNT_PREFIX}{namespace}:")
-    if resource.partition("/")[2] in STREAMS:
-        verb = "create"
+def _by_table(user: User, asked: Asked) -> bool:
     subjects = {user.name, *user.groups}
     return any(
-        rule.subject in subjects and verb in rule.verbs and (resource in rule.resources or "*" in rule.resources)
+        rule.subject in subjects and asked.verb in rule.verbs and bool(rule.resources & {asked.qualified, ALL})
         for rule in RULES
     )
 
 
-def path_allowed(user: User, verb: str, path: str) -> bool:
-    """Whether a user may do this to a path that is no resource."""
-    if MASTERS in user.groups or any(_below(path, root) for root in PUBLIC_PATHS):
+def _path_by_table(user: User, asked: Asked) -> bool:
+    if any(_below(asked.path, root) for root in PUBLIC_PATHS):
         return True
-    return verb in ("get", "head") and AUTHENTICATED in user.groups and any(_below(path, p) for p in DISCOVERY_PATHS)
+    known = AUTHENTICATED in user.groups and any(_below(asked.path, path) for path in DISCOVERY_PATHS)
+    return known and asked.verb in ("get", "head")
+
+
+class Authorizer:
+    """Answers with the rights that are stored now; looks at the roles again when one has changed."""
+
+    PLURALS = ("clusterroles", "roles", "clusterrolebindings", "rolebindings")
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._seen: tuple[int, ...] = ()
+        self._bindings = Bindings((), (), (), ())
+
+    def _current(self) -> Bindings:
+        collections = [self._store.collection(plural) for plural in self.PLURALS]
+        now = tuple(collection.changed for collection in collections)
+        if now != self._seen:
+            stored = ([decode.decode(record.value) for record in c.records.values()] for c in collections)
+            self._bindings, self._seen = Bindings(*stored), now
+        return self._bindings
+
+    def allowed(self, user: User, asked: Asked) -> bool:
+        """Whether a user may do this."""
+        if MASTERS in user.groups:
+            return True
+        if asked.subresource in STREAMS:
+            asked = replace(asked, verb="create")
+        by_table = _path_by_table if asked.path else _by_table
+        return by_table(user, asked) or self._current().allows(user.name, user.groups, asked)
+
+    def rules(self, user: User, namespace: str) -> Iterator[PolicyRule]:
+        """What a user may do in a namespace and everywhere, as rules (`kubectl auth can-i --list`)."""
+        subjects = {user.name, *user.groups}
+        if MASTERS in user.groups:
+            yield PolicyRule((ALL,), (ALL,), (ALL,))
+            yield PolicyRule((ALL,), paths=(ALL,))
+        for rule in RULES:
+            if rule.subject in subjects:
+                yield PolicyRule(tuple(sorted(rule.verbs)), (ALL,), tuple(sorted(rule.resources)))
+        yield from self._current().held(user.name, user.groups, namespace)
+
+    def authorize(self, request: Request) -> None:
+        """Refuse with 403 what is not allowed."""
+        target, user = request.target, request.user
+        if target is None:
+            if not self.allowed(user, Asked(request.verb, path=request.path)):
+                text = f'forbidden: User "{user.name}" cannot {request.verb} path "{request.path}"'
+                raise StatusError(403, "Forbidden", text, {})
+            return
+        kind = target.kind
+        asked = Asked(request.verb, kind.group, kind.plural, target.subresource, target.namespace, target.name)
+        if not self.allowed(user, asked):
+            where = f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
+            text = f'User "{user.name}" cannot {request.verb} resource "{asked.qualified}" in API group "{kind.group}" {where}'
+            raise statuses.forbidden(kind, target.name, text)
+
+    def impersonate(self, request: Request) -> None:
+        """Make a user the one that the Impersonate-* headers name, if rights on users, groups and accounts allow it."""
+        name = request.headers.get(b"impersonate-user", b"").decode("latin-1")
+        if not name:
+            if any(header.startswith(b"impersonate-") for header in request.headers):
+                raise statuses.bad_request("Impersonate-Group, -Uid and -Extra mean nothing without Impersonate-User")
+            return
+        headers = request.scope["headers"]
+        groups = [value.decode("latin-1") for key, value in headers if key == b"impersonate-group"]
+        account = name.removeprefix(ACCOUNT_PREFIX).split(":") if name.startswith(ACCOUNT_PREFIX) else []
+        if len(account) == 2:
+            self._may_impersonate(request.user, "serviceaccounts", account[1], account[0])
+        else:
+            self._may_impersonate(request.user, "users", name)
+        for group in groups:
+            self._may_impersonate(request.user, "groups", group)
+        if len(account) == 2 and not groups:
+            groups = [SERVICE_ACCOUNTS, f"{SERVICE_ACCOUNTS}:{account[0]}"]
+        request.user = User(name, (*groups, AUTHENTICATED))
+
+    def _may_impersonate(self, user: User, resource: str, name: str, namespace: str = "") -> None:
+        asked = Asked("impersonate", "", resource, namespace=namespace, name=name)
+        if self.allowed(user, asked):
+            return
+        where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
+        cannot = f'User "{user.name}" cannot impersonate resource "{resource}" in API group "" {where}'
+        raise StatusError(
+            403, "Forbidden", f'{resource} "{name}" is forbidden: {cannot}', {"name": name, "kind": resource}
+        )
 
 
 def _below(path: str, root: str) -> bool:
     return path == root or path.startswith(f"{root}/")
-
-
-def authorize(request: Request) -> None:
-    """Refuse with 403 what the table does not allow."""
-    target, user = request.target, request.user
-    if target is None:
-        if not path_allowed(user, request.verb, request.path):
-            text = f'forbidden: User "{user.name}" cannot {request.verb} path "{request.path}"'
-            raise StatusError(403, "Forbidden", text, {})
-        return
-    kind = target.kind
-    resource = f"{kind.plural}/{target.subresource}" if target.subresource else kind.plural
-    if not allowed(user, request.verb, resource, target.namespace):
-        where = f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
-        text = f'User "{user.name}" cannot {request.verb} resource "{resource}" in API group "{kind.group}" {where}'
-        raise statuses.forbidden(kind, target.name, text)
-
-
-def impersonate(request: Request) -> None:
-    """Make a master the user that the Impersonate-* headers name; nobody else may do that."""
-    name = request.headers.get(b"impersonate-user", b"").decode("latin-1")
-    if not name:
-        if any(header.startswith(b"impersonate-") for header in request.headers):
-            raise statuses.bad_request("Impersonate-Group, -Uid and -Extra mean nothing without Impersonate-User")
-        return
-    user = request.user
-    if MASTERS not in user.groups:
-        cannot = f'User "{user.name}" cannot impersonate resource "users" in API group "" at the cluster scope'
-        details = {"name": name, "kind": "users"}
-        raise StatusError(403, "Forbidden", f'users "{name}" is forbidden: {cannot}', details)
-    headers = request.scope["headers"]
-    groups = [value.decode("latin-1") for key, value in headers if key == b"impersonate-group"]
-    account = name.removeprefix(ACCOUNT_PREFIX).split(":") if name.startswith(ACCOUNT_PREFIX) else []
-    if len(account) == 2 and not groups:
-        groups = [SERVICE_ACCOUNTS, f"{SERVICE_ACCOUNTS}:{account[0]}"]
-    request.user = User(name, (*groups, AUTHENTICATED))
 
 
 def admit(user: User, kind: Kind, subresource: str, name: str, obj: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What every cluster has: its namespaces, the default ServiceCIDR, and `kubernetes.default` with its endpoints.
+"""What every cluster has: its namespaces, roles, the default ServiceCIDR, and `kubernetes.default` with its endpoints.
 
 Source: semantics A-18, A-20, A-21; k8s.io/kubernetes pkg/controlplane/controller.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from kube46.addresses.families import family_of
 from kube46.addresses.prefixes import nth
 from kube46.api.pods.admission import PRIORITIES
+from kube46.apiserver import roles
 from kube46.apiserver.kinds import BY_PLURAL
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.transactions import now
@@ -43,6 +44,10 @@ async def prepare(registry: Registry, cluster: Cluster) -> None:
         await _ensure(registry, "namespaces", "", {"metadata": {"name": name}})
     for name, value in PRIORITIES.items():
         await _ensure(registry, "priorityclasses", "", {"metadata": {"name": name}, "value": value})
+    for role in roles.cluster_roles():
+        await _ensure(registry, "clusterroles", "", role)
+    for binding in roles.cluster_bindings():
+        await _ensure(registry, "clusterrolebindings", "", binding)
     await _service_cidr(registry, cluster)
     try:
         await _service(registry, cluster)

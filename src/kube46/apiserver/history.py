@@ -34,6 +34,11 @@ class History:
         self._bytes = 0
         self._changed = asyncio.Event()
 
+    @property
+    def newest(self) -> int:
+        """The revision of the newest change, 0 when there was none."""
+        return self._events[-1].revision if self._events else self.compacted
+
     def append(self, event: Event) -> None:
         """Add a committed change; call `wake` when all of its transaction are added."""
         self._events.append(event)

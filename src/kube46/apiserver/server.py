@@ -19,6 +19,7 @@ from kube46.addresses.prefixes import nth
 from kube46.apiserver import authentication, bootstrap, expiry, sockets
 from kube46.apiserver.app import Application
 from kube46.apiserver.authentication import Authenticator, TokenFileError
+from kube46.apiserver.authorization import Authorizer
 from kube46.apiserver.certificates import Authority, write_private
 from kube46.apiserver.connections import Connection
 from kube46.apiserver.database import DataError
@@ -87,8 +88,11 @@ class _Server:
         subresources = Subresources(resources, signer)
         address = settings.advertise_address or _own_address(settings)
         paths = Paths(self._checks(), metrics, bracketed(str(address), settings.secure_port))
-        reviews = Reviews(authenticator)
-        self._app = Application(authenticator, resources, subresources, reviews, self._kubelets, paths, metrics)
+        authorizer = Authorizer(store)
+        reviews = Reviews(authenticator, authorizer)
+        self._app = Application(
+            authenticator, authorizer, resources, subresources, reviews, self._kubelets, paths, metrics
+        )
 
     def _checks(self) -> Checks:
         live = {"ping": lambda: "", "etcd": self._store.problem}

@@ -51,6 +51,11 @@ class Collection:
         if self.records.pop(key, None) is not None:
             del self.keys[bisect_left(self.keys, key)]
 
+    @property
+    def changed(self) -> int:
+        """A number that differs after every change: the revision of the newest one that is known."""
+        return self.history.newest
+
     def under(self, namespace: str) -> list[str]:
         """The keys in a namespace; all keys for ""."""
         if not namespace:

@@ -236,6 +236,10 @@ def test_reading_is_not_running(target: Server, admin: httpx2.Client) -> None:
     admin.post(PODS, json=pod("victim", "n"))
     accounts = f"{CORE}/serviceaccounts"
     admin.post(accounts, json={"metadata": {"name": "reader"}})
+    role = {"kind": "ClusterRole", "name": "view"}
+    subjects = [{"kind": "ServiceAccount", "name": "reader", "namespace": "default"}]
+    bound = {"metadata": {"name": "reader"}, "roleRef": role, "subjects": subjects}
+    assert admin.post("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", json=bound).status_code == 201
     token = admin.post(f"{accounts}/reader/token", json={"spec": {}}).json()["status"]["token"]
     for credential in (token, "nodetoken", "controllertoken"):
         with target.client(credential) as client:
@@ -262,7 +266,7 @@ def test_an_account_stays_what_it_is(target: Server, admin: httpx2.Client) -> No
         assert climber.get("/api/v1/namespaces/kube-system/secrets").status_code == 403
         for header in ("impersonate-user", "impersonate-group"):
             assert climber.get("/api/v1/pods", headers={header: "system:masters"}).status_code in (400, 403)
-        assert climber.get("/api/v1/pods").status_code == 200
+        assert climber.get("/api/v1/pods").status_code == 403
         admin.delete(f"{accounts}/climber")
         assert climber.get("/api/v1/pods").status_code == 401
         admin.post(accounts, json={"metadata": {"name": "climber"}})  # another of the same name

@@ -87,7 +87,9 @@ def test_impersonation(server: Server) -> None:
         }
         assert admin.get("/api/v1/pods", headers={"impersonate-user": "bob"}).status_code == 403
         robot = {"impersonate-user": "system:serviceaccount:default:robot"}
-        assert admin.get("/api/v1/pods", headers=robot).status_code == 200
+        assert whoami_as(admin, robot)["groups"] == [
+            "system:serviceaccounts", "system:serviceaccounts:default", "system:authenticated",
+        ]  # fmt: skip
     with server.client("nodetoken") as node:
         answer = node.get("/api/v1/pods", headers={"impersonate-user": "admin"})
         assert answer.status_code == 403
@@ -116,8 +118,18 @@ def test_node_keeps_to_itself(server: Server, api: httpx2.Client) -> None:
     api.delete("/api/v1/nodes/node1")
 
 
+def bind(api: httpx2.Client, namespace: str, role: str) -> None:
+    """Give the account `robot` a ClusterRole in its namespace."""
+    body = {
+        "metadata": {"name": role}, "roleRef": {"kind": "ClusterRole", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": "robot"}],
+    }  # fmt: skip
+    path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings"
+    assert api.post(path, json=body).status_code == 201
+
+
 def test_service_account(server: Server, api: httpx2.Client, namespace: str) -> None:
-    """A ServiceAccount's token works until its pod or account is gone; it reads, and writes Leases and Events."""
+    """A ServiceAccount's token works until its pod or account is gone; it may do what roles let it."""
     accounts, pods = f"/api/v1/namespaces/{namespace}/serviceaccounts", f"/api/v1/namespaces/{namespace}/pods"
     api.post(accounts, json={"metadata": {"name": "robot"}})
     spec = {"serviceAccountName": "robot", "nodeName": "n", "containers": [{"name": "c", "image": "host"}]}
@@ -132,13 +144,19 @@ def test_service_account(server: Server, api: httpx2.Client, namespace: str) -> 
         assert info["username"] == f"system:serviceaccount:{namespace}:robot"
         assert f"system:serviceaccounts:{namespace}" in info["groups"]
         assert info["extra"]["authentication.kubernetes.io/pod-name"] == ["p"]
-        assert robot.get("/api/v1/services").status_code == 200
-        assert robot.get("/api/v1/secrets").status_code == 403
+        services = f"/api/v1/namespaces/{namespace}/services"
+        assert robot.get(services).status_code == 403
+        bind(api, namespace, "edit")
+        assert robot.get(services).status_code == 200
+        assert robot.get("/api/v1/services").status_code == 403
+        assert robot.get("/api/v1/nodes").status_code == 403
         assert robot.get(f"/api/v1/namespaces/{namespace}/secrets").status_code == 200
         leases = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         assert robot.post(leases, json={"metadata": {"name": "l"}}).status_code == 201
-        assert robot.post(pods, json={"metadata": {"name": "q"}}).status_code == 403
-        question = {"spec": {"resourceAttributes": {"verb": "create", "resource": "leases", "namespace": namespace}}}
+        roles = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles"
+        assert robot.post(roles, json={"metadata": {"name": "q"}}).status_code == 403
+        asked = {"verb": "create", "group": "coordination.k8s.io", "resource": "leases", "namespace": namespace}
+        question = {"spec": {"resourceAttributes": asked}}
         answer = robot.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", json=question)
         assert answer.json()["status"] == {"allowed": True}
         review = {"spec": {"token": token}}
@@ -146,7 +164,7 @@ def test_service_account(server: Server, api: httpx2.Client, namespace: str) -> 
         assert status["authenticated"] is True
         assert status["user"]["username"] == info["username"]
         api.delete(f"{pods}/p?gracePeriodSeconds=0")
-        assert robot.get("/api/v1/services").status_code == 401
+        assert robot.get(services).status_code == 401
     status = api.post("/apis/authentication.k8s.io/v1/tokenreviews", json=review).json()["status"]
     assert not status.get("authenticated")
     assert "pods" in status["error"]

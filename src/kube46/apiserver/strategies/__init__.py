@@ -11,7 +11,8 @@ from kube46.apiserver.strategies.generic import Generic
 from kube46.apiserver.strategies.networking import Ingresses, IPAddresses, NetworkPolicies, ServiceCIDRs
 from kube46.apiserver.strategies.nodes import Nodes
 from kube46.apiserver.strategies.pods import Pods
-from kube46.apiserver.strategies.policies import Budgets, ControllerRevisions, PriorityClasses, Rbac
+from kube46.apiserver.strategies.policies import Budgets, ControllerRevisions, PriorityClasses
+from kube46.apiserver.strategies.rbac import ClusterRoles, RoleBindings, Roles
 from kube46.apiserver.strategies.services import Services
 from kube46.apiserver.strategies.workloads import CronJobs, DaemonSets, Deployments, Jobs, ReplicaSets, StatefulSets
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 STRATEGIES: dict[str, Strategy] = {
     "*": Generic(),
-    "clusterrolebindings": Rbac(),
-    "clusterroles": Rbac(),
+    "clusterrolebindings": RoleBindings(),
+    "clusterroles": ClusterRoles(),
     "configmaps": ConfigMaps(),
     "controllerrevisions": ControllerRevisions(),
     "cronjobs": CronJobs(),
@@ -41,8 +42,8 @@ STRATEGIES: dict[str, Strategy] = {
     "pods": Pods(),
     "priorityclasses": PriorityClasses(),
     "replicasets": ReplicaSets(),
-    "rolebindings": Rbac(),
-    "roles": Rbac(),
+    "rolebindings": RoleBindings(),
+    "roles": Roles(),
     "secrets": Secrets(),
     "servicecidrs": ServiceCIDRs(),
     "services": Services(),

@@ -1,10 +1,9 @@
-"""PodDisruptionBudgets, PriorityClasses, ControllerRevisions, and RBAC's kinds, which are stored only."""
+"""PodDisruptionBudgets, PriorityClasses and ControllerRevisions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kube46.api import names
 from kube46.api.workloads import policies
 from kube46.apiserver.strategies.generic import Generic
 
@@ -56,9 +55,3 @@ class ControllerRevisions(Generic):
     def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         """Changed data."""
         return policies.revision_errors(new, old)
-
-
-class Rbac(Generic):
-    """Names need only fit into a URL: `system:node` is one."""
-
-    name_rule = staticmethod(names.path_segment)
