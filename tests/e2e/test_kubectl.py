@@ -231,7 +231,7 @@ def test_what_a_pod_is_given(dual: Cluster) -> None:
 
 @pytest.mark.parametrize("families", SETTINGS)
 def test_a_pod_asks_the_api_by_its_service_account(clusters: Callable[[str], Cluster], families: str) -> None:
-    """With the mounted token and CA, curl reaches https://kubernetes.default; a role lets it read; without token: 401."""
+    """With the mounted token curl reaches https://kubernetes.default; a role lets it read; without token: 401."""
     cluster = clusters(families)
     pod = {"apiVersion": "v1", "kind": "Pod", **echo_pod({"app": "asks"})}
     pod["metadata"]["name"] = "asks"

@@ -132,7 +132,8 @@ class Authorizer:
         asked = Asked(request.verb, kind.group, kind.plural, target.subresource, target.namespace, target.name)
         if not self.allowed(user, asked):
             where = f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
-            text = f'User "{user.name}" cannot {request.verb} resource "{asked.qualified}" in API group "{kind.group}" {where}'
+            what = f'{request.verb} resource "{asked.qualified}" in API group "{kind.group}" {where}'
+            text = f'User "{user.name}" cannot {what}'
             raise statuses.forbidden(kind, target.name, text)
 
     def impersonate(self, request: Request) -> None:
