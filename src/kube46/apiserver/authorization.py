@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kube46.api.rbac.bindings import Bindings
 from kube46.api.rbac.rules import ALL, Asked
 from kube46.api.rbac.rules import Rule as PolicyRule
+from kube46.api.storage import volumes
 from kube46.apiserver import statuses
 from kube46.apiserver.kinds import BY_PLURAL
 from kube46.apiserver.statuses import StatusError
@@ -55,7 +56,7 @@ CREATE = frozenset(("create",))
 STREAMS = ("attach", "exec", "portforward")
 RULES = (
     _rule(NODES, READ, "*"),
-    _rule(NODES, WRITE, "nodes", "nodes/status", "leases", "events", "endpointslices"),
+    _rule(NODES, WRITE, "nodes", "nodes/status", "leases", "events", "endpointslices", "persistentvolumes"),
     _rule(NODES, frozenset(("update", "patch")), "pods/status"),
     _rule(NODES, frozenset(("delete",)), "pods"),
     _rule(NODES, CREATE, "serviceaccounts/token", "tokenreviews", "subjectaccessreviews"),
@@ -63,7 +64,7 @@ RULES = (
     _rule(CONTROLLERS, READ | {"delete", "deletecollection", "update", "patch"}, "*"),
     _rule(CONTROLLERS, CREATE, "pods", "pods/binding", "pods/eviction", "replicasets", "controllerrevisions", "jobs",
           "endpointslices", "endpoints", "serviceaccounts", "serviceaccounts/token", "configmaps", "secrets", "events",
-          "leases", "tokenreviews", "subjectaccessreviews"),
+          "leases", "tokenreviews", "subjectaccessreviews", "persistentvolumeclaims"),
 )  # fmt: skip
 
 
@@ -182,6 +183,8 @@ def admit(user: User, kind: Kind, subresource: str, name: str, obj: dict[str, An
         raise statuses.forbidden(kind, name, f'node "{node}" can only access its own lease in kube-node-lease')
     if kind.plural == "endpointslices" and not _is_own_dns(node, namespace, name, obj):
         raise statuses.forbidden(kind, name, f'node "{node}" can only write its own slices of kube-system/kube-dns')
+    if kind.plural == "persistentvolumes" and not _is_own_volume(node, obj):
+        raise statuses.forbidden(kind, name, f'node "{node}" can only write local volumes that lie on itself')
     if kind.plural == "pods" and (obj.get("spec") or {}).get("nodeName") != node:
         what = "update status for" if subresource else "delete"
         raise statuses.forbidden(kind, name, f'node "{node}" can only {what} pods with spec.nodeName set to itself')
@@ -192,6 +195,13 @@ def _is_own_dns(node: str, namespace: str, name: str, obj: dict[str, Any]) -> bo
     service = (obj["metadata"].get("labels") or {}).get("kubernetes.io/service-name")
     names = [f"kube-dns-{node}-{family}" for family in ("ipv4", "ipv6")]
     return namespace == "kube-system" and name in names and service == "kube-dns"
+
+
+def _is_own_volume(node: str, obj: dict[str, Any]) -> bool:
+    """Whether a volume was provisioned by a node on its own disk (lab/kubelet/provisioning.py)."""
+    spec = obj.get("spec") or {}
+    required = (spec.get("nodeAffinity") or {}).get("required") or {}
+    return bool(spec.get("local")) and required.get("nodeSelectorTerms") == [volumes.node_term(node)]
 
 
 def admit_token(user: User, account: str, bound_kind: str, node_name: str) -> None:

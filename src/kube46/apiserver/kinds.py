@@ -71,6 +71,7 @@ class Kind:
 
 DISCOVERY, NETWORKING, APPS, COORDINATION = "discovery.k8s.io", "networking.k8s.io", "apps", "coordination.k8s.io"
 BATCH, POLICY, SCHEDULING, RBAC = "batch", "policy", "scheduling.k8s.io", "rbac.authorization.k8s.io"
+STORAGE = "storage.k8s.io"
 AUTHENTICATION, AUTHORIZATION = "authentication.k8s.io", "authorization.k8s.io"
 CREATE = ("create",)  # questions that are answered, not stored
 POD_SUBRESOURCES = (
@@ -106,6 +107,9 @@ KINDS: tuple[Kind, ...] = (
     Kind("", "v1", "configmaps", "ConfigMap", True, ("cm",)),
     Kind("", "v1", "secrets", "Secret", fields=("type",)),
     Kind("", "v1", "serviceaccounts", "ServiceAccount", True, ("sa",), (), (TOKEN,), returns_deleted=True),
+    Kind("", "v1", "persistentvolumes", "PersistentVolume", False, ("pv",), (), (STATUS,), returns_deleted=True),
+    Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", True, ("pvc",), (), (STATUS,),
+         returns_deleted=True),
     Kind("", "v1", "events", "Event", True, ("ev",), fields=EVENT_FIELDS),
     Kind(DISCOVERY, "v1", "endpointslices", "EndpointSlice", generation=True, generation_labels=True),
     Kind(COORDINATION, "v1", "leases", "Lease"),
@@ -124,6 +128,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(BATCH, "v1", "cronjobs", "CronJob", True, ("cj",), ("all",), (STATUS,), generation=True),
     Kind(POLICY, "v1", "poddisruptionbudgets", "PodDisruptionBudget", True, ("pdb",), (), (STATUS,), generation=True),
     Kind(SCHEDULING, "v1", "priorityclasses", "PriorityClass", False, ("pc",), generation=True),
+    Kind(STORAGE, "v1", "storageclasses", "StorageClass", False, ("sc",), returns_deleted=True),
     Kind(RBAC, "v1", "roles", "Role"),
     Kind(RBAC, "v1", "rolebindings", "RoleBinding"),
     Kind(RBAC, "v1", "clusterroles", "ClusterRole", False),

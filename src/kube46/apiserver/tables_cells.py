@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kube46.apiserver.tables_pods import pod
+from kube46.apiserver.tables_storage import claim, storage_class, volume
 from kube46.apiserver.tables_text import NONE, UNKNOWN, age, dig, joined, labels, selector, since, span, timestamp
 
 if TYPE_CHECKING:
@@ -366,6 +367,9 @@ CELLS: dict[tuple[str, str], Callable[[Object, datetime.datetime], list[Any]]] =
     ("apps", "controllerrevisions"): _revision,
     ("policy", "poddisruptionbudgets"): _budget,
     ("scheduling.k8s.io", "priorityclasses"): _priority,
+    ("", "persistentvolumes"): volume,
+    ("", "persistentvolumeclaims"): claim,
+    ("storage.k8s.io", "storageclasses"): storage_class,
     ("rbac.authorization.k8s.io", "rolebindings"): _binding,
     ("rbac.authorization.k8s.io", "clusterrolebindings"): _binding,
     ("autoscaling", "scale"): _scale,

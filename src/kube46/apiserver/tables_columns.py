@@ -21,7 +21,7 @@ class Column(NamedTuple):
 
 META, CORE, APPS = "apimachinery.pkg.apis.meta.v1", "api.core.v1", "api.apps.v1"
 NET, DISCOVERY, BATCH = "api.networking.v1", "api.discovery.v1", "api.batch.v1"
-SCHEDULING = "api.scheduling.v1"
+SCHEDULING, STORAGE = "api.scheduling.v1", "api.storage.v1"
 NAME = Column("Name", f"@{META}.ObjectMeta#name", format="name")
 AGE = Column("Age", f"@{META}.ObjectMeta#creationTimestamp")
 CREATED = Column("Created At", AGE.text, "date")
@@ -77,6 +77,38 @@ COLUMNS: dict[tuple[str, str], tuple[Column, ...]] = {
     ("", "configmaps"): (NAME, Column("Data", f"@{CORE}.ConfigMap#data"), AGE),
     ("", "secrets"): (NAME, Column("Type", f"@{CORE}.Secret#type"), Column("Data", f"@{CORE}.Secret#data"), AGE),
     ("", "serviceaccounts"): (NAME, AGE),
+    ("", "persistentvolumes"): (
+        NAME,
+        Column("Capacity", f"@{CORE}.PersistentVolumeSpec#capacity"),
+        Column("Access Modes", f"@{CORE}.PersistentVolumeSpec#accessModes"),
+        Column("Reclaim Policy", f"@{CORE}.PersistentVolumeSpec#persistentVolumeReclaimPolicy"),
+        Column("Status", f"@{CORE}.PersistentVolumeStatus#phase"),
+        Column("Claim", f"@{CORE}.PersistentVolumeSpec#claimRef"),
+        Column("StorageClass", "StorageClass of the pv"),
+        Column("VolumeAttributesClass", "VolumeAttributesClass of the pv"),
+        Column("Reason", f"@{CORE}.PersistentVolumeStatus#reason"),
+        AGE,
+        Column("VolumeMode", f"@{CORE}.PersistentVolumeSpec#volumeMode", priority=1),
+    ),
+    ("", "persistentvolumeclaims"): (
+        NAME,
+        Column("Status", f"@{CORE}.PersistentVolumeClaimStatus#phase"),
+        Column("Volume", f"@{CORE}.PersistentVolumeClaimSpec#volumeName"),
+        Column("Capacity", f"@{CORE}.PersistentVolumeClaimStatus#capacity"),
+        Column("Access Modes", f"@{CORE}.PersistentVolumeClaimStatus#accessModes"),
+        Column("StorageClass", "StorageClass of the pvc"),
+        Column("VolumeAttributesClass", "VolumeAttributesClass of the pvc"),
+        AGE,
+        Column("VolumeMode", f"@{CORE}.PersistentVolumeClaimSpec#volumeMode", priority=1),
+    ),
+    ("storage.k8s.io", "storageclasses"): (
+        NAME,
+        Column("Provisioner", f"@{STORAGE}.StorageClass#provisioner"),
+        Column("ReclaimPolicy", f"@{STORAGE}.StorageClass#reclaimPolicy"),
+        Column("VolumeBindingMode", f"@{STORAGE}.StorageClass#volumeBindingMode"),
+        Column("AllowVolumeExpansion", f"@{STORAGE}.StorageClass#allowVolumeExpansion"),
+        AGE,
+    ),
     ("", "endpoints"): (NAME, Column("Endpoints", f"@{CORE}.Endpoints#subsets"), AGE),
     ("", "events"): (
         Column("Last Seen", f"@{CORE}.Event#lastTimestamp"),

@@ -5,13 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from kube46.api import names
-from kube46.api.errors import FieldError, duplicate, each_invalid, forbidden, invalid, not_found, required
+from kube46.api.errors import (
+    FieldError,
+    duplicate,
+    each_invalid,
+    forbidden,
+    invalid,
+    not_found,
+    not_supported,
+    required,
+)
 
 Object = dict[str, Any]
 
 MODE = 0o644
 TOKEN_SECONDS = 3600
 MIN_TOKEN_SECONDS = 600
+HOST_PATH_TYPES = (
+    "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket",
+)  # fmt: skip
 
 
 def default(volume: Object) -> None:
@@ -62,18 +74,19 @@ def _source(field: str, volume: Object) -> list[FieldError]:
     if sources[0] == "configMap" and not volume["configMap"].get("name"):
         found.append(required(f"{field}.configMap.name"))
     if sources[0] == "hostPath":
-        found += _host_path(f"{field}.hostPath", volume["hostPath"])
+        found += host_path(f"{field}.hostPath", volume["hostPath"])
     if sources[0] == "persistentVolumeClaim" and not volume[sources[0]].get("claimName"):
         found.append(required(f"{field}.persistentVolumeClaim.claimName"))
     return found + _files(f"{field}.{sources[0]}", volume[sources[0]])
 
 
-def _host_path(field: str, source: Object) -> list[FieldError]:
-    path = source.get("path") or ""
+def host_path(field: str, source: Object) -> list[FieldError]:
+    """Errors of a path of the node."""
+    path, kind = source.get("path") or "", source.get("type") or ""
     if not path:
         return [required(f"{field}.path")]
-    text = "must not contain '..'"
-    return [invalid(f"{field}.path", path, text)] if ".." in path.split("/") else []
+    found = [invalid(f"{field}.path", path, "must not contain '..'")] if ".." in path.split("/") else []
+    return found if kind in HOST_PATH_TYPES else [*found, not_supported(f"{field}.type", kind, HOST_PATH_TYPES)]
 
 
 def _files(field: str, source: Object) -> list[FieldError]:

@@ -14,6 +14,7 @@ from kube46.apiserver.strategies.pods import Pods
 from kube46.apiserver.strategies.policies import Budgets, ControllerRevisions, PriorityClasses
 from kube46.apiserver.strategies.rbac import ClusterRoles, RoleBindings, Roles
 from kube46.apiserver.strategies.services import Services
+from kube46.apiserver.strategies.storage import PersistentVolumeClaims, PersistentVolumes, StorageClasses
 from kube46.apiserver.strategies.workloads import CronJobs, DaemonSets, Deployments, Jobs, ReplicaSets, StatefulSets
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ STRATEGIES: dict[str, Strategy] = {
     "namespaces": Namespaces(),
     "networkpolicies": NetworkPolicies(),
     "nodes": Nodes(),
+    "persistentvolumeclaims": PersistentVolumeClaims(),
+    "persistentvolumes": PersistentVolumes(),
     "poddisruptionbudgets": Budgets(),
     "pods": Pods(),
     "priorityclasses": PriorityClasses(),
@@ -48,4 +51,5 @@ STRATEGIES: dict[str, Strategy] = {
     "servicecidrs": ServiceCIDRs(),
     "services": Services(),
     "statefulsets": StatefulSets(),
+    "storageclasses": StorageClasses(),
 }
