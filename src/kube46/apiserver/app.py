@@ -119,6 +119,9 @@ class Application:
         check_method(request, request.target)
         if request.target.kind.warning:
             request.warnings.append(request.target.kind.warning)
+        if request.target.kind.refusal and request.verb in ("create", "patch", "update"):
+            request.warnings.append(request.target.kind.refusal)  # kubectl autoscale hides the error's text
+            raise statuses.refused(request.target.kind)
         return await self._resource(request, request.target)
 
     def _open_to_all(self, request: Request) -> bool:

@@ -43,6 +43,7 @@ class Kind:
     generation_labels: bool = False  # … and of labels
     returns_deleted: bool = False  # DELETE answers with the object instead of a Status
     warning: str = ""  # a Warning header on every request
+    refusal: str = ""  # why objects of this kind can't be written: known, so that clients are told in plain words
 
     @property
     def singular(self) -> str:
@@ -72,6 +73,7 @@ class Kind:
 DISCOVERY, NETWORKING, APPS, COORDINATION = "discovery.k8s.io", "networking.k8s.io", "apps", "coordination.k8s.io"
 BATCH, POLICY, SCHEDULING, RBAC = "batch", "policy", "scheduling.k8s.io", "rbac.authorization.k8s.io"
 STORAGE = "storage.k8s.io"
+ADMISSION = "admissionregistration.k8s.io"
 AUTHENTICATION, AUTHORIZATION = "authentication.k8s.io", "authorization.k8s.io"
 CREATE = ("create",)  # questions that are answered, not stored
 POD_SUBRESOURCES = (
@@ -92,6 +94,7 @@ EVENT_FIELDS = (
     "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath",
     "reason", "reportingComponent", "source", "type",
 )  # fmt: skip
+NO_AUTOSCALER = "kube46 has no autoscaler yet: nothing would act on this object: set the number with kubectl scale"
 ENDPOINTS_WARNING = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
 
 KINDS: tuple[Kind, ...] = (
@@ -111,6 +114,9 @@ KINDS: tuple[Kind, ...] = (
     Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", True, ("pvc",), (), (STATUS,),
          returns_deleted=True),
     Kind("", "v1", "events", "Event", True, ("ev",), fields=EVENT_FIELDS),
+    Kind("", "v1", "limitranges", "LimitRange", True, ("limits",)),
+    Kind("", "v1", "podtemplates", "PodTemplate", generation=True),
+    Kind("", "v1", "resourcequotas", "ResourceQuota", True, ("quota",), (), (STATUS,)),
     Kind(DISCOVERY, "v1", "endpointslices", "EndpointSlice", generation=True, generation_labels=True),
     Kind(COORDINATION, "v1", "leases", "Lease"),
     Kind(NETWORKING, "v1", "servicecidrs", "ServiceCIDR", False, (), (), (STATUS,)),
@@ -124,6 +130,14 @@ KINDS: tuple[Kind, ...] = (
     Kind(APPS, "v1", "daemonsets", "DaemonSet", True, ("ds",), ("all",), (STATUS,), generation=True),
     Kind(APPS, "v1", "statefulsets", "StatefulSet", True, ("sts",), ("all",), (SCALE, STATUS), generation=True),
     Kind(APPS, "v1", "controllerrevisions", "ControllerRevision"),
+    Kind("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", True, ("hpa",), ("all",),
+         refusal=NO_AUTOSCALER),
+    Kind("autoscaling", "v1", "horizontalpodautoscalers", "HorizontalPodAutoscaler", True, ("hpa",), ("all",),
+         refusal=NO_AUTOSCALER),
+    Kind(ADMISSION, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", False,
+         ("mwc",), ("api-extensions",), generation=True),
+    Kind(ADMISSION, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", False,
+         ("vwc",), ("api-extensions",), generation=True),
     Kind(BATCH, "v1", "jobs", "Job", True, (), ("all",), (STATUS,), generation=True),
     Kind(BATCH, "v1", "cronjobs", "CronJob", True, ("cj",), ("all",), (STATUS,), generation=True),
     Kind(POLICY, "v1", "poddisruptionbudgets", "PodDisruptionBudget", True, ("pdb",), (), (STATUS,), generation=True),

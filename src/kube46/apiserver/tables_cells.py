@@ -337,6 +337,14 @@ def _network_policy(found: Object, now: datetime.datetime) -> list[Any]:
     return [_name(found), selector(dig(found, "spec", "podSelector") or {}), age(found, now)]
 
 
+def _quota(found: Object, now: datetime.datetime) -> list[Any]:
+    hard, used = dig(found, "status", "hard") or dig(found, "spec", "hard") or {}, dig(found, "status", "used") or {}
+    shown: dict[bool, list[str]] = {False: [], True: []}
+    for name in sorted(hard):
+        shown[name.startswith("limits")].append(f"{name}: {used.get(name, 0)}/{hard[name]}")
+    return [_name(found), ", ".join(shown[False]), ", ".join(shown[True]), age(found, now)]
+
+
 def _scale(found: Object, now: datetime.datetime) -> list[Any]:
     return [_name(found), dig(found, "spec", "replicas") or 0, dig(found, "status", "replicas") or 0, age(found, now)]
 
@@ -346,6 +354,7 @@ CELLS: dict[tuple[str, str], Callable[[Object, datetime.datetime], list[Any]]] =
     ("", "services"): _service,
     ("", "nodes"): _node,
     ("", "endpoints"): _endpoints,
+    ("", "resourcequotas"): _quota,
     ("", "namespaces"): _namespace,
     ("", "configmaps"): _config_map,
     ("", "secrets"): _secret,

@@ -52,6 +52,13 @@ COLUMNS: dict[tuple[str, str], tuple[Column, ...]] = {
         Column("Nominated Node", f"@{CORE}.PodStatus#nominatedNodeName", priority=1),
         Column("Readiness Gates", f"@{CORE}.PodSpec#readinessGates", priority=1),
     ),
+    ("", "resourcequotas"): (
+        NAME,
+        Column("Request", "Request represents a minimum amount of cpu/memory that a container may consume."),
+        Column("Limit", "Limits control the maximum amount of cpu/memory that a container may use independent of "
+               "contention on the node."),
+        AGE,
+    ),
     ("", "services"): (
         NAME,
         Column("Type", f"@{CORE}.ServiceSpec#type"),

@@ -8,13 +8,14 @@ from kube46.apiserver.strategies.cluster import Events, Leases, Namespaces
 from kube46.apiserver.strategies.configuration import ConfigMaps, Secrets
 from kube46.apiserver.strategies.discovery import Endpoints, EndpointSlices
 from kube46.apiserver.strategies.generic import Generic
-from kube46.apiserver.strategies.networking import Ingresses, IPAddresses, NetworkPolicies, ServiceCIDRs
+from kube46.apiserver.strategies.networking import Ingresses, IPAddresses, ServiceCIDRs
 from kube46.apiserver.strategies.nodes import Nodes
 from kube46.apiserver.strategies.pods import Pods
 from kube46.apiserver.strategies.policies import Budgets, ControllerRevisions, PriorityClasses
 from kube46.apiserver.strategies.rbac import ClusterRoles, RoleBindings, Roles
 from kube46.apiserver.strategies.services import Services
 from kube46.apiserver.strategies.storage import PersistentVolumeClaims, PersistentVolumes, StorageClasses
+from kube46.apiserver.strategies.stored import Stored
 from kube46.apiserver.strategies.workloads import CronJobs, DaemonSets, Deployments, Jobs, ReplicaSets, StatefulSets
 
 if TYPE_CHECKING:
@@ -36,8 +37,10 @@ STRATEGIES: dict[str, Strategy] = {
     "ipaddresses": IPAddresses(),
     "jobs": Jobs(),
     "leases": Leases(),
+    "limitranges": Stored("enforced"),
+    "mutatingwebhookconfigurations": Stored("called"),
     "namespaces": Namespaces(),
-    "networkpolicies": NetworkPolicies(),
+    "networkpolicies": Stored("enforced"),
     "nodes": Nodes(),
     "persistentvolumeclaims": PersistentVolumeClaims(),
     "persistentvolumes": PersistentVolumes(),
@@ -45,6 +48,7 @@ STRATEGIES: dict[str, Strategy] = {
     "pods": Pods(),
     "priorityclasses": PriorityClasses(),
     "replicasets": ReplicaSets(),
+    "resourcequotas": Stored("enforced"),
     "rolebindings": RoleBindings(),
     "roles": Roles(),
     "secrets": Secrets(),
@@ -52,4 +56,5 @@ STRATEGIES: dict[str, Strategy] = {
     "services": Services(),
     "statefulsets": StatefulSets(),
     "storageclasses": StorageClasses(),
+    "validatingwebhookconfigurations": Stored("called"),
 }

@@ -1,4 +1,4 @@
-"""ServiceCIDRs, IPAddresses, Ingresses and NetworkPolicies."""
+"""ServiceCIDRs, IPAddresses and Ingresses."""
 
 from __future__ import annotations
 
@@ -81,11 +81,3 @@ class Ingresses(Generic):
     def warnings(self, new: Object, old: Object | None) -> list[str]:
         """The old way to name a class, on create."""
         return ingresses.warnings(new) if old is None else []
-
-
-class NetworkPolicies(Generic):
-    """Stored for clients that bring them; nothing enforces them yet, and that is said."""
-
-    def warnings(self, new: Object, old: Object | None) -> list[str]:
-        """One sentence."""
-        return ["stored, not enforced"]
