@@ -81,6 +81,14 @@ def _labels(_: click.Context, __: click.Parameter, value: str) -> tuple[tuple[st
     show_default=True,
     help="Seconds between looks at ConfigMaps, Secrets and tokens that pods have mounted.",
 )
+@click.option("--cgroup-root", default="", help="The control group of the node's pods.  [default: kube46/NODE]")
+@click.option(
+    "--pod-max-pids",
+    type=click.IntRange(16),
+    default=4096,
+    show_default=True,
+    help="How many processes a pod may have.",
+)
 @click.option("--host-path-root", multiple=True, help="hostPath volumes are allowed under it; may be given again.")
 def command(
     kubeconfig: Path | None,
@@ -101,6 +109,8 @@ def command(
     image_dir: Path,
     sync_frequency: float,
     host_path_root: tuple[str, ...],
+    cgroup_root: str,
+    pod_max_pids: int,
 ) -> None:
     """Run the stand-in kubelet of a stand-alone cluster's node, inside the node's network and mount namespaces."""
     try:
@@ -122,6 +132,8 @@ def command(
             image_dir=image_dir,
             host_path_roots=host_path_root,
             sync_frequency=sync_frequency,
+            cgroup_root=cgroup_root,
+            pod_max_pids=pod_max_pids,
         )
         config = ClusterConfig.load(kubeconfig)
     except (SettingsError, ConfigError) as error:

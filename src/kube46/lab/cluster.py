@@ -27,6 +27,7 @@ from kube46.lab import (
     topology,
     userconfig,
 )
+from kube46.lab.kubelet import cgroups
 from kube46.lab.paths import RUN_ROOT, STATE_ROOT, Paths
 from kube46.lab.settings import Settings, decoded
 from kube46.netlink import namespaces
@@ -234,6 +235,7 @@ def _tear_down(paths: Paths) -> None:
     _end_all(paths, GRACE)
     mounts.destroy(paths)
     topology.destroy(paths)
+    cgroups.remove_all(paths.cgroup, cgroups.mounted())
     if paths.run.exists():
         shutil.rmtree(paths.run)
 

@@ -114,6 +114,7 @@ def _kubelet(settings: Settings, paths: Paths, node: str, owner: int) -> tuple[s
         *_flag("--tls-private-key-file", paths.pki / f"kubelet-{node}.key"),
         *_flag("--root-dir", "/var/lib/kubelet"),
         *_flag("--default-uid", owner),
+        *_flag("--cgroup-root", f"{paths.cgroup}/{node}"),
         *_flag("--cni-bin-dir", f"{paths.plugins}:/opt/kube46/cni/bin:/opt/cni/bin"),
     )
 

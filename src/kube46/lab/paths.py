@@ -65,6 +65,11 @@ class Paths:
         return self.state / "kubeconfig.json"
 
     @property
+    def cgroup(self) -> str:
+        """The control group of the cluster's pods, in every hierarchy."""
+        return f"kube46/{self.name}"
+
+    @property
     def parts(self) -> Path:
         """The supervisor's list of what it runs."""
         return self.run / "parts.json"

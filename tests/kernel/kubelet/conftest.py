@@ -16,10 +16,12 @@ from typing import Any
 import pytest
 
 from kube46.apiserver.certificates import Authority
+from kube46.lab.kubelet import cgroups
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
 NODE = "enode"
+PROCESSES = 256  # of a pod, at most
 SETUP = """
 set -e
 mount --make-rprivate /
@@ -92,7 +94,8 @@ class Node:
             "--tls-cert-file", str(pki / "kubelet.crt"), "--tls-private-key-file", str(pki / "kubelet.key"),
             "--cni-conf-dir", str(self.cni / "conf"), "--cni-bin-dir", str(self.cni / "bin"),
             "--image-dir", str(self.directory / "images.d"), "--sync-frequency", "1",
-            "--host-path-root", str(self.directory / "shared"),
+            "--host-path-root", str(self.directory / "shared"), "--cgroup-root", self.directory.name,
+            "--pod-max-pids", str(PROCESSES),
             *options,
         )  # fmt: skip
 
@@ -144,6 +147,7 @@ class Node:
         os.kill(self.init, signal.SIGKILL)
         for process in (*self.processes.values(), self.keeper):
             process.wait(10)
+        cgroups.remove_all(self.directory.name, cgroups.mounted())
 
     def _certificates(self) -> None:
         pki = self.directory / "pki"

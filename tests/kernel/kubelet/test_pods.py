@@ -133,7 +133,6 @@ metadata: {name: e-account}
         "tmpfs",
         '{"alg"600 65534',
     ]
-    assert "LimitsNotEnforced" in [reason for reason, _ in node.events("e-files")]
 
 
 def test_missing_config_map_is_waited_for(node):

@@ -78,6 +78,7 @@ class Plan:
     volumes: tuple[str, ...]  # the image's
     seccomp: Mapping[str, Any]
     open_files: int  # the hard limit of open files, at most the kubelet's own
+    oom_score_adjustment: int = 0
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -122,6 +123,7 @@ def process(plan: Plan, arguments: tuple[str, ...], *, terminal: bool = False) -
         "cwd": plan.working_dir or "/",
         "capabilities": dict(plan.capabilities),
         "noNewPrivileges": True,
+        "oomScoreAdj": plan.oom_score_adjustment,
         "rlimits": [
             {"type": "RLIMIT_NOFILE", "hard": plan.open_files, "soft": min(1024, plan.open_files)},
             {"type": "RLIMIT_NPROC", "hard": PROCESSES, "soft": PROCESSES},

@@ -1,8 +1,9 @@
 """Containers by crun: one shim each, so that they outlive the kubelet and their exit codes stay known.
 
-The shim is `/bin/sh`: it runs `crun run`, notes the exit code in a file, and then waits for a kubelet to open the
-`events` FIFO, so what the container wrote last is still in its pipes after a restart of the kubelet. Output goes
-through FIFOs that the container itself holds open both ways: no broken pipe while there is no kubelet.
+The shim is `/bin/sh`: it runs `crun run` in the container's control groups, notes the exit code in a file, and then
+waits for a kubelet to open the `events` FIFO, so what the container wrote last is still in its pipes after a restart of
+the kubelet. Output goes through FIFOs that the container itself holds open both ways: no broken pipe while there is no
+kubelet.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,18 @@ from kube46.lab.kubelet.directories import RunDirectory, read_record, write
 from kube46.lab.kubelet.logs import LogFile
 
 SHIM = """
-crun --root "$2" --cgroup-manager=disabled --log="$1/crun.log" --log-format=json \
-  run --bundle "$1" --pid-file "$1/events" "$3"
+(
+  place=$1 state=$2 id=$3
+  shift 3
+  for group; do
+    echo 0 > "$group" || {
+      printf '{"level":"error","msg":"%s cannot be entered"}\n' "$group" > "$place/crun.log"
+      exit 128
+    }
+  done
+  exec crun --root "$state" --cgroup-manager=disabled --log="$place/crun.log" --log-format=json \
+    run --bundle "$place" --pid-file "$place/events" "$id"
+)
 echo $? > "$1/exit"
 : > "$1/events"
 """
@@ -56,8 +67,11 @@ class Process:
         self._shim = 0
         self._pidfd = -1
 
-    def spawn(self, crun: Path, config: Mapping[str, Any], *, stdin: bool) -> None:
-        """Start the container from its OCI config. Raises OSError. Returns before it runs."""
+    def spawn(self, crun: Path, config: Mapping[str, Any], groups: Iterable[str], *, stdin: bool) -> None:
+        """Start the container from its OCI config, `groups` being the files to enter its control groups by.
+
+        Raises OSError. Returns before it runs.
+        """
         place = self.directory
         place.path.mkdir(parents=True, exist_ok=True)
         names = (*PIPES, "in") if stdin else PIPES
@@ -73,7 +87,7 @@ class Process:
         try:
             self._shim = os.posix_spawn(
                 "/bin/sh",
-                [SHIM_NAME, "-c", SHIM, SHIM_NAME, str(place.path), str(crun), self.id],
+                [SHIM_NAME, "-c", SHIM, SHIM_NAME, str(place.path), str(crun), self.id, *groups],
                 ENVIRONMENT,
                 file_actions=[(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in ends.items()],
                 setsid=True,

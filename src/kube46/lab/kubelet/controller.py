@@ -9,8 +9,9 @@ from kube46.api.resources import SERVICES
 from kube46.kubernetes.caches import Caches
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.events import EventRecorder
-from kube46.lab.kubelet import images, node, orphans, roots
+from kube46.lab.kubelet import cgroups, images, node, orphans, roots
 from kube46.lab.kubelet.announcing import Announcer
+from kube46.lab.kubelet.directories import Root
 from kube46.lab.kubelet.manifests import PODS, Pod
 from kube46.lab.kubelet.podstate import PodState
 from kube46.lab.kubelet.server import Server
@@ -36,8 +37,12 @@ async def run(settings: Settings, client: Client, caches: Caches) -> None:
         events=events,
         images=images.Catalogue(settings.image_dir),
         allocatable=node.capacity(settings),
+        cgroups=await asyncio.to_thread(cgroups.find, Root(settings.root_dir).cgroups, settings.cgroup),
     )
     await asyncio.to_thread(roots.prepare, workshop.root)
+    if workshop.cgroups.missing:
+        text = f"limits of {', '.join(workshop.cgroups.missing)} are not enforced: {workshop.cgroups.why_not}"
+        events.node("CgroupsNotAvailable", text, "Warning")
     keeper = node.NodeKeeper(settings, client, events, await runtime_version())
     crew = Crew(workshop)
     async with asyncio.TaskGroup() as group:
@@ -67,6 +72,8 @@ class Crew:
         for uid in self._workshop.root.pods():
             if uid not in present:
                 await orphans.clear(self._workshop, uid)
+        for uid in self._workshop.cgroups.pods().difference(present, self._workshop.root.pods()):
+            await asyncio.to_thread(self._workshop.cgroups.remove, uid)
         self._group = group
         listen(self._changed)
 

@@ -130,6 +130,11 @@ class Root:
         return self.path / "skeletons"
 
     @property
+    def cgroups(self) -> Path:
+        """The hierarchies of control groups, mounted for the kubelet."""
+        return self.path / "cgroups"
+
+    @property
     def crun(self) -> Path:
         """crun's state."""
         return self.path / "crun"

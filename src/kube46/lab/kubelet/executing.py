@@ -11,14 +11,20 @@ from pathlib import Path
 
 from kube46.lab.kubelet.containers import ENVIRONMENT
 from kube46.lab.kubelet.directories import RunDirectory
+from kube46.lab.kubelet.targets import Target
 
 LONGEST_OUTPUT = 10 * 1024
 
 
-def command_line(crun: Path, id: str, process: Path, *options: str) -> list[str]:
-    """The argument vector that executes the process of that file in the container."""
-    name = ["crun", "--root", str(crun), "--cgroup-manager=disabled", f"--log={process.with_suffix('.log')}"]
-    return [*name, "exec", *options, "--process", str(process), id]
+# Enters the control groups whose files come before `--`, then becomes the command after it.
+ENTER = 'while [ "$1" != -- ]; do echo 0 > "$1" || exit 126; shift; done; shift; exec "$@"'
+
+
+def command_line(target: Target, process: Path, *options: str) -> list[str]:
+    """The argument vector that executes the process of that file in the container, and in its control groups."""
+    log = f"--log={process.with_suffix('.log')}"
+    crun = ["crun", "--root", str(target.crun), "--cgroup-manager=disabled", log, "exec", *options]
+    return ["/bin/sh", "-c", ENTER, "sh", *target.groups, "--", *crun, "--process", str(process), target.id]
 
 
 def describe(run: RunDirectory, file: Path, command: Iterable[str], *, terminal: bool = False) -> None:
@@ -32,12 +38,12 @@ def describe(run: RunDirectory, file: Path, command: Iterable[str], *, terminal:
     file.write_text(json.dumps(process | size | {"args": list(command), "terminal": terminal}))
 
 
-async def run(crun: Path, id: str, directory: RunDirectory, command: Iterable[str], timeout: float) -> tuple[int, str]:
+async def run(target: Target, command: Iterable[str], timeout: float) -> tuple[int, str]:
     """The command's exit code and output. Raises TimeoutError after `timeout` seconds, OSError when it can't be run."""
-    with tempfile.TemporaryDirectory(prefix="exec-", dir=crun) as place:
+    with tempfile.TemporaryDirectory(prefix="exec-", dir=target.crun) as place:
         file = Path(place) / "process"
-        describe(directory, file, command)
-        return await _run(command_line(crun, id, file, "--pid-file", f"{place}/pid"), timeout, Path(place))
+        describe(target.run, file, command)
+        return await _run(command_line(target, file, "--pid-file", f"{place}/pid"), timeout, Path(place))
 
 
 async def _run(line: list[str], timeout: float, place: Path) -> tuple[int, str]:

@@ -5,29 +5,20 @@ Requests go from the node to the pod's primary address, by the node's own socket
 
 import asyncio
 import ssl
-from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 
 from kube46 import __version__
 from kube46.addresses.families import bracketed
 from kube46.lab.kubelet import executing
-from kube46.lab.kubelet.directories import RunDirectory
-from kube46.lab.kubelet.manifests import Handler, HttpGet, Port, Probe, TcpSocket
+from kube46.lab.kubelet.manifests import Handler, HttpGet, Probe, TcpSocket
 from kube46.lab.kubelet.probes import http_success, port_number
+from kube46.lab.kubelet.targets import Target
 
 LONGEST_HEAD = 64 * 1024
 
 
 class HandlerError(RuntimeError):
     """It failed; the message is what an Event says."""
-
-
-class Target:
-    """A running container as a handler reaches it."""
-
-    def __init__(self, crun: Path, id: str, run: RunDirectory, address: str, ports: Iterable[Port]) -> None:
-        self.crun, self.id, self.run, self.address, self.ports = crun, id, run, address, tuple(ports)
 
 
 async def probe(target: Target, wanted: Probe) -> None:
@@ -53,7 +44,7 @@ async def hook(target: Target, wanted: Handler, timeout: float) -> None:
 async def execute(target: Target, command: tuple[str, ...], timeout: float) -> None:
     """Run a command in the container; it must exit with 0. Raises HandlerError."""
     try:
-        code, output = await executing.run(target.crun, target.id, target.run, command, timeout)
+        code, output = await executing.run(target, command, timeout)
     except TimeoutError:
         raise HandlerError(f"command {' '.join(command)!r} timed out after {timeout:g}s") from None
     except OSError as error:

@@ -9,12 +9,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from kube46.api.quantities import parse
 from kube46.lab.kubelet import bundles, seccomp, support, trees
 from kube46.lab.kubelet.bundles import Bind, Plan
+from kube46.lab.kubelet.cgrouprules import oom_score_adjustment
 from kube46.lab.kubelet.directories import PodDirectory, Root, RunDirectory
 from kube46.lab.kubelet.environment import Context, environment, expand
 from kube46.lab.kubelet.images import Image
 from kube46.lab.kubelet.manifests import Container, Volume, VolumeMount
+from kube46.lab.kubelet.quantities import qos_class
 from kube46.lab.kubelet.security import ConfigError, Identity, capabilities
 
 MANAGED = ("resolv.conf", "hosts", "hostname")
@@ -68,6 +71,7 @@ def make(
         masks=masks,
         volumes=volumes,
         seccomp=_profile(),
+        oom_score_adjustment=_oom_score(context, container),
         open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         annotations={
             "io.kubernetes.pod.name": context.pod.metadata.name,
@@ -76,6 +80,15 @@ def make(
         },
     )
     return Made(plan, _missing(root, binds, masks, volumes))
+
+
+def _oom_score(context: Context, container: Container) -> int:
+    spec = context.pod.spec
+    quality = qos_class([(c.resources.limits, c.resources.requests) for c in (*spec.init_containers, *spec.containers)])
+    asked = container.resources.requests.get("memory", 0)
+    wanted = oom_score_adjustment(quality, int(parse(asked)), int(parse(context.allocatable.get("memory", 0))))
+    own = int(Path("/proc/self/oom_score_adj").read_text())
+    return max(wanted, own)  # less than its maker's needs CAP_SYS_RESOURCE, which root in a container may lack
 
 
 def config(made: Made, root_path: Path) -> dict[str, Any]:

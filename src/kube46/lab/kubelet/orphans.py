@@ -27,6 +27,7 @@ async def clear(workshop: Workshop, uid: str) -> None:
         log.warning("Pod's remains were not removed uid=%s error=%s", uid, error)
         return
     await asyncio.to_thread(trees.remove_all, directory)
+    await asyncio.to_thread(workshop.cgroups.remove, uid)
     attaching.forget(directory)
     log.info("Pod's remains were removed uid=%s", uid)
 

@@ -12,10 +12,11 @@ from kube46.api.objects import Meta
 from kube46.lab.kubelet import handlers, logs
 from kube46.lab.kubelet.announcing import Announcer
 from kube46.lab.kubelet.containers import Process
-from kube46.lab.kubelet.handlers import HandlerError, Target
+from kube46.lab.kubelet.handlers import HandlerError
 from kube46.lab.kubelet.manifests import Container, Probe
 from kube46.lab.kubelet.observed import Run
 from kube46.lab.kubelet.probes import Kind, Track, judged, probes
+from kube46.lab.kubelet.targets import Target
 
 if TYPE_CHECKING:
     from kube46.lab.kubelet.directories import RunDirectory
@@ -38,7 +39,9 @@ class Tended:
         events: Announcer,
         group: asyncio.TaskGroup,
         changed: Callable[[], None],
+        killed_for_memory: Callable[[], bool],
     ) -> None:
+        self._killed_for_memory = killed_for_memory
         self.run, self.process, self.container, self.target = run, process, container, target
         self._meta, self._events, self._group, self._changed = meta, events, group, changed
         self._deadline = 0.0
@@ -79,6 +82,11 @@ class Tended:
         if complaint:
             code, reason, message = 128, "StartError", f"failed to start container: {complaint}"
             self._events.pod(self._meta, "Failed", f"Error: {message}", "Warning")
+        elif code and self._killed_for_memory():
+            reason = "OOMKilled"
+            most = self.container.resources.limits.get("memory", "its own")
+            text = f"Container {self.run.container} was killed: its memory reached the limit of {most}"
+            self._events.pod(self._meta, "OOMKilling", text, "Warning")
         elif not self.process.directory.exit.exists():
             reason, message = "ContainerStatusUnknown", "The container could not be located when its end was looked for"
         self.run = replace(self.run, finished=now, exit_code=code, reason=reason, message=message, ready=False)

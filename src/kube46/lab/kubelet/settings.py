@@ -30,6 +30,8 @@ class Settings:
     cni_bin_dirs: tuple[Path, ...] = (Path("/opt/kube46/cni/bin"), Path("/opt/cni/bin"))
     image_dir: Path | None = Path("/etc/kube46/images.d")
     host_path_roots: tuple[str, ...] = ()
+    cgroup_root: str = ""  # the group below which those of the pods are; "": kube46/NODE
+    pod_max_pids: int = 4096  # processes of one pod
     sync_frequency: float = 60.0  # seconds between looks at the objects that volumes are made of
 
     def __post_init__(self) -> None:
@@ -42,8 +44,15 @@ class Settings:
             raise SettingsError("--node-ip must contain either a single IP or a dual-stack pair of IPs")
         if any(address in ("0.0.0.0", "::") for address in self.node_ips):
             raise SettingsError("--node-ip: dual-stack node IP cannot include '0.0.0.0' or '::'")
+        if ".." in self.cgroup_root.split("/"):
+            raise SettingsError(f"--cgroup-root: {self.cgroup_root!r} must not contain '..'")
         if bool(self.tls_cert_file) != bool(self.tls_private_key_file):
             raise SettingsError("--tls-cert-file and --tls-private-key-file must be given together")
+
+    @property
+    def cgroup(self) -> str:
+        """The node's control group."""
+        return self.cgroup_root.strip("/") or f"kube46/{self.node_name}"
 
     @property
     def family_order(self) -> tuple[Family, Family]:

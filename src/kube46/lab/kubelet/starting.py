@@ -11,10 +11,10 @@ import msgspec
 from kube46.kubernetes.errors import KubernetesError
 from kube46.lab.kubelet import attaching, containers, making, metrics, roots, rules
 from kube46.lab.kubelet.attaching import Made
+from kube46.lab.kubelet.cgrouprules import limits, pod_limits
 from kube46.lab.kubelet.containers import Process
 from kube46.lab.kubelet.directories import RunDirectory, read_record, write
 from kube46.lab.kubelet.filling import Filler
-from kube46.lab.kubelet.handlers import Target
 from kube46.lab.kubelet.images import Image, ImageError
 from kube46.lab.kubelet.logs import LogFile
 from kube46.lab.kubelet.manifests import Container
@@ -22,6 +22,7 @@ from kube46.lab.kubelet.observed import Run
 from kube46.lab.kubelet.podstate import PodState
 from kube46.lab.kubelet.runs import Tended
 from kube46.lab.kubelet.security import ConfigError, identity
+from kube46.lab.kubelet.targets import Target
 
 KEPT_RUNS = 2
 
@@ -82,6 +83,7 @@ class Starter:
             lost = replace(run, finished=time.time(), exit_code=code, reason="ContainerStatusUnknown")
             state.past[run.container] = lost
             roots.clean(state.shop.root, run.id, place)
+            state.shop.cgroups.remove(state.object.metadata.uid, run.id)
         else:
             found = state.known(replace(run, ending=False, failing="", hooked=True))
             tended = self._tend(state.made, found, container, place)
@@ -114,6 +116,7 @@ class Starter:
         except BaseException:
             if container.name not in state.tended:
                 roots.clean(state.shop.root, id, place)
+                state.shop.cgroups.remove(state.object.metadata.uid, id)
             raise
 
     async def _launch(self, made: Made, run: Run, container: Container, image: Image, place: RunDirectory) -> None:
@@ -136,13 +139,24 @@ class Starter:
         )
         root_path = roots.make_root(root, run.id, place, bundle.missing)
         state.tell("Pulled", f'Container image "{container.image}" already present on machine')
+        groups = self._make_groups(run, container)
         tended = self._tend(made, run, container, place)
         write(place.record, msgspec.json.encode(run))
-        tended.process.spawn(root.crun, making.config(bundle, root_path), stdin=container.stdin)
+        tended.process.spawn(root.crun, making.config(bundle, root_path), groups, stdin=container.stdin)
         state.tended[container.name] = tended
         state.past.pop(container.name, None)
         metrics.STARTED_CONTAINERS.inc()
         state.tell("Created", f"Created container {container.name}")
+
+    def _make_groups(self, run: Run, container: Container) -> tuple[str, ...]:
+        """The control groups of a run; what to enter them by. Raises ConfigError, OSError."""
+        shop, spec = self._state.shop, self._state.pod.spec
+        try:
+            whole = pod_limits((*spec.init_containers, *spec.containers), shop.settings.pod_max_pids)
+            own = limits(container)
+        except ValueError as error:
+            raise ConfigError(f"container {container.name}: resources: {error}") from error
+        return shop.cgroups.make(self._state.object.metadata.uid, whole, run.id, own)
 
     def _tend(self, made: Made, run: Run, container: Container, place: RunDirectory) -> Tended:
         state = self._state
@@ -153,9 +167,20 @@ class Starter:
 
         log = LogFile(state.directory.log(container.name, run.attempt))
         process = Process(place, run.id, log, lambda now: tended.started(now), over)
-        target = Target(state.shop.root.crun, run.id, place, next(iter(made.sandbox.ips), ""), container.ports)
+        uid, groups = state.object.metadata.uid, state.shop.cgroups
+        address = next(iter(made.sandbox.ips), "")
+        entrances = groups.entrances(uid, run.id)
+        target = Target(state.shop.root.crun, run.id, place, address, container.ports, entrances)
         tended = Tended(
-            run, process, container, target, state.pod.metadata, state.shop.events, self._group, state.changed
+            run,
+            process,
+            container,
+            target,
+            state.pod.metadata,
+            state.shop.events,
+            self._group,
+            state.changed,
+            lambda: groups.killed_for_memory(uid, run.id),
         )
         return tended
 
@@ -168,6 +193,7 @@ class Starter:
         record = read_record(place.record) or {}
         write(place.record, json.dumps(record | msgspec.to_builtins(run)))
         roots.clean(state.shop.root, run.id, place)
+        state.shop.cgroups.remove(state.object.metadata.uid, run.id)
         for attempt in state.directory.runs(name)[:-KEPT_RUNS]:
             state.directory.forget_run(name, attempt)
         container, meta = state.pod.spec.container(name), state.pod.metadata

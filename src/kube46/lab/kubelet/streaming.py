@@ -20,8 +20,8 @@ from kube46.lab.kubelet.channels import Channel, Input, Resize, exit_status, fai
 from kube46.lab.kubelet.containers import ENVIRONMENT
 from kube46.lab.kubelet.crilogs import Selection
 from kube46.lab.kubelet.executing import command_line
-from kube46.lab.kubelet.handlers import Target
 from kube46.lab.kubelet.runs import Tended
+from kube46.lab.kubelet.targets import Target
 from kube46.lab.kubelet.wire import Closed, WebSocket
 
 BLOCK = 32 * 1024
@@ -176,7 +176,7 @@ async def _on_terminal(session: Session, target: Target, directory: Path) -> int
 
 def _command(target: Target, directory: Path, *options: str) -> list[str]:
     pid = ("--pid-file", str(directory / "pid"))
-    return command_line(target.crun, target.id, directory / "process", *pid, *options)
+    return command_line(target, directory / "process", *pid, *options)
 
 
 class _Stdin:

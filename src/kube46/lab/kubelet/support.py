@@ -48,13 +48,14 @@ def unsupported(spec: dict[str, Any], *, host_roots: Iterable[str] = ()) -> list
     return found
 
 
-def unenforced(spec: PodSpec) -> list[tuple[str, str]]:
-    """(reason, message) of what is taken and told, but not held to."""
-    limited = [c.name for c in (*spec.init_containers, *spec.containers) if c.resources.limits]
+def unenforced(spec: PodSpec, missing: Iterable[str]) -> list[tuple[str, str]]:
+    """(reason, message) of what is taken and told, but not held to; `missing`: what the machine can't limit."""
+    containers = (*spec.init_containers, *spec.containers)
+    limited = [f"{name} of {c.name}" for c in containers for name in missing if name in c.resources.limits]
     sized = [v.name for v in spec.volumes if v.empty_dir and v.empty_dir.size_limit and v.empty_dir.medium != "Memory"]
     found = []
     if limited:
-        text = f"resources.limits of {', '.join(limited)} are stored and seen by the downward API, but not enforced"
+        text = f"resources.limits: {', '.join(limited)} can't be enforced, this machine offers no control group for it"
         found.append(("LimitsNotEnforced", text))
     if sized:
         text = f"emptyDir.sizeLimit of {', '.join(sized)} is not enforced on disk; with medium: Memory it is"

@@ -106,7 +106,8 @@ class Worker:
                 await attaching.remove(self._shop, state.directory)
                 state.made = await attaching.make(self._shop, state.directory, state.pod, generation, former)
             state.problems.pop("", None)
-            for reason, text in (*unenforced(state.pod.spec), *attaching.unattached(state.directory)):
+            limits = unenforced(state.pod.spec, self._shop.cgroups.missing)
+            for reason, text in (*limits, *attaching.unattached(state.directory)):
                 state.tell(reason, text, "Warning")
             await fetching
         except (CniError, OSError) as error:
@@ -132,6 +133,7 @@ class Worker:
             return
         roots.clean_all(self._shop.root, directory)
         await asyncio.to_thread(trees.remove_all, directory)
+        await asyncio.to_thread(self._shop.cgroups.remove, meta.uid)
         if not await self._delete_object():
             await asyncio.sleep(RETRY_FIRST)
             return

@@ -8,6 +8,7 @@ from pathlib import Path
 from kube46.kubernetes.client import Client
 from kube46.lab.kubelet import naming
 from kube46.lab.kubelet.announcing import Announcer
+from kube46.lab.kubelet.cgroups import Cgroups
 from kube46.lab.kubelet.directories import Root
 from kube46.lab.kubelet.images import Catalogue
 from kube46.lab.kubelet.settings import Settings
@@ -26,6 +27,7 @@ class Workshop:
     events: Announcer
     images: Catalogue
     allocatable: Mapping[str, str]
+    cgroups: Cgroups
     root: Root = field(init=False)
     # Sandboxes made at a time. Of many pods that come at once the first then run while the last still wait; all
     # together would each be as late as the last.

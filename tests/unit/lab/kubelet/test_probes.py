@@ -5,9 +5,10 @@ import asyncio
 import pytest
 
 from kube46.lab.kubelet.directories import RunDirectory
-from kube46.lab.kubelet.handlers import HandlerError, Target, connect, get, request_bytes
+from kube46.lab.kubelet.handlers import HandlerError, connect, get, request_bytes
 from kube46.lab.kubelet.manifests import Container, HttpGet, HttpHeader, Port, Probe, TcpSocket
 from kube46.lab.kubelet.probes import Kind, Track, http_success, judged, port_number, probes
+from kube46.lab.kubelet.targets import Target
 
 
 @pytest.mark.parametrize(

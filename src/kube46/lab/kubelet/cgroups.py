@@ -1,0 +1,218 @@
+"""Control groups of pods and containers on this machine: made, entered, read and removed.
+
+The kubelet mounts the hierarchies for itself: a node's own mount namespace hides the machine's. A container's first
+process is in its groups before it is executed, as its shim enters them before it becomes crun.
+"""
+
+import errno
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+
+from kube46.lab import syscalls
+from kube46.lab.kubelet.cgrouprules import (
+    LIMITING,
+    MICROSECONDS,
+    NANOSECONDS,
+    V1,
+    V2,
+    WANTED,
+    Kind,
+    Limits,
+    Usage,
+    files,
+    kinds,
+    numbers,
+    shares,
+    working_set,
+)
+
+PATIENCE = 1.0  # seconds for processes that were killed to leave their group
+log = logging.getLogger(__name__)
+
+
+class Hierarchy:
+    """One mounted hierarchy, and the node's group in it."""
+
+    def __init__(self, kind: Kind, mount: Path, group: str) -> None:
+        self.kind, self.mount, self.group = kind, mount, mount / group.strip("/")
+
+    def make(self, path: str, wanted: Limits) -> Path:
+        """The group below the node's, with these limits. Raises OSError."""
+        place = self.group / path
+        self._make(place)
+        for name, text in files(wanted, self.kind):
+            with suppress(FileNotFoundError):  # memory.memsw: the kernel doesn't count swap
+                (place / name).write_text(text)
+        return place
+
+    def prepare(self, cpus: int) -> None:
+        """Make the node's group, weighing as much as the machine has CPUs. Raises OSError."""
+        self._make(self.group)
+        for place in reversed([self.group, *self.group.parents]):
+            if place != self.mount and place.is_relative_to(self.mount):
+                for name, text in files(Limits(shares=shares(Decimal(cpus))), self.kind):
+                    if name.startswith("cpu."):
+                        (place / name).write_text(text)
+
+    def _make(self, place: Path) -> None:
+        """The group with all above it; version 2 hands controllers down from group to group."""
+        for parent in reversed([place, *place.parents]):
+            if parent == self.mount or not parent.is_relative_to(self.mount):
+                continue
+            if self.kind.version == V2 and self.kind.controllers:
+                text = " ".join(f"+{name}" for name in self.kind.controllers)
+                (parent.parent / "cgroup.subtree_control").write_text(text)
+            parent.mkdir(exist_ok=True)
+
+
+class Cgroups:
+    """The groups of a node's pods: `pod` + UID, and in it one for each run of a container by its ID."""
+
+    def __init__(self, hierarchies: Iterable[Hierarchy], why_not: str = "") -> None:
+        self._hierarchies = tuple(hierarchies)
+        had = {name for one in self._hierarchies for name in one.kind.controllers}
+        self.missing = tuple(name for name in LIMITING if name not in had)
+        self.why_not = why_not
+
+    def make(self, uid: str, whole: Limits, id: str, own: Limits) -> tuple[str, ...]:
+        """Make the groups of a run; returns the files to enter them by. Raises OSError."""
+        for one in self._hierarchies:
+            one.make(f"pod{uid}", whole)
+            one.make(f"pod{uid}/{id}", own)
+        return self.entrances(uid, id)
+
+    def entrances(self, uid: str, id: str) -> tuple[str, ...]:
+        """What a process writes 0 to that is to belong to a run."""
+        return tuple(str(place / "cgroup.procs") for _, place in self._groups(uid, id))
+
+    def killed_for_memory(self, uid: str, id: str) -> bool:
+        """Whether the kernel ended a process of the run because its memory was used up."""
+        names = {V1: "memory.oom_control", V2: "memory.events"}
+        return any(
+            numbers(_text(place / names[one.kind.version])).get("oom_kill", 0) > 0
+            for one, place in self._groups(uid, id)
+            if "memory" in one.kind.controllers
+        )
+
+    def usage(self, uid: str, id: str) -> Usage | None:
+        """What a run took so far; None when it isn't counted here."""
+        groups = list(self._groups(uid, id))
+        cpu = next((seconds for one, place in groups if (seconds := cpu_seconds(one, place)) is not None), None)
+        memory = next((bytes for one, place in groups if (bytes := _memory(one, place)) is not None), None)
+        return None if cpu is None or memory is None else Usage(cpu, memory)
+
+    def remove(self, uid: str, id: str = "") -> None:
+        """Remove the groups of a run, or of a whole pod. What processes still hold is left for the pod's end."""
+        end = time.monotonic() + (0 if id else PATIENCE)
+        for one in self._hierarchies:
+            place = one.group / f"pod{uid}" / id
+            while not _remove(place) and time.monotonic() < end:
+                time.sleep(0.02)
+
+    def pods(self) -> set[str]:
+        """The UIDs of the pods that have a group."""
+        return {p.name[3:] for one in self._hierarchies for p in one.group.glob("pod*") if p.is_dir()}
+
+    def _groups(self, uid: str, id: str) -> Iterator[tuple[Hierarchy, Path]]:
+        for one in self._hierarchies:
+            place = one.group / f"pod{uid}" / id
+            if place.is_dir():
+                yield one, place
+
+
+def find(mounts: Path, group: str) -> Cgroups:
+    """The control groups that are to be had here, mounted below `mounts`; what is not is said by `missing`."""
+    found: list[Hierarchy] = []
+    failures = []
+    for kind in kinds(Path("/proc/self/cgroup").read_text()):
+        taken = {name for one in found for name in one.kind.controllers}
+        try:
+            if hierarchy := _prepared(kind, mounts, group, taken):
+                found.append(hierarchy)
+        except OSError as error:
+            failures.append(f"cgroup v{kind.version} {','.join(kind.controllers)}: {error}")
+            log.warning("Control groups are not to be had controllers=%s error=%s", kind.controllers, error)
+    return Cgroups(found, "; ".join(failures) or "the kernel has no such controller")
+
+
+def _prepared(kind: Kind, mounts: Path, group: str, taken: set[str]) -> Hierarchy | None:
+    """The hierarchy, mounted, with the node's group; None when it has nothing that is wanted. Raises OSError."""
+    place = mounts / (",".join(kind.controllers) or "unified")
+    place.mkdir(parents=True, exist_ok=True)
+    if not os.path.ismount(place):
+        if kind.version == V1:
+            syscalls.mount("cgroup", place, "cgroup", 0, ",".join(kind.controllers))
+        else:
+            syscalls.mount("cgroup2", place, "cgroup2")
+    if kind.version == V2:
+        offered = _text(place / "cgroup.controllers").split()
+        kind = Kind(V2, tuple(name for name in offered if name in WANTED and name not in taken))
+        if not kind.controllers:
+            return None
+    hierarchy = Hierarchy(kind, place, group)
+    hierarchy.prepare(os.cpu_count() or 1)
+    return hierarchy
+
+
+def remove_all(group: str, mounts: Iterable[Path]) -> None:
+    """Remove a group of all hierarchies with those below it, and those above it that are then empty."""
+    for mount in mounts:
+        place = mount / group.strip("/")
+        end = time.monotonic() + PATIENCE
+        while not _remove(place) and time.monotonic() < end:
+            time.sleep(0.02)
+        for parent in place.parents:
+            if parent == mount:
+                break
+            with suppress(OSError):
+                parent.rmdir()
+
+
+def mounted() -> list[Path]:
+    """Where the machine has its hierarchies mounted."""
+    entries = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    return [Path(entry[1]) for entry in entries if entry[2] in ("cgroup", "cgroup2")]
+
+
+def _remove(place: Path) -> bool:
+    """Whether the group and all below it are gone."""
+    try:
+        for below in [path for path in place.iterdir() if path.is_dir()]:
+            _remove(below)
+        place.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        return False
+    return True
+
+
+def cpu_seconds(one: Hierarchy, place: Path) -> float | None:
+    """What the group's processes took of the CPUs so far; None when this hierarchy doesn't count it."""
+    if "cpuacct" in one.kind.controllers:
+        return int(_text(place / "cpuacct.usage") or 0) / NANOSECONDS
+    if one.kind.version == V2:  # counted there whatever controllers are on
+        return numbers(_text(place / "cpu.stat")).get("usage_usec", 0) / MICROSECONDS
+    return None
+
+
+def _memory(one: Hierarchy, place: Path) -> int | None:
+    if "memory" not in one.kind.controllers:
+        return None
+    name = "memory.usage_in_bytes" if one.kind.version == V1 else "memory.current"
+    return working_set(int(_text(place / name) or 0), numbers(_text(place / "memory.stat")), one.kind.version)
+
+
+def _text(path: Path) -> str:
+    """A file's text, "" when the group is gone."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
