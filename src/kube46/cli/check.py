@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from kube46.addresses.families import Family
+from kube46.check.junit import as_junit
 from kube46.check.matrix import Report, as_json, as_table
 from kube46.check.picture import as_svg
 from kube46.check.runner import CheckError, Settings, check
@@ -51,7 +52,12 @@ def _families(_: click.Context, __: click.Parameter, value: str) -> tuple[Family
 @click.option("--name", default=starting.DEFAULT_NAME, show_default=True, help="The cluster's name.")
 @click.option("--families", default="", callback=_families, help="ipv4, ipv6 or both; default: all the cluster has.")
 @click.option(
-    "-o", "--output", type=click.Choice(["table", "json", "svg"]), default="table", show_default=True, help="The form."
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json", "junit", "svg"]),
+    default="table",
+    show_default=True,
+    help="The form.",
 )
 def command(name: str, families: tuple[Family, ...], output: str) -> None:
     """Check connectivity over both families and print the matrix.
@@ -68,6 +74,6 @@ def command(name: str, families: tuple[Family, ...], output: str) -> None:
     except (CheckError, ConfigError, KubernetesError) as error:
         click.echo(f"kube46: {error}", err=True)
         sys.exit(2)
-    written = {"json": as_json, "svg": as_svg}.get(output)
+    written = {"json": as_json, "junit": as_junit, "svg": as_svg}.get(output)
     click.echo(written(report) if written else as_table(report, colour=coloured()))
     sys.exit(0 if report.passed else 1)

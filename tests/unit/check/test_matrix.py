@@ -3,6 +3,7 @@
 import json
 from xml.etree import ElementTree
 
+from kube46.check.junit import as_junit
 from kube46.check.matrix import Report, as_json, as_table
 from kube46.check.model import Cell, Target
 from kube46.check.picture import as_svg
@@ -44,6 +45,22 @@ def test_json_is_for_programs() -> None:
     body = json.loads(as_json(Report(("IPv4",), CELLS, 0.5)))
     assert (body["passed"], body["summary"]) == (False, {"cells": 2, "failed": 1})
     assert body["cells"][1]["failures"] == ["TCP 10.46.0.11:30001: connection refused"]
+
+
+def test_junit_is_for_ci() -> None:
+    """A suite a family, a case a cell, a failure with its reason for each cross and each node left out."""
+    root = ElementTree.fromstring(as_junit(Report(("IPv4",), CELLS, 0.5, ("node2",))))
+    assert [(s.get("name"), s.get("tests"), s.get("failures")) for s in root] == [
+        ("IPv4", "2", "1"),
+        ("nodes", "1", "1"),
+    ]
+    assert (root.get("tests"), root.get("failures")) == ("3", "2")
+    cases = {(case.get("classname"), case.get("name")): case.find("failure") for case in root.iter("testcase")}
+    assert cases["IPv4.node1", "pod here"] is None
+    failure = cases["IPv4.outside", "NodePort"]
+    assert failure is not None
+    assert "TCP 10.46.0.11:30001: connection refused" in (failure.get("message") or "")
+    assert cases["nodes", "node2"] is not None
 
 
 def test_a_node_that_is_not_ready_fails_the_check() -> None:
