@@ -24,6 +24,7 @@ STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.MULTILINE | re.DOTALL
 FIELD = re.compile(r"^\t(?:(\w+)[ \t]+)?([^\s`]+)[ \t]*`([^`]*)`", re.MULTILINE)
 JSON_TAG, PROTOBUF_TAG = re.compile(r'json:"([^"]*)"'), re.compile(r'protobuf:"\w+,(\d+),')
 ALIASES = {"metav1": "v1", "corev1": "v1", "apiv1": "v1", "policy": "v1", "autoscalingv1": "v1"}
+LIST = ["metadata:1", "items:2"]  # every list of a kind: not worth a line
 BUILTIN = {"string", "bool", "int", "int32", "int64", "float64", "byte", "uint", "uint32", "uint64", "interface{}"}
 
 
@@ -63,7 +64,8 @@ def structs(folder: Path, package: str) -> dict[str, Struct]:
     """All structs of a package by name."""
     files = [f for f in sorted(folder.glob("*.go")) if not f.name.endswith(("_test.go", "generated.go"))]
     text = "".join(f.read_text() for f in files)
-    text = re.sub(r"(?m)^\s*//.*\n", "", re.sub(r"(?s)/\*.*?\*/", "", text))
+    # line comments first: some of them hold "*/*"
+    text = re.sub(r"(?s)/\*.*?\*/", "", re.sub(r"(?m)^\s*//.*\n", "", text))
     found = {name: struct(body, package) for name, body in STRUCT.findall(text)}
     for _ in range(3):  # structs are embedded at most this deep
         for one in found.values():
@@ -111,7 +113,7 @@ def main() -> None:
         for package, folder in packages(Path(root)).items():
             for name, one in sorted(structs(folder, package).items()):
                 words = tokens(one, all_definitions.get(f"{package}.{name}"))
-                if words and not name.endswith("List"):
+                if words and words != LIST:
                     print(f"{package}.{name}", *words)
 
 

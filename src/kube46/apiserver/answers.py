@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from kube46.apiserver import protobuf_encoding
+from kube46.apiserver.negotiation import PROTOBUF, YAML, negotiate
+from kube46.apiserver.statuses import StatusError
+from kube46.apiserver.views import to_yaml
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
@@ -22,18 +27,41 @@ SEND_SECONDS = 60  # a client that reads nothing for so long is dropped
 
 @dataclass(slots=True)
 class Answer:
-    """An HTTP answer; `stream` takes the place of `body`."""
+    """An HTTP answer; `stream` or `obj` takes the place of `body`."""
 
     body: bytes = b""
     code: int = 200
     content_type: bytes = JSON
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     stream: AsyncGenerator[bytes, None] | None = None
+    obj: dict[str, Any] | None = None  # becomes the body when it is known what form the client accepts
 
 
 def json(obj: Any, code: int = 200) -> Answer:
     """A JSON answer."""
     return Answer(msgspec.json.encode(obj), code)
+
+
+def whole(obj: dict[str, Any], code: int = 200) -> Answer:
+    """An object of a built-in kind, which it names itself, in whatever form the client accepts."""
+    return Answer(code=code, obj=obj)
+
+
+def write(answer: Answer, accept: str) -> None:
+    """Make the body of an object; JSON where the client accepts nothing that we can write, as kube-apiserver."""
+    if answer.obj is None:
+        return
+    try:
+        media = negotiate(accept).media_type
+    except StatusError:
+        media = JSON.decode()
+    if media == PROTOBUF:
+        answer.body = protobuf_encoding.encode(answer.obj)
+    else:
+        answer.body = msgspec.json.encode(answer.obj)
+        if media == YAML:
+            answer.body = to_yaml(answer.body)
+    answer.content_type = media.encode()
 
 
 def text(body: str, code: int = 200) -> Answer:

@@ -15,9 +15,9 @@ import msgspec
 
 from kube46.api.rbac.rules import Asked
 from kube46.apiserver import answers, requests, statuses
-from kube46.apiserver.answers import Answer
 from kube46.apiserver.authentication import unauthorized
 from kube46.apiserver.authorization import STREAMS
+from kube46.apiserver.negotiation import negotiate
 from kube46.apiserver.requests import Disconnected, check_method
 from kube46.apiserver.reviews import GROUPS as REVIEW_GROUPS
 from kube46.apiserver.statuses import StatusError
@@ -25,6 +25,7 @@ from kube46.apiserver.statuses import StatusError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from kube46.apiserver.answers import Answer
     from kube46.apiserver.authentication import Authenticator
     from kube46.apiserver.authorization import Authorizer
     from kube46.apiserver.kubelets import Kubelets
@@ -73,6 +74,7 @@ class Application:
             self._observe(request, 101, None)
             return
         self._observe(request, answer.code, None if answer.stream else time.perf_counter() - started)
+        answers.write(answer, request.accept)
         answer.headers += answers.warning_headers(request.warnings)
         if request.flag("pretty") and answer.content_type == answers.JSON and answer.stream is None:
             answer.body = msgspec.json.format(answer.body, indent=2)
@@ -131,6 +133,7 @@ class Application:
 
     async def _resource(self, request: Request, target: Target) -> Answer | None:
         if target.kind.group in REVIEW_GROUPS:
+            negotiate(request.accept)
             return await self._reviews.answer(request, target)
         if target.subresource in ("", "status"):
             handler = getattr(self._resources, request.verb)
@@ -138,6 +141,7 @@ class Application:
             return answer
         if target.subresource == "log" or target.subresource in STREAMS:
             return await self._kubelets.answer(request, target)
+        negotiate(request.accept)  # before anything is written
         return await self._subresources.answer(request, target)
 
 
@@ -163,7 +167,7 @@ async def _gone(request: Request, sender: asyncio.Task[None]) -> None:
 
 def refusal(error: StatusError) -> Answer:
     """A Status as an answer; 413 and 408 also close the connection, whose rest can't be trusted."""
-    answer = Answer(msgspec.json.encode(error.body()), error.code)
+    answer = answers.whole(error.body(), error.code)
     if error.retry_after is not None:
         answer.headers.append((b"retry-after", str(error.retry_after).encode()))
     if error.code in (408, 413):

@@ -11,6 +11,9 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from kube46.apiserver import protobuf_encoding
+from kube46.apiserver.negotiation import PROTOBUF, negotiate
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -102,12 +105,18 @@ class Discovery:
         self._add_aggregated("/apis", [_aggregated_group(g, v) for g, v in by_group.items() if g])
 
     def answer(self, path: str, accept: str = "") -> Document | None:
-        """The document of a path in the form the Accept header asks for first; None when the path is none of ours."""
+        """The document of a path in the form the Accept header asks for first; None when the path is none of ours.
+
+        Aggregated discovery is JSON only: no client asks for it otherwise. Raises 406.
+        """
         path = path.rstrip("/")
         aggregated = self._aggregated.get(path)
         if aggregated is not None and _wants_aggregated(accept):
             return aggregated
-        return self._documents.get(path)
+        document = self._documents.get(path)
+        if document is not None and negotiate(accept).media_type == PROTOBUF:
+            return Document(protobuf_encoding.encode(json.loads(document.body)), PROTOBUF, headers=document.headers)
+        return document
 
     def paths(self) -> list[str]:
         """Every path answered, for the root document."""

@@ -12,26 +12,28 @@ import json
 import struct
 from typing import TYPE_CHECKING, Any
 
-from kube46.apiserver.schemas import Schemas
+from kube46.apiserver import protobuf_unions as unions
+from kube46.apiserver.protobuf_wire import (
+    MAGIC,
+    MEDIA_TYPE,
+    Malformed,
+    Value,
+    as_bytes,
+    as_number,
+    as_signed,
+    fields,
+    read_varint,
+)
+from kube46.apiserver.schemas import Schemas, embedded_in
 from kube46.apiserver.statuses import StatusError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from kube46.apiserver.schemas import Shape, Type
 
-MAGIC = b"k8s\0"
-MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 YEAR_ONE = -62135596800  # Go's zero time, in seconds of Unix
 DEPTH = 100  # of messages in messages: no kind comes near
-# lists that gogo wraps in a message of their own, because they may be null in a map
-WRAPPED = ("ExtraValue", "Verbs")
-Value = int | bytes
-
-
-class _Malformed(Exception):
-    """Bytes that are no protobuf of the kind they claim to be."""
 
 
 def decode(body: bytes) -> bytes:
@@ -41,7 +43,7 @@ def decode(body: bytes) -> bytes:
         raise StatusError(400, "BadRequest", text)
     try:
         return json.dumps(_document(body[len(MAGIC) :]), ensure_ascii=False).encode()
-    except _Malformed as problem:
+    except Malformed as problem:
         raise StatusError(400, "BadRequest", f"unable to decode protobuf: {problem}") from None
     except (UnicodeDecodeError, struct.error, ValueError) as problem:
         raise StatusError(400, "BadRequest", f"unable to decode protobuf: {problem}") from None
@@ -55,15 +57,15 @@ def _document(data: bytes) -> dict[str, Any]:
     """A runtime.Unknown: the type's name and the encoded object."""
     identity: dict[int, str] = {}
     raw = b""
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == 1:
-            identity = {n: _bytes(v).decode() for n, v in _fields(_bytes(value))}
+            identity = {n: as_bytes(v).decode() for n, v in fields(as_bytes(value))}
         elif number == 2:
-            raw = _bytes(value)
+            raw = as_bytes(value)
         elif number == 3 and value:
-            raise _unsupported(f"contentEncoding {_bytes(value).decode()!r} is not supported; send it plain")
+            raise _unsupported(f"contentEncoding {as_bytes(value).decode()!r} is not supported; send it plain")
         elif number == 4 and value:
-            raise _unsupported(f"contentType {_bytes(value).decode()!r} is not supported; send protobuf")
+            raise _unsupported(f"contentType {as_bytes(value).decode()!r} is not supported; send protobuf")
     api_version, kind = identity.get(1, ""), identity.get(2, "")
     group, _, version = api_version.rpartition("/")
     schemas = Schemas.load()
@@ -86,20 +88,16 @@ def _unsupported(text: str) -> StatusError:
 def _message(data: bytes, schema: Type, schemas: Schemas, depth: int, wire: str = "") -> dict[str, Any]:
     """A struct. `wire` names the message where it is one that JSON has inlined into the struct."""
     if depth > DEPTH:
-        raise _Malformed("nested too deep")
+        raise Malformed("nested too deep")
     name = wire or schema.name
-    try:
-        numbers = schemas.wire(name)
-    except KeyError:
-        numbers = {}
+    numbers = schemas.wire(name)
     made: dict[str, Any] = {}
-    for number, value in _fields(data):
+    for number, value in fields(data):
         field = numbers.get(number)
         if field is None:
             raise _unsupported(f"field {number} of {name} is not known to this server; send JSON instead")
         if field.startswith(">"):
-            inlined = f"{name.rpartition('.')[0]}.{field[1:]}"
-            made.update(_message(_bytes(value), schema, schemas, depth + 1, inlined))
+            made.update(_message(as_bytes(value), schema, schemas, depth + 1, embedded_in(name, field)))
             continue
         found = schema.fields.get(field)
         if found is None:
@@ -110,14 +108,14 @@ def _message(data: bytes, schema: Type, schemas: Schemas, depth: int, wire: str 
 
 def _put(made: dict[str, Any], field: str, value: Value, shape: Shape, schemas: Schemas, depth: int) -> None:
     """Repeated fields and map entries come one by one."""
-    if shape.kind == "list" and not shape.go.endswith(WRAPPED):
+    if shape.kind == "list" and not shape.wrapped:
         assert shape.item is not None
         made.setdefault(field, []).extend(_elements(value, shape.item, schemas, depth))
     elif shape.kind == "map":
         assert shape.item is not None
-        entry = dict(_fields(_bytes(value)))
+        entry = dict(fields(as_bytes(value)))
         inner = entry.get(2)
-        key = _bytes(entry.get(1, b"")).decode()
+        key = as_bytes(entry.get(1, b"")).decode()
         made.setdefault(field, {})[key] = None if inner is None else _value(inner, shape.item, schemas, depth)
     else:
         made[field] = _value(value, shape, schemas, depth)
@@ -128,7 +126,7 @@ def _elements(value: Value, item: Shape, schemas: Schemas, depth: int) -> list[A
     if isinstance(value, bytes) and item.kind in ("int32", "int64", "bool"):
         numbers, at = [], 0
         while at < len(value):
-            number, at = _varint(value, at)
+            number, at = read_varint(value, at)
             numbers.append(_value(number, item, schemas, depth))
         return numbers
     return [_value(value, item, schemas, depth)]
@@ -137,19 +135,22 @@ def _elements(value: Value, item: Shape, schemas: Schemas, depth: int) -> list[A
 def _value(value: Value, shape: Shape, schemas: Schemas, depth: int) -> Any:
     kind = shape.kind
     if kind == "struct":
-        return _message(_bytes(value), schemas.type(shape.ref), schemas, depth + 1)
+        return _message(as_bytes(value), schemas.type(shape.ref), schemas, depth + 1)
     if kind == "list":
         assert shape.item is not None
-        return [_value(inner, shape.item, schemas, depth) for _, inner in _fields(_bytes(value))]
+        return [_value(inner, shape.item, schemas, depth) for _, inner in fields(as_bytes(value))]
+    if shape.ref in unions.UNIONS:
+        schema = schemas.type(unions.SCHEMA)
+        return unions.read(shape.ref, as_bytes(value), lambda data: _message(data, schema, schemas, depth + 1))
     if kind in _OWN:
-        return _OWN[kind](dict(_fields(_bytes(value))))
+        return _OWN[kind](dict(fields(as_bytes(value))))
     if kind == "string":
-        return _bytes(value).decode()
+        return as_bytes(value).decode()
     if kind == "bytes":
-        return base64.b64encode(_bytes(value)).decode()
+        return base64.b64encode(as_bytes(value)).decode()
     if kind == "float64":
-        return struct.unpack("<d", struct.pack("<Q", _number(value)))[0]
-    number = _number(value)
+        return struct.unpack("<d", struct.pack("<Q", as_number(value)))[0]
+    number = as_number(value)
     if kind == "bool":
         return bool(number)
     number &= (1 << 64) - 1
@@ -157,15 +158,15 @@ def _value(value: Value, shape: Shape, schemas: Schemas, depth: int) -> Any:
 
 
 def _seconds(parts: dict[int, Value], *, micro: bool = False) -> str | None:
-    seconds = _signed(parts.get(1, 0))
+    seconds = as_signed(parts.get(1, 0))
     if seconds <= YEAR_ONE or not parts:
         return None
     try:
         moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)
     except OverflowError:
-        raise _Malformed(f"time {seconds} is out of range") from None
+        raise Malformed(f"time {seconds} is out of range") from None
     text = moment.strftime("%Y-%m-%dT%H:%M:%S").zfill(19)
-    return f"{text}.{_signed(parts.get(2, 0)) // 1000:06d}Z" if micro else f"{text}Z"
+    return f"{text}.{as_signed(parts.get(2, 0)) // 1000:06d}Z" if micro else f"{text}Z"
 
 
 def _micro_seconds(parts: dict[int, Value]) -> str | None:
@@ -173,17 +174,17 @@ def _micro_seconds(parts: dict[int, Value]) -> str | None:
 
 
 def _quantity(parts: dict[int, Value]) -> str:
-    return _bytes(parts.get(1, b"0")).decode()
+    return as_bytes(parts.get(1, b"0")).decode()
 
 
 def _int_or_string(parts: dict[int, Value]) -> int | str:
     if parts.get(1):
-        return _bytes(parts.get(3, b"")).decode()
-    return _signed(parts.get(2, 0))
+        return as_bytes(parts.get(3, b"")).decode()
+    return as_signed(parts.get(2, 0))
 
 
 def _raw(parts: dict[int, Value]) -> Any:
-    data = _bytes(parts.get(1, b""))
+    data = as_bytes(parts.get(1, b""))
     return json.loads(data) if data else None
 
 
@@ -195,61 +196,3 @@ _OWN: dict[str, Callable[[dict[int, Value]], Any]] = {
     "raw": _raw,
     "any": _raw,
 }
-
-
-# the wire
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, Value]]:
-    """Field numbers with their raw values."""
-    at = 0
-    while at < len(data):
-        key, at = _varint(data, at)
-        number, kind = key >> 3, key & 7
-        value: Value
-        if kind == VARINT:
-            value, at = _varint(data, at)
-        elif kind in (FIXED64, FIXED32):
-            size = 8 if kind == FIXED64 else 4
-            value, at = int.from_bytes(_cut(data, at, size), "little"), at + size
-        elif kind == BYTES:
-            size, at = _varint(data, at)
-            value, at = _cut(data, at, size), at + size
-        else:
-            raise _Malformed(f"wire type {kind} of field {number}")
-        yield number, value
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    number = shift = 0
-    while True:
-        if at >= len(data) or shift > 63:
-            raise _Malformed("unexpected EOF" if at >= len(data) else "integer overflow")
-        byte = data[at]
-        number |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return number, at
-
-
-def _cut(data: bytes, at: int, size: int) -> bytes:
-    if at + size > len(data):
-        raise _Malformed("unexpected EOF")
-    return data[at : at + size]
-
-
-def _bytes(value: Value) -> bytes:
-    if not isinstance(value, bytes):
-        raise _Malformed("a number where a message or text belongs")
-    return value
-
-
-def _number(value: Value) -> int:
-    if isinstance(value, bytes):
-        raise _Malformed("a message or text where a number belongs")
-    return value
-
-
-def _signed(value: Value) -> int:
-    number = _number(value) & ((1 << 64) - 1)
-    return number - (1 << 64) if number >= 1 << 63 else number

@@ -9,11 +9,12 @@ import msgspec
 
 from kube46.apiserver import deletes, fieldvalidation, patching, protobuf, reads, selectors, statuses, watches
 from kube46.apiserver.answers import Answer
-from kube46.apiserver.negotiation import negotiate
+from kube46.apiserver.negotiation import OFFERED, PROTOBUF, negotiate
 from kube46.apiserver.requests import MAX_BODY
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.transactions import key_of
 from kube46.apiserver.views import View
+from kube46.apiserver.views_protobuf import Messages, ProtobufView
 from kube46.apiserver.writes import Call
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 JSON_TYPES = ("application/json", "text/json")
 YAML_TYPES = ("application/yaml", "text/yaml")
-PROTOBUF = "application/vnd.kubernetes.protobuf"  # kubectl's and Go operators' choice for bodies
 
 
 class Resources:
@@ -32,12 +32,16 @@ class Resources:
     def __init__(self, registry: Registry, stopping: asyncio.Event) -> None:
         self.registry = registry
         self._store, self._stopping = registry.store, stopping
+        self._messages = Messages()
         self.watching: dict[str, int] = {}  # plural → open watches, for the metrics
 
-    def view(self, request: Request, target: Target) -> View:
+    def view(self, request: Request, target: Target) -> View | ProtobufView:
         """The form in which this client sees this kind."""
-        form, include = negotiate(request.accept), request.query.get("includeObject", "")
-        return View(target.kind, self.registry.strategy(target.kind), form, include)
+        form = negotiate(request.accept, stream=request.verb == "watch")
+        strategy = self.registry.strategy(target.kind)
+        if form.media_type == PROTOBUF:
+            return ProtobufView(target.kind, strategy, form, self._messages)
+        return View(target.kind, strategy, form, request.query.get("includeObject", ""))
 
     def call(self, request: Request, target: Target) -> Call:
         """The write that a request asks for."""
@@ -64,14 +68,14 @@ class Resources:
         record = self._store.get(target.kind.plural, key_of(target.namespace, target.name))
         if record is None:
             raise statuses.not_found(target.kind, target.name)
-        return self._answer(view.one(record.value), request)
+        return _answer(view, view.one(record.value))
 
     async def list(self, request: Request, target: Target) -> Answer:
         """GET of a collection."""
         view, selector = self.view(request, target), _selector(request, target)
         page = reads.page_of(request.query)
         values, metadata = await reads.listing(self._store, target.kind, target.namespace, selector, page)
-        return self._answer(view.many(values, metadata), request)
+        return _answer(view, await view.many(values, metadata))
 
     async def watch(self, request: Request, target: Target) -> Answer:
         """GET of a collection with watch=true."""
@@ -79,7 +83,7 @@ class Resources:
         options = watches.Options.parse(request.query)
         watch = watches.Watch(self._store, target.kind, target.namespace, selector, options, view, self._stopping)
         await watch.prepare()
-        return Answer(stream=watch.stream())
+        return Answer(content_type=view.stream_type.encode(), stream=watch.stream())
 
     # Writing
 
@@ -87,19 +91,19 @@ class Resources:
         """POST."""
         view, call = self.view(request, target), self.call(request, target)
         obj = await self.decode(request, target)
-        return self._written(view, await self.registry.create(call, obj), request, 201)
+        return _written(view, await self.registry.create(call, obj), 201)
 
     async def update(self, request: Request, target: Target) -> Answer:
         """PUT."""
         view, call = self.view(request, target), self.call(request, target)
         obj, created = await self.registry.update(call, await self.decode(request, target))
-        return self._written(view, obj, request, 201 if created else 200)
+        return _written(view, obj, 201 if created else 200)
 
     async def patch(self, request: Request, target: Target) -> Answer:
         """PATCH."""
         view, call = self.view(request, target), self.call(request, target)
         edit = await self.edit(request, target)
-        return self._written(view, await self.registry.change(call, edit), request)
+        return _written(view, await self.registry.change(call, edit))
 
     async def delete(self, request: Request, target: Target) -> Answer:
         """DELETE of one object."""
@@ -108,8 +112,8 @@ class Resources:
         call.dry_run = call.dry_run or options.dry_run
         obj = await deletes.delete(self.registry, call, options)
         if obj["kind"] == "Status":
-            return self._answer(view.finish(msgspec.json.encode(obj)), request)
-        return self._written(view, obj, request)
+            return _answer(view, view.whole(obj))
+        return _written(view, obj)
 
     async def deletecollection(self, request: Request, target: Target) -> Answer:
         """DELETE of a collection."""
@@ -117,7 +121,7 @@ class Resources:
         options = await _delete_options(request)
         call.dry_run = call.dry_run or options.dry_run
         listing = await deletes.delete_all(self.registry, call, options, selector)
-        return self._answer(view.finish(msgspec.json.encode(listing)), request)
+        return _answer(view, view.whole(listing))
 
     # Bodies
 
@@ -148,13 +152,14 @@ class Resources:
 
         return change
 
-    def _written(self, view: View, obj: Object, request: Request, code: int = 200) -> Answer:
-        stored = {name: value for name, value in obj.items() if name not in ("kind", "apiVersion")}
-        return self._answer(view.one(msgspec.json.encode(stored)), request, code)
 
-    def _answer(self, body: bytes, request: Request, code: int = 200) -> Answer:
-        form = negotiate(request.accept)
-        return Answer(body, code, form.media_type.encode())
+def _written(view: View | ProtobufView, obj: Object, code: int = 200) -> Answer:
+    stored = {name: value for name, value in obj.items() if name not in ("kind", "apiVersion")}
+    return _answer(view, view.one(msgspec.json.encode(stored)), code)
+
+
+def _answer(view: View | ProtobufView, body: bytes, code: int = 200) -> Answer:
+    return Answer(body, code, view.media_type.encode())
 
 
 def _selector(request: Request, target: Target) -> selectors.Selector:
@@ -171,7 +176,7 @@ async def read_json(request: Request) -> bytes:
     """A body as JSON; YAML and protobuf are converted; raises 415 for anything else."""
     media = request.content_type
     if media not in (*JSON_TYPES, *YAML_TYPES, PROTOBUF):
-        accepted = f"application/json, application/yaml, {PROTOBUF}"
+        accepted = ", ".join(OFFERED)
         text = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
         raise StatusError(415, "UnsupportedMediaType", text, {})
     body = await request.body()

@@ -48,7 +48,7 @@ class Reviews:
                     raise statuses.invalid(target.kind, "", [errors.invalid(place, spec, text)])
                 asked = User(str(spec.get("user", "")), tuple(spec.get("groups") or ()), str(spec.get("uid", "")))
                 review["status"] = self._access(asked, spec)
-        return answers.json(review, 201)
+        return answers.whole(review, 201)
 
     def _access(self, user: User, spec: dict[str, Any]) -> Object:
         if resource := spec.get("resourceAttributes"):

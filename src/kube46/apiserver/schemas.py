@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 RESOURCE = tuple[dict[str, str], dict[str, bytes], dict[str, str], dict[str, bytes]]
 HERE = Path(__file__).parent
 TYPES, OPENAPI = "schemas.types.msgpack", "schemas.openapi.zz"
+# types of slices that protobuf wraps in a message of their own, because they may be null in a map
+WRAPPED = ("AttestationValue", "ExtraValue", "Verbs")
+LIST = {1: "metadata", 2: "items"}
 
 
 class Shape(msgspec.Struct, frozen=True, array_like=True):
@@ -33,6 +36,11 @@ class Shape(msgspec.Struct, frozen=True, array_like=True):
     def pointer(self) -> bool:
         """Whether Go can tell this value's zero from its absence."""
         return self.go.startswith("*")
+
+    @property
+    def wrapped(self) -> bool:
+        """Whether a list is a message in protobuf."""
+        return self.go.endswith(WRAPPED)
 
 
 class Field(msgspec.Struct, frozen=True, array_like=True):
@@ -76,6 +84,7 @@ class Schemas:
         self._kinds, self._encoded, self._wire = kinds, encoded, wire
         self.prose = prose  # what the columns of Tables say
         self._decoded: dict[str, Type] = {}
+        self._numbers: dict[str, dict[int, str]] = {}
         self._decoder = msgspec.msgpack.Decoder(Type)
 
     @staticmethod
@@ -101,8 +110,20 @@ class Schemas:
         return self.type(self._kinds[f"{group}/{version}/{kind}"])
 
     def wire(self, name: str) -> dict[int, str]:
-        """Protobuf number → field of a struct; `>Other` stands for a struct that JSON has inlined. Raises KeyError."""
-        return msgspec.msgpack.decode(self._wire[name], type=dict[int, str])
+        """Protobuf number → field of a struct; `>Other` stands for a struct that JSON has inlined."""
+        found = self._numbers.get(name)
+        if found is None:
+            data = self._wire.get(name)
+            if data is not None:
+                found = msgspec.msgpack.decode(data, type=dict[int, str])
+            else:
+                found = LIST if name.endswith("List") else {}
+            self._numbers[name] = found
+        return found
+
+    def kinds(self) -> tuple[str, ...]:
+        """`group/version/kind` of every kind."""
+        return tuple(self._kinds)
 
     def knows(self, group: str, version: str, kind: str) -> bool:
         """Whether Kubernetes registers such a kind."""
@@ -111,6 +132,11 @@ class Schemas:
     def definition(self, group: str, version: str, kind: str) -> str:
         """The definition's name, without decoding it; raises KeyError."""
         return self._kinds[f"{group}/{version}/{kind}"]
+
+
+def embedded_in(struct: str, word: str) -> str:
+    """The definition name of a struct that is inlined into another of its package (`>Other` in `Schemas.wire`)."""
+    return f"{struct.rpartition('.')[0]}.{word.removeprefix('>')}"
 
 
 def openapi_definitions() -> dict[str, dict[str, Any]]:

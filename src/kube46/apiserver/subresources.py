@@ -47,10 +47,10 @@ class Subresources:
 
     async def _scale(self, request: Request, target: Target) -> Answer:
         if request.verb == "get":
-            return answers.json(_scale_of(self._stored(target)))
+            return answers.whole(_scale_of(self._stored(target)))
         if request.verb == "update":
             body = (await self._body(request, SCALE.group, SCALE.version, SCALE.kind)).object
-            return answers.json(_scale_of(await self._rescale(request, target, lambda _: body)))
+            return answers.whole(_scale_of(await self._rescale(request, target, lambda _: body)))
         media, patch = request.content_type, await request.body()
         if media not in ("application/json-patch+json", "application/merge-patch+json"):
             media = "application/merge-patch+json"
@@ -59,7 +59,7 @@ class Subresources:
             result: Object = patching.apply_patch(media, patch, scale, SCALE_KIND, validation(request)).object
             return result
 
-        return answers.json(_scale_of(await self._rescale(request, target, patched)))
+        return answers.whole(_scale_of(await self._rescale(request, target, patched)))
 
     async def _rescale(self, request: Request, target: Target, new_scale: Any) -> Object:
         call = self._resources.call(request, target)
@@ -103,7 +103,7 @@ class Subresources:
 
         await self._registry.change_directly(call, bind, _scheduled)
         status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
-        return answers.json(status, 201)
+        return answers.whole(status, 201)
 
     async def _eviction(self, request: Request, target: Target) -> Answer:
         body = (await self._body(request, "policy", "v1", "Eviction")).object
@@ -112,7 +112,7 @@ class Subresources:
         call.dry_run = call.dry_run or options.dry_run
         charge = functools.partial(evictions.charge, namespace=target.namespace, name=target.name)
         await deletes.delete(self._registry, call, options, charge)
-        return answers.json(
+        return answers.whole(
             {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201
         )
 
@@ -121,7 +121,7 @@ class Subresources:
     async def _finalize(self, request: Request, target: Target) -> Answer:
         call = self._resources.call(request, target)
         obj, _ = await self._registry.update(call, await self._resources.decode(request, target))
-        return answers.json(obj)
+        return answers.whole(obj)
 
     # serviceaccounts
 
@@ -140,7 +140,7 @@ class Subresources:
         body["metadata"] = {"name": target.name, "namespace": target.namespace, "creationTimestamp": _time(time.time())}
         body["spec"] = {**spec, "audiences": list(audiences), "expirationSeconds": seconds}
         body["status"] = {"token": token, "expirationTimestamp": _time(expires)}
-        return answers.json(body, 201)
+        return answers.whole(body, 201)
 
     def _token_subject(self, target: Target, account: Object, bound: dict[str, Any]) -> tokens.Subject:
         uid = account["metadata"]["uid"]

@@ -1,6 +1,7 @@
-"""How stored bytes become answers: typed objects, lists joined from bytes, Tables, metadata only, YAML.
+"""How stored bytes become JSON and YAML: typed objects, lists joined from bytes, Tables, metadata only; events.
 
 Stored objects carry no apiVersion and kind (items of a list don't either), so a list is a join and an object a prefix.
+`views_protobuf` has the same methods.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from kube46.apiserver.negotiation import JSON, YAML
 from kube46.apiserver.strategy import Object, Strategy
 from kube46.apiserver.transactions import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from kube46.apiserver.kinds import Kind
     from kube46.apiserver.negotiation import Form
@@ -21,15 +23,26 @@ if TYPE_CHECKING:
 encode = msgspec.json.encode
 
 
+def change_on_read(strategy: Strategy) -> Callable[[Object], None] | None:
+    """What a kind's rules do to an object before it is shown; None for most."""
+    return None if type(strategy).on_read is Strategy.on_read else strategy.on_read
+
+
 class View:
     """The stored objects of one kind in the form a client asked for; `include` is the query's includeObject."""
+
+    stream_type = JSON
 
     def __init__(self, kind: Kind, strategy: Strategy, form: Form, include: str = "") -> None:
         self._kind, self._form, self._include = kind, form, include or "Metadata"
         self._prefix = encode({"kind": kind.kind, "apiVersion": kind.api_version})[:-1] + b","
-        changes_view = type(strategy).on_read is not Strategy.on_read
-        self._on_read = strategy.on_read if changes_view else None
+        self._on_read = change_on_read(strategy)
         self._first = True  # the first object of a watch's Tables brings the column definitions
+
+    @property
+    def media_type(self) -> str:
+        """Of everything but a watch."""
+        return self._form.media_type
 
     def _plain(self, value: bytes) -> bytes:
         if self._on_read is None:
@@ -46,32 +59,41 @@ class View:
 
     def one(self, value: bytes) -> bytes:
         """A single object."""
-        shape = self._form.shape
-        if not shape:
-            return self.finish(self._typed(value))
-        return self.finish(encode(self._shaped(self._objects((value,)), None)))
-
-    def event(self, value: bytes) -> bytes:
-        """An object within a watch event: always JSON; only the first Table brings its columns."""
         if not self._form.shape:
-            return self._typed(value)
-        columns, self._first = self._first, False
-        return encode(self._shaped(self._objects((value,)), None, columns=columns))
+            return self._finish(self._typed(value))
+        return self._finish(encode(self._shaped(self._objects((value,)), None)))
 
-    def bookmark(self, metadata: dict[str, Any]) -> bytes:
-        """The object of a bookmark event: nothing but metadata; an empty Table where Tables are watched."""
-        if self._form.shape == "Table":
-            return encode(self._shaped([], metadata, columns=False))
-        return self._prefix + encode({"metadata": metadata})[1:]
-
-    def many(self, values: Sequence[bytes], metadata: dict[str, Any]) -> bytes:
+    async def many(self, values: Sequence[bytes], metadata: dict[str, Any]) -> bytes:
         """A list."""
         if self._form.shape:
-            return self.finish(encode(self._shaped(self._objects(values), metadata)))
+            return self._finish(encode(self._shaped(self._objects(values), metadata)))
         head = encode({"kind": f"{self._kind.kind}List", "apiVersion": self._kind.api_version, "metadata": metadata})
         if self._on_read is not None:
             values = [self._plain(value) for value in values]
-        return self.finish(b"".join((head[:-1], b',"items":[', b",".join(values), b"]}")))
+        return self._finish(b"".join((head[:-1], b',"items":[', b",".join(values), b"]}")))
+
+    def whole(self, obj: Object) -> bytes:
+        """An object that says its kind itself: a Status, a list of what was deleted."""
+        return self._finish(encode(obj))
+
+    def event(self, event: str, value: bytes) -> bytes:
+        """A line of a watch: always JSON; only the first Table brings its columns."""
+        if not self._form.shape:
+            return _line(event, self._typed(value))
+        columns, self._first = self._first, False
+        return _line(event, encode(self._shaped(self._objects((value,)), None, columns=columns)))
+
+    def bookmark(self, metadata: dict[str, Any]) -> bytes:
+        """A bookmark event: an object of nothing but metadata; an empty Table where Tables are watched."""
+        if self._form.shape == "Table":
+            return _line("BOOKMARK", encode(self._shaped([], metadata, columns=False)))
+        if self._form.shape:
+            return _line("BOOKMARK", encode(self._shaped([{"metadata": metadata}], None)))
+        return _line("BOOKMARK", self._prefix + encode({"metadata": metadata})[1:])
+
+    def error(self, status: Object) -> bytes:
+        """The event that ends a watch before its time."""
+        return _line("ERROR", encode(status))
 
     def _shaped(self, objects: list[Object], metadata: dict[str, Any] | None, *, columns: bool = True) -> Any:
         from kube46.apiserver import tables
@@ -88,9 +110,12 @@ class View:
             shaped = tables.partial_metadata_list(objects, metadata, version)
         return shaped
 
-    def finish(self, body: bytes) -> bytes:
-        """The body in the negotiated media type."""
-        return to_yaml(body) if self._form.media_type == "application/yaml" else body
+    def _finish(self, body: bytes) -> bytes:
+        return to_yaml(body) if self._form.media_type == YAML else body
+
+
+def _line(event: str, obj: bytes) -> bytes:
+    return b'{"type":"%b","object":%b}\n' % (event.encode(), obj)
 
 
 def to_yaml(body: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Watch: a client's cursor through a resource's history, as a stream of JSON lines.
+"""Watch: a client's cursor through a resource's history, as a stream of events.
 
 Source: the concepts page "Kubernetes API Concepts", KEP-956 (bookmarks), KEP-3157 (sendInitialEvents).
 """
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kube46.apiserver.selectors import Selector
     from kube46.apiserver.storage import Store
     from kube46.apiserver.views import View
+    from kube46.apiserver.views_protobuf import ProtobufView
 
 BOOKMARK_SECONDS = 60.0
 TIMEOUT_SECONDS = (1800, 3600)  # of a watch that names none: random between, so that they don't all end at once
@@ -70,11 +71,11 @@ def _problem(match: str, initial: bool | None) -> str | None:
 
 
 class Watch:
-    """One client's watch; iterate `stream` for the lines to send."""
+    """One client's watch; iterate `stream` for the bytes to send."""
 
     def __init__(
-        self, store: Store, kind: Kind, namespace: str, selector: Selector, options: Options, view: View,
-        stopping: asyncio.Event,
+        self, store: Store, kind: Kind, namespace: str, selector: Selector, options: Options,
+        view: View | ProtobufView, stopping: asyncio.Event,
     ) -> None:  # fmt: skip
         self._store, self._kind, self._selector = store, kind, selector
         self._namespace, self._prefix = namespace, f"{namespace}/" if namespace else ""
@@ -90,7 +91,7 @@ class Watch:
             raise _too_old(revision, self._history.compacted)
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
-        """The events, several lines at a time; ends at its time-out, at the server's end and when it falls behind."""
+        """The events, several at a time; ends at its time-out, at the server's end and when it falls behind."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self._options.seconds
         if (first := b"".join(self._initial())) or self._options.initial:
@@ -100,7 +101,7 @@ class Watch:
             try:
                 events = self._history.since(self._cursor)
             except Compacted as gone:
-                yield _error_line(_too_old(self._cursor, gone.since))
+                yield self._view.error(_too_old(self._cursor, gone.since).body())
                 return
             lines = [line for event in events if (line := self._line(event))]
             if events:
@@ -135,7 +136,7 @@ class Watch:
         collection = self._store.collection(self._kind.plural)
         values = (collection.records[key].value for key in collection.under(self._namespace))
         lines = [
-            self._framed("ADDED", value) for value in values if not self._selector or self._selector.matches(value)
+            self._view.event("ADDED", value) for value in values if not self._selector or self._selector.matches(value)
         ]
         if self._options.initial and self._options.bookmarks:
             lines.append(self._bookmark(initial=True))
@@ -146,18 +147,15 @@ class Watch:
         if not event.key.startswith(self._prefix):
             return b""
         if not self._selector:
-            return self._framed(event.type, event.value)
+            return self._view.event(event.type, event.value)
         was = event.old is not None and self._selector.matches(event.old)
         if event.type == "DELETED":
-            return self._framed("DELETED", event.value) if was else b""
+            return self._view.event("DELETED", event.value) if was else b""
         if self._selector.matches(event.value):
-            return self._framed("MODIFIED" if was else "ADDED", event.value)
+            return self._view.event("MODIFIED" if was else "ADDED", event.value)
         if was and event.old is not None:
-            return self._framed("DELETED", _at_revision(event.old, event.revision))
+            return self._view.event("DELETED", _at_revision(event.old, event.revision))
         return b""
-
-    def _framed(self, kind: str, value: bytes) -> bytes:
-        return b'{"type":"%b","object":%b}\n' % (kind.encode(), self._view.event(value))
 
     def _bookmark(self, *, initial: bool = False) -> bytes:
         """An empty object whose resourceVersion says how far the client has seen everything."""
@@ -165,7 +163,7 @@ class Watch:
         meta: dict[str, object] = {"resourceVersion": str(self._cursor), "creationTimestamp": None}
         if initial:
             meta["annotations"] = {INITIAL_EVENTS_END: "true"}
-        return b'{"type":"BOOKMARK","object":%b}\n' % self._view.bookmark(meta)
+        return self._view.bookmark(meta)
 
 
 def _at_revision(value: bytes, revision: int) -> bytes:
@@ -176,7 +174,3 @@ def _at_revision(value: bytes, revision: int) -> bytes:
 
 def _too_old(revision: int, since: int) -> StatusError:
     return statuses.gone(f"too old resource version: {revision} ({since})")
-
-
-def _error_line(error: StatusError) -> bytes:
-    return b'{"type":"ERROR","object":%b}\n' % encode(error.body())

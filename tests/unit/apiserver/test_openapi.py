@@ -10,7 +10,7 @@ import pytest
 
 from kube46.apiserver.kinds import KINDS
 from kube46.apiserver.openapi import V2_PROTOBUF, V2_PROTOBUF_ASKED, OpenApi
-from kube46.apiserver.protobuf import _fields
+from kube46.apiserver.protobuf_wire import fields
 
 OPENAPI = OpenApi(KINDS)
 GROUPS = sorted({f"apis/{k.group}/{k.version}" if k.group else f"api/{k.version}" for k in KINDS})
@@ -99,9 +99,9 @@ def test_v2_protobuf_holds_the_same_definitions() -> None:
     plain = get("/openapi/v2", accept="application/json")
     document = OPENAPI.answer("/openapi/v2", V2_PROTOBUF_ASKED[0])
     assert document is not None and document.content_type == V2_PROTOBUF
-    message = dict(_fields(document.body))
+    message = dict(fields(document.body))
     for field, inner, wanted in ((9, 1, plain["definitions"]), (8, 2, plain["paths"])):
-        entries = [dict(_fields(value)) for number, value in _fields(message[field]) if number == inner]  # type: ignore[arg-type]
+        entries = [dict(fields(value)) for number, value in fields(message[field]) if number == inner]  # type: ignore[arg-type]
         assert [entry[1].decode() for entry in entries] == list(wanted)  # type: ignore[union-attr]
 
 
