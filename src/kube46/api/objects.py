@@ -328,18 +328,64 @@ class NodeSelector(Value, frozen=True):
     node_selector_terms: tuple[NodeSelectorTerm, ...] = ()
 
 
+class PreferredNode(Value, frozen=True):
+    """nodeAffinity.preferredDuringScheduling…[]: a node that matches is worth `weight` more."""
+
+    weight: int = 0
+    preference: NodeSelectorTerm = NodeSelectorTerm()
+
+
 class NodeAffinity(Value, frozen=True):
-    """affinity.nodeAffinity: only what is required; preferences don't forbid a node."""
+    """affinity.nodeAffinity."""
 
     required_during_scheduling_ignored_during_execution: NodeSelector | None = None
+    preferred_during_scheduling_ignored_during_execution: tuple[PreferredNode, ...] = ()
+
+
+class PodAffinityTerm(Value, frozen=True):
+    """Pods to be near or far from, where near means nodes with the same value of the label `topology_key`."""
+
+    label_selector: LabelSelector | None = None
+    namespaces: tuple[str, ...] = ()
+    namespace_selector: LabelSelector | None = None
+    topology_key: str = ""
+    match_label_keys: tuple[str, ...] = ()
+    mismatch_label_keys: tuple[str, ...] = ()
+
+
+class PreferredPods(Value, frozen=True):
+    """preferredDuringScheduling…[] of a pod affinity."""
+
+    weight: int = 0
+    pod_affinity_term: PodAffinityTerm = PodAffinityTerm()
+
+
+class PodAffinity(Value, frozen=True):
+    """affinity.podAffinity and affinity.podAntiAffinity."""
+
+    required_during_scheduling_ignored_during_execution: tuple[PodAffinityTerm, ...] = ()
+    preferred_during_scheduling_ignored_during_execution: tuple[PreferredPods, ...] = ()
 
 
 class Affinity(Value, frozen=True):
-    """spec.affinity of a pod; the pod affinities are kept whole, to be named where they aren't honoured."""
+    """spec.affinity of a pod."""
 
     node_affinity: NodeAffinity | None = None
-    pod_affinity: dict[str, Any] | None = None
-    pod_anti_affinity: dict[str, Any] | None = None
+    pod_affinity: PodAffinity | None = None
+    pod_anti_affinity: PodAffinity | None = None
+
+
+class SpreadConstraint(Value, frozen=True):
+    """topologySpreadConstraints[]: how much the numbers of pods in two domains may differ."""
+
+    max_skew: int = 1
+    topology_key: str = ""
+    when_unsatisfiable: str = "DoNotSchedule"
+    label_selector: LabelSelector | None = None
+    min_domains: int | None = None
+    node_affinity_policy: str = "Honor"
+    node_taints_policy: str = "Ignore"
+    match_label_keys: tuple[str, ...] = ()
 
 
 class PodSpec(Value, frozen=True):
@@ -355,8 +401,12 @@ class PodSpec(Value, frozen=True):
     node_selector: dict[str, str] = {}
     affinity: Affinity | None = None
     tolerations: tuple[Toleration, ...] = ()
-    topology_spread_constraints: tuple[dict[str, Any], ...] = ()
+    topology_spread_constraints: tuple[SpreadConstraint, ...] = ()
     scheduling_gates: tuple[dict[str, Any], ...] = ()
+    priority: int = 0
+    preemption_policy: str = "PreemptLowerPriority"
+    overhead: dict[str, Any] = {}
+    resources: ResourceRequirements = ResourceRequirements()
 
 
 class PodIP(Value, frozen=True):
@@ -384,6 +434,8 @@ class PodStatus(Value, frozen=True):
     host_ips: tuple[PodIP, ...] = ()
     conditions: tuple[Condition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
+    nominated_node_name: str = ""
+    start_time: str | None = None
 
     @property
     def ready(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kube46.api.workloads.validation import matches
+from kube46.api.selectors import matches
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.transactions import now
 

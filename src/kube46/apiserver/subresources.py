@@ -97,6 +97,7 @@ class Subresources:
                 text = f"pod {target.name} is being deleted, cannot be assigned to a host"
                 raise statuses.conflict(BY_PLURAL["pods"], target.name, text)
             pod["spec"]["nodeName"] = node
+            (pod.get("status") or {}).pop("nominatedNodeName", None)  # KEP-5278: it has served its purpose
             if annotations:
                 pod["metadata"]["annotations"] = {**(pod["metadata"].get("annotations") or {}), **annotations}
             return pod

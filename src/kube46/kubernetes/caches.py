@@ -130,6 +130,11 @@ class Caches:
             self._group.create_task(cache.run())
         return self._caches[place]
 
+    async def filled(self, *resources: Resource[Any]) -> None:
+        """Returns when the caches of these resources hold a first full list."""
+        for cache in [self.of(resource) for resource in resources]:
+            await cache.synced.wait()
+
     async def synced(self) -> None:
         """Returns when every cache asked for so far holds a first full list."""
         for cache in list(self._caches.values()):

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import itertools
 import logging
 import random
 from collections.abc import Awaitable, Callable, Hashable
@@ -52,11 +53,15 @@ class Trigger:
 
 
 class WorkQueue(Generic[K]):
-    """Keys to look at. A key waits at most once, and is never handled by two workers at a time."""
+    """Keys to look at. A key waits at most once, and is never handled by two workers at a time.
 
-    def __init__(self, name: str = "") -> None:
-        self._name = name
-        self._ready: asyncio.Queue[K] = asyncio.Queue()
+    Those of the least `rank` come first, among equals those that came first.
+    """
+
+    def __init__(self, name: str = "", rank: Callable[[K], float] = lambda _: 0) -> None:
+        self._name, self._rank = name, rank
+        self._ready: asyncio.PriorityQueue[tuple[float, int, K]] = asyncio.PriorityQueue()
+        self._numbers = itertools.count()
         self._waiting: set[K] = set()
         self._active: set[K] = set()
         self._failures: dict[K, int] = {}
@@ -69,7 +74,7 @@ class WorkQueue(Generic[K]):
         if key not in self._waiting:
             self._waiting.add(key)
             if key not in self._active:
-                self._ready.put_nowait(key)
+                self._put(key)
 
     def add_after(self, key: K, seconds: float) -> None:
         """Look at `key` in `seconds`, or sooner if it was already to be looked at sooner."""
@@ -80,6 +85,9 @@ class WorkQueue(Generic[K]):
         if timer:
             timer.cancel()
         self._timers[key] = loop.call_later(seconds, self._due, key)
+
+    def _put(self, key: K) -> None:
+        self._ready.put_nowait((self._rank(key), next(self._numbers), key))
 
     def _due(self, key: K) -> None:
         self._timers.pop(key, None)
@@ -93,7 +101,7 @@ class WorkQueue(Generic[K]):
 
     async def _work(self, handler: Callable[[K], Awaitable[None]]) -> None:
         while True:
-            key = await self._ready.get()
+            _, _, key = await self._ready.get()
             self._waiting.discard(key)
             self._active.add(key)
             try:
@@ -106,4 +114,4 @@ class WorkQueue(Generic[K]):
             finally:
                 self._active.discard(key)
                 if key in self._waiting:
-                    self._ready.put_nowait(key)
+                    self._put(key)

@@ -21,6 +21,7 @@ from kube46.api import (
     nodes,
     servicecidrs,
 )
+from kube46.api.selectors import matches
 from kube46.api.workloads import defaults, validation
 
 
@@ -233,7 +234,7 @@ def test_selector_and_template() -> None:
 )
 def test_selector_expressions(expression: dict[str, Any], fits: bool) -> None:
     """The four operators of a label selector."""
-    assert validation.matches({"matchExpressions": [expression]}, {"app": "x"}) is fits
+    assert matches({"matchExpressions": [expression]}, {"app": "x"}) is fits
 
 
 def test_configuration() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from kube46.api import ip, names
 from kube46.api.errors import FieldError, each_invalid, invalid, not_supported, required, too_many
 from kube46.api.metadata import labels_valid
-from kube46.api.pods import containers, volumes
+from kube46.api.pods import containers, placement, volumes
 
 Object = dict[str, Any]
 
@@ -38,6 +38,7 @@ def validate(spec: Object, field: str = "spec") -> list[FieldError]:
     for key in ("hostname", "subdomain"):
         if value := spec.get(key):
             found += each_invalid(f"{field}.{key}", value, names.label(value))
+    found += placement.validate(spec, field)
     return found + _tolerations(spec, field) + _aliases(spec, field) + _grace(spec, field)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from kube46.api import names
 from kube46.api.errors import FieldError, invalid, not_supported, required
 from kube46.api.pods.defaults import default_spec
+from kube46.api.selectors import matches, selector_errors
 from kube46.api.workloads import validation
 
 Object = dict[str, Any]
@@ -71,9 +72,9 @@ def errors(obj: Object, old: Object | None = None) -> list[FieldError]:
     if spec.get("selector") is None:
         found.append(required("spec.selector"))
     else:
-        found += validation.selector_errors(spec["selector"], "spec.selector")
+        found += selector_errors(spec["selector"], "spec.selector")
         labels = (spec["template"].get("metadata") or {}).get("labels") or {}
-        if not validation.matches(spec["selector"], labels):
+        if not matches(spec["selector"], labels):
             text = "`selector` does not match template `labels`"
             found.append(invalid("spec.template.metadata.labels", labels, text))
     if old:
@@ -90,7 +91,7 @@ def _generated(obj: Object) -> list[FieldError]:
     expected = {OLD_UID: meta["uid"], OLD_NAME: meta["name"], UID: meta["uid"], NAME: meta["name"]}
     field = "spec.template.metadata.labels"
     found = [invalid(field, labels, f"must be '{v}'") for k, v in expected.items() if labels.get(k) != v]
-    if not validation.matches(spec["selector"], expected):
+    if not matches(spec["selector"], expected):
         found.append(invalid("spec.selector", spec["selector"], "`selector` not auto-generated"))
     return found
 

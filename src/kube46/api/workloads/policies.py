@@ -6,6 +6,7 @@ from typing import Any
 
 from kube46.api.errors import FieldError, forbidden, invalid, not_supported, required
 from kube46.api.pods.admission import PRIORITIES
+from kube46.api.selectors import selector_errors
 from kube46.api.workloads import validation
 
 Object = dict[str, Any]
@@ -24,7 +25,7 @@ def budget_errors(obj: Object) -> list[FieldError]:
     for key in ("minAvailable", "maxUnavailable"):
         if spec.get(key) is not None:
             found += validation.share(f"spec.{key}", spec[key], most=True)
-    found += validation.selector_errors(spec.get("selector") or {}, "spec.selector")
+    found += selector_errors(spec.get("selector") or {}, "spec.selector")
     policy = spec.get("unhealthyPodEvictionPolicy")
     if policy is not None and policy not in EVICTIONS:
         found.append(not_supported("spec.unhealthyPodEvictionPolicy", policy, EVICTIONS))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from kube46.api import names
-from kube46.api.errors import FieldError, each_invalid, forbidden, invalid, not_supported, required
+from kube46.api.errors import FieldError, forbidden, invalid, not_supported, required
 from kube46.api.metadata import annotations_valid, labels_valid
 from kube46.api.pods import validation
+from kube46.api.selectors import matches, selector_errors
 
 Object = dict[str, Any]
 
-OPERATORS = ("DoesNotExist", "Exists", "In", "NotIn")
 STRATEGIES = ("Recreate", "RollingUpdate")
 
 
@@ -35,35 +34,6 @@ def chosen(spec: Object, kind: str) -> list[FieldError]:
     if not selector.get("matchLabels") and not selector.get("matchExpressions"):
         found.append(invalid("spec.selector", selector, f"empty selector is invalid for {kind}"))
     return found
-
-
-def selector_errors(selector: Object, place: str) -> list[FieldError]:
-    """Errors of a label selector."""
-    found = labels_valid(selector.get("matchLabels"), f"{place}.matchLabels")
-    for index, one in enumerate(selector.get("matchExpressions") or ()):
-        field, operator, values = f"{place}.matchExpressions[{index}]", one.get("operator"), one.get("values")
-        if operator in ("In", "NotIn") and not values:
-            found.append(required(f"{field}.values", "must be specified when `operator` is 'In' or 'NotIn'"))
-        elif operator in ("Exists", "DoesNotExist") and values:
-            text = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-            found.append(forbidden(f"{field}.values", text))
-        elif operator not in OPERATORS:
-            found.append(invalid(f"{field}.operator", operator or "", "not a valid selector operator"))
-        key = one.get("key") or ""
-        found += each_invalid(f"{field}.key", key, names.qualified(key))
-    return found
-
-
-def matches(selector: Object, labels: dict[str, str]) -> bool:
-    """Whether a label selector selects these labels."""
-    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
-        return False
-    for one in selector.get("matchExpressions") or ():
-        present, listed = one["key"] in labels, labels.get(one["key"]) in (one.get("values") or ())
-        wanted = {"In": present and listed, "NotIn": not listed, "Exists": present, "DoesNotExist": not present}
-        if not wanted.get(one["operator"], False):
-            return False
-    return True
 
 
 def template(spec: Object) -> list[FieldError]:

@@ -25,8 +25,7 @@ STALE_SECONDS = 1.0
 
 async def run(client: Client, caches: Caches) -> None:
     """Runs until cancelled."""
-    for cache in (caches.of(SERVICES), caches.of(PODS), caches.of(ENDPOINTS)):
-        await cache.synced.wait()
+    await caches.filled(SERVICES, PODS, ENDPOINTS)
     loop = EndpointsLoop(client, caches)
     await loop.queue.run(loop.sync, WORKERS)
 

@@ -24,8 +24,7 @@ STALE_SECONDS = 1.0
 
 async def run(client: Client, caches: Caches) -> None:
     """Runs until cancelled."""
-    for cache in (caches.of(SERVICES), caches.of(ENDPOINTS), caches.of(ENDPOINT_SLICES)):
-        await cache.synced.wait()
+    await caches.filled(SERVICES, ENDPOINTS, ENDPOINT_SLICES)
     loop = Mirroring(client, caches)
     await loop.queue.run(loop.sync, WORKERS)
 

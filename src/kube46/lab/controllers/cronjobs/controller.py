@@ -23,8 +23,7 @@ LOOK_AGAIN_SECONDS = 60.0
 
 async def run(client: Client, caches: Caches) -> None:
     """Runs until cancelled."""
-    for cache in (caches.of(JOBS), caches.of(CRON_JOBS)):
-        await cache.synced.wait()
+    await caches.filled(JOBS, CRON_JOBS)
     loop = CronJobs(client, caches)
     await loop.queue.run(loop.sync, WORKERS)
 

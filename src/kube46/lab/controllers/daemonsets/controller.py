@@ -17,8 +17,7 @@ WORKERS = 2
 
 async def run(client: Client, caches: Caches) -> None:
     """Runs until cancelled."""
-    for cache in (caches.of(PODS), caches.of(NODES), caches.of(DAEMON_SETS), caches.of(CONTROLLER_REVISIONS)):
-        await cache.synced.wait()
+    await caches.filled(PODS, NODES, DAEMON_SETS, CONTROLLER_REVISIONS)
     loop = DaemonSets(client, caches)
     await loop.pods.queue.run(loop.sync, WORKERS)
 

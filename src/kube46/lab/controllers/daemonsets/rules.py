@@ -17,7 +17,8 @@ from kube46.lab.controllers import clock
 from kube46.lab.controllers.history import LABEL
 from kube46.lab.controllers.owners import reference
 from kube46.lab.controllers.replicasets.rules import available
-from kube46.lab.controllers.scheduler.rules import selected, tolerated
+from kube46.lab.controllers.scheduler.nodeaffinity import selected
+from kube46.lab.controllers.scheduler.taints import tolerated
 from kube46.lab.controllers.shares import resolve
 
 # Pods of a DaemonSet stay on and come to nodes with these troubles.

@@ -23,8 +23,7 @@ LOOK_AGAIN_SECONDS = 1.0
 
 async def run(client: Client, caches: Caches) -> None:
     """Runs until cancelled."""
-    for cache in (caches.of(DEPLOYMENTS), caches.of(REPLICA_SETS)):
-        await cache.synced.wait()
+    await caches.filled(DEPLOYMENTS, REPLICA_SETS)
     loop = Deployments(client, caches)
     await loop.queue.run(loop.sync, WORKERS)
 

@@ -21,10 +21,7 @@ WORKERS = 2
 
 async def run(client: Client, caches: Caches) -> None:
     """Runs until cancelled."""
-    for cache in (caches.of(PODS), caches.of(BUDGETS), caches.of(STATEFUL_SETS)):
-        await cache.synced.wait()
-    for other in (caches.of(REPLICA_SETS), caches.of(DEPLOYMENTS)):
-        await other.synced.wait()
+    await caches.filled(PODS, BUDGETS, STATEFUL_SETS, REPLICA_SETS, DEPLOYMENTS)
     loop = Budgets(client, caches)
     await loop.queue.run(loop.sync, WORKERS)
 

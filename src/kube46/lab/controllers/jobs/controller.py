@@ -20,8 +20,7 @@ BURST = 500
 
 async def run(client: Client, caches: Caches) -> None:
     """Runs until cancelled."""
-    for cache in (caches.of(PODS), caches.of(JOBS)):
-        await cache.synced.wait()
+    await caches.filled(PODS, JOBS)
     loop = Jobs(client, caches)
     await loop.pods.queue.run(loop.sync, WORKERS)
 

@@ -35,8 +35,8 @@ class Settings:
 
 async def run(settings: Settings, client: Client, caches: Caches) -> None:
     """Runs until cancelled."""
-    for cache in (caches.of(NODES), caches.of(PODS), caches.of(LEASES, LEASE_NAMESPACE)):
-        await cache.synced.wait()
+    await caches.filled(NODES, PODS)
+    await caches.of(LEASES, LEASE_NAMESPACE).synced.wait()
     loop = NodeLifecycle(settings, client, caches)
     await loop.queue.run(loop.sync)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from kube46.api.objects import Condition, Node, Pod, Taint
 from kube46.lab.controllers import clock
-from kube46.lab.controllers.scheduler.rules import NOT_READY, UNREACHABLE, UNSCHEDULABLE, tolerated
+from kube46.lab.controllers.scheduler.taints import NOT_READY, UNREACHABLE, UNSCHEDULABLE, tolerated
 
 HEARTBEATS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 OURS = (NOT_READY, UNREACHABLE, UNSCHEDULABLE)

@@ -28,8 +28,7 @@ LOOK_AGAIN_SECONDS = 1.0
 
 async def run(client: Client, caches: Caches) -> None:
     """Runs until cancelled."""
-    for cache in (caches.of(PODS), caches.of(REPLICA_SETS)):
-        await cache.synced.wait()
+    await caches.filled(PODS, REPLICA_SETS)
     loop = ReplicaSets(client, caches)
     await loop.queue.run(loop.sync, WORKERS)
 

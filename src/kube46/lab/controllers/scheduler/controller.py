@@ -1,33 +1,35 @@
 """Watches pods without a node, and binds each through the `binding` subresource, as kube-scheduler does.
 
-A pod just bound counts on its node at once, though the watch has not shown it yet. Pods that fit nowhere wait for a
-node to change or a pod to go.
+A pod just bound counts on its node at once, though the watch has not shown it yet. Pods that fit nowhere make room by
+their priority, or wait for a change that may help.
 """
 
-import contextlib
+import asyncio
 import logging
-from collections import defaultdict
+from collections.abc import Collection, Sequence
 
-from kube46.api.objects import Node, Pod
-from kube46.api.resources import NODES, PODS
+from kube46.api.objects import Namespace, Node, Pod
+from kube46.api.resources import BUDGETS, NAMESPACES, NODES, PODS, REPLICA_SETS, SERVICES, STATEFUL_SETS
 from kube46.kubernetes.caches import Caches, Key
 from kube46.kubernetes.client import Client
-from kube46.kubernetes.errors import Conflict, NotFound
 from kube46.kubernetes.events import EventRecorder
 from kube46.kubernetes.queues import WorkQueue
-from kube46.lab.controllers import clock
 from kube46.lab.controllers.scheduler import rules
+from kube46.lab.controllers.scheduler.likeness import Likeness
+from kube46.lab.controllers.scheduler.places import Cluster
+from kube46.lab.controllers.scheduler.plugins import Filter
+from kube46.lab.controllers.scheduler.preemption import preempt
+from kube46.lab.controllers.scheduler.waiting import Waiting
+from kube46.lab.controllers.scheduler.writing import NAME, Writer
 
 log = logging.getLogger(__name__)
-NAME = "default-scheduler"
 # Choosing and counting a pod in is one step without a pause; only the writes overlap.
 WORKERS = 8
 
 
 async def run(client: Client, caches: Caches) -> None:
     """Runs until cancelled."""
-    for cache in (caches.of(PODS), caches.of(NODES)):
-        await cache.synced.wait()
+    await caches.filled(PODS, NODES, NAMESPACES, SERVICES, REPLICA_SETS, STATEFUL_SETS, BUDGETS)
     scheduler = Scheduler(client, caches)
     await scheduler.queue.run(scheduler.sync, WORKERS)
 
@@ -35,106 +37,110 @@ async def run(client: Client, caches: Caches) -> None:
 class Scheduler:
     """The rules joined to a cluster's pods and nodes."""
 
-    def __init__(self, client: Client, caches: Caches) -> None:
-        self.queue: WorkQueue[Key] = WorkQueue("scheduler")
-        self._client, self._pods, self._nodes = client, caches.of(PODS), caches.of(NODES)
+    def __init__(self, client: Client, caches: Caches, filters: Sequence[Filter] = rules.FILTERS) -> None:
+        self.queue: WorkQueue[Key] = WorkQueue("scheduler", self._rank)
+        self._pods, self._budgets = caches.of(PODS), caches.of(BUDGETS)
         self._events = EventRecorder(client, NAME)
-        self._loads: defaultdict[str, rules.Load] = defaultdict(rules.Load)
-        self._placed: dict[Key, tuple[str, Pod]] = {}
-        self._waiting: set[Key] = set()
-        self._nodes.listen(self._node_changed)
+        self._writer = Writer(client, self._events)
+        self._filters, self._waiting = filters, Waiting()
+        self._namespaces: dict[str, dict[str, str]] = {}
+        self._cluster = Cluster(self._namespaces, Likeness(caches).selector)
+        caches.of(NAMESPACES).listen(self._namespace_changed)
+        caches.of(NODES).listen(self._node_changed)
         self._pods.listen(self._pod_changed)
 
     async def sync(self, key: Key) -> None:
         """Gives the pod a node, or says why it has none."""
         pod = self._pods.get(key)
-        self._waiting.discard(key)
-        if pod is None or not _is_ours(pod) or key in self._placed:
+        if pod is None or not _is_ours(pod) or self._cluster.node_of(key):
+            self._waiting.forget(key)
             return
         if pod.spec.scheduling_gates:
-            await self._refuse(pod, "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
+            await self._writer.refuse(pod, "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
             return
-        for name in rules.unsupported(pod):
-            message = f"{name} is not honoured by kube46's scheduler; the pod is placed without it"
-            await self._events.record(PODS, pod, "UnsupportedField", message, "Warning")
-        choice = rules.choose(pod, ((node, self._loads[node.metadata.name]) for node in self._nodes.values()))
+        choice = rules.choose(pod, self._cluster, self._filters)
         if choice.node:
             await self._bind(pod, choice.node)
-            return
-        self._waiting.add(key)
-        await self._events.record(PODS, pod, "FailedScheduling", choice.message, "Warning")
-        await self._refuse(pod, "Unschedulable", choice.message)
+        else:
+            await self._make_room(pod, choice)
+
+    def wake(self, filters: Collection[str] | None = None) -> None:
+        """Looks again at the pods that one of these filters refused; None is every filter."""
+        for key, seconds in self._waiting.wake(filters):
+            self.queue.add_after(key, seconds) if seconds else self.queue.add(key)
 
     async def _bind(self, pod: Pod, node: str) -> None:
-        meta = pod.metadata
-        binding = {
-            "apiVersion": "v1",
-            "kind": "Binding",
-            "metadata": {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid},
-            "target": {"apiVersion": "v1", "kind": "Node", "name": node},
-        }
-        self._place(pod, node)
+        self._cluster.nominate(pod, "")
+        self._cluster.add(pod, node)
         try:
-            await self._client.request("POST", PODS.path(meta.namespace, meta.name, "binding"), body=binding)
-        except (Conflict, NotFound):  # bound by an earlier life of ours, or gone; the watch tells
-            self._unplace(pod.key)
-            return
+            if not await self._writer.bind(pod, node):
+                self._cluster.remove(pod.key)  # bound by an earlier life of ours, or gone; the watch tells
         except BaseException:
-            self._unplace(pod.key)
+            self._cluster.remove(pod.key)
             raise
-        log.info("Pod bound pod=%s/%s node=%s", meta.namespace, meta.name, node)
-        message = f"Successfully assigned {meta.namespace}/{meta.name} to {node}"
-        await self._events.record(PODS, pod, "Scheduled", message)
+        self._waiting.forget(pod.key)
 
-    async def _refuse(self, pod: Pod, reason: str, message: str) -> None:
-        """Writes the PodScheduled condition unless it says so already."""
-        old = next((c for c in pod.status.conditions if c.type == "PodScheduled"), None)
-        if old and (old.status, old.reason, old.message) == ("False", reason, message):
-            return
-        since = old.last_transition_time if old and old.status == "False" else None
-        condition = {
-            "type": "PodScheduled",
-            "status": "False",
-            "reason": reason,
-            "message": message,
-            "lastTransitionTime": since or clock.text(clock.now()),
-        }
-        body = {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": [condition]}}
-        with contextlib.suppress(NotFound, Conflict):
-            await self._client.patch(
-                PODS, pod.metadata.name, body, pod.metadata.namespace, subresource="status", kind="strategic"
-            )
+    async def _make_room(self, pod: Pod, choice: rules.Choice) -> None:
+        """Drives pods of lower priority away where that helps, and says why the pod waits."""
+        self._waiting.refuse(pod.key, {refusal.filter for refusal in choice.refusals.values()})
+        message, nominated = choice.message, pod.status.nominated_node_name
+        if choice.refusals:
+            verdict = preempt(pod, self._cluster, choice.refusals, self._budgets.values(), self._filters)
+            message = " ".join(filter(None, [message, verdict.message and f"{verdict.message}."]))
+            if verdict.candidate:
+                nominated = verdict.candidate.node
+                await self._drive_away(pod, nominated, verdict.candidate.victims)
+            elif verdict.clears:
+                nominated = ""
+        self._cluster.nominate(pod, nominated)
+        if self._waiting.tell(pod.key, message):
+            await self._events.record(PODS, pod, "FailedScheduling", message, "Warning")
+        await self._writer.refuse(pod, "Unschedulable", message, nominated)
+
+    async def _drive_away(self, pod: Pod, node: str, victims: Sequence[Pod]) -> None:
+        """Deletes the victims; pods of lower priority that waited for this node's room look elsewhere."""
+        waited = list(self._cluster.nominated.get(node, {}).values())
+        self._cluster.nominate(pod, node)
+        async with asyncio.TaskGroup() as group:
+            for victim in victims:
+                group.create_task(self._writer.preempt(pod, node, victim))
+        for other in waited:
+            if other.spec.priority < pod.spec.priority:
+                self._cluster.nominate(other, "")
+                await self._writer.nominate(other, "")
+
+    def _rank(self, key: Key) -> float:
+        pod = self._pods.get(key)
+        return -pod.spec.priority if pod else 0
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
-        key = (new or old).key  # type: ignore[union-attr]
+        key, cluster = (new or old).key, self._cluster  # type: ignore[union-attr]
         gone = new is None or (old and old.metadata.uid != new.metadata.uid) or _ended(new)
-        if gone and self._unplace(key):
-            self._wake()
+        if gone:
+            cluster.nominate(old or new, "")  # type: ignore[arg-type]
+            if cluster.remove(key):
+                self.wake(rules.NEED_ROOM)
         if new is None or _ended(new):
-            return
-        if new.spec.node_name:
-            self._unplace(key)
-            self._place(new, new.spec.node_name)
+            self.queue.add(key)  # to be forgotten
+        elif new.spec.node_name:
+            cluster.nominate(new, "")
+            if cluster.add(new, new.spec.node_name):
+                self.wake(rules.WANT_COMPANY)
         elif _is_ours(new):
-            self.queue.add(key)
+            cluster.nominate(new, new.status.nominated_node_name)
+            if old is None or gone or (old.spec, old.metadata.labels) != (new.spec, new.metadata.labels):
+                self.queue.add(key)  # its status is what we write ourselves
 
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
-        if new and (old is None or _matters(old) != _matters(new)):
-            self._wake()
+        self._cluster.set_node((new or old).metadata.name, new)  # type: ignore[union-attr]
+        if new is None or old is None or _matters(old) != _matters(new):
+            self.wake()
 
-    def _wake(self) -> None:
-        for key in self._waiting:
-            self.queue.add(key)
-
-    def _place(self, pod: Pod, node: str) -> None:
-        self._placed[pod.key] = (node, pod)
-        self._loads[node].add(pod)
-
-    def _unplace(self, key: Key) -> bool:
-        place = self._placed.pop(key, None)
-        if place:
-            self._loads[place[0]].add(place[1], -1)
-        return place is not None
+    def _namespace_changed(self, old: Namespace | None, new: Namespace | None) -> None:
+        if new:
+            self._namespaces[new.metadata.name] = new.metadata.labels
+        elif old:
+            self._namespaces.pop(old.metadata.name, None)
 
 
 def _is_ours(pod: Pod) -> bool:

@@ -17,8 +17,7 @@ WORKERS = 2
 
 async def run(client: Client, caches: Caches) -> None:
     """Runs until cancelled."""
-    for cache in (caches.of(PODS), caches.of(STATEFUL_SETS), caches.of(CONTROLLER_REVISIONS)):
-        await cache.synced.wait()
+    await caches.filled(PODS, STATEFUL_SETS, CONTROLLER_REVISIONS)
     loop = StatefulSets(client, caches)
     await loop.pods.queue.run(loop.sync, WORKERS)
 
