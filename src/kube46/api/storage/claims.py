@@ -11,9 +11,9 @@ from typing import Any
 from kube46.api import names
 from kube46.api.errors import FieldError, each_invalid, forbidden, invalid, not_supported, required
 from kube46.api.quantities import parse
+from kube46.api.selectors import selector_errors
 from kube46.api.storage import shared
 from kube46.api.storage.shared import CLASS_ANNOTATION
-from kube46.api.workloads.validation import selector_errors
 
 Object = dict[str, Any]
 

@@ -13,7 +13,7 @@ from kube46.api.errors import go_quote
 from kube46.api.rbac import validation
 from kube46.api.rbac.bindings import Bindings, role_of
 from kube46.api.rbac.rules import Asked, Rule, lacking
-from kube46.api.workloads.validation import matches
+from kube46.api.selectors import matches
 from kube46.apiserver import statuses
 from kube46.apiserver.strategies.generic import Generic
 
