@@ -10,6 +10,7 @@ from kube46.lab.paths import Paths
 from kube46.lab.settings import NODE_PREFIX_LENGTH, Settings
 
 NOBODY = 65534
+MAX_PODS = 250  # of a node: what the /24 of an IPv4 node range has addresses for
 KUBE46 = "kube46"  # a part whose program this is runs in a fork of the supervisor's interpreter
 
 
@@ -115,6 +116,7 @@ def _kubelet(settings: Settings, paths: Paths, node: str, owner: int) -> tuple[s
         *_flag("--root-dir", "/var/lib/kubelet"),
         *_flag("--default-uid", owner),
         *_flag("--cgroup-root", f"{paths.cgroup}/{node}"),
+        *_flag("--max-pods", MAX_PODS),
         *_flag("--cni-bin-dir", f"{paths.plugins}:/opt/kube46/cni/bin:/opt/cni/bin"),
     )
 
