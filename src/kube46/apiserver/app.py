@@ -17,6 +17,7 @@ from kube46.api.rbac.rules import Asked
 from kube46.apiserver import answers, requests, statuses
 from kube46.apiserver.authentication import unauthorized
 from kube46.apiserver.authorization import STREAMS
+from kube46.apiserver.measures import GROUP as MEASURED_GROUP
 from kube46.apiserver.negotiation import negotiate
 from kube46.apiserver.requests import Disconnected, check_method
 from kube46.apiserver.reviews import GROUPS as REVIEW_GROUPS
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from kube46.apiserver.authentication import Authenticator
     from kube46.apiserver.authorization import Authorizer
     from kube46.apiserver.kubelets import Kubelets
+    from kube46.apiserver.measures import Measures
     from kube46.apiserver.metrics import Metrics
     from kube46.apiserver.paths import Paths
     from kube46.apiserver.requests import Request, Target
@@ -44,10 +46,11 @@ class Application:
 
     def __init__(
         self, authenticator: Authenticator, authorizer: Authorizer, resources: Resources, subresources: Subresources,
-        reviews: Reviews, kubelets: Kubelets, paths: Paths, metrics: Metrics,
+        reviews: Reviews, kubelets: Kubelets, measures: Measures, paths: Paths, metrics: Metrics,
     ) -> None:  # fmt: skip
         self._authenticator, self._authorizer = authenticator, authorizer
         self._resources, self._subresources = resources, subresources
+        self._measures = measures
         self._reviews, self._kubelets, self._paths, self._metrics = reviews, kubelets, paths, metrics
 
     async def __call__(
@@ -132,6 +135,8 @@ class Application:
         return request.target is None and self._authorizer.allowed(request.user, asked)
 
     async def _resource(self, request: Request, target: Target) -> Answer | None:
+        if target.kind.group == MEASURED_GROUP:
+            return await self._measures.answer(request, target)
         if target.kind.group in REVIEW_GROUPS:
             negotiate(request.accept)
             return await self._reviews.answer(request, target)

@@ -155,6 +155,12 @@ KINDS: tuple[Kind, ...] = (
     Kind(AUTHORIZATION, "v1", "localsubjectaccessreviews", "LocalSubjectAccessReview", verbs=CREATE),
 )  # fmt: skip
 
-BY_PATH: dict[tuple[str, str, str], Kind] = {(k.group, k.version, k.plural): k for k in KINDS}
+# Answered from the kubelets' figures, stored nowhere, of no schema.
+MEASURED: tuple[Kind, ...] = (
+    Kind("metrics.k8s.io", "v1beta1", "nodes", "NodeMetrics", False, verbs=("get", "list")),
+    Kind("metrics.k8s.io", "v1beta1", "pods", "PodMetrics", verbs=("get", "list")),
+)
+
+BY_PATH: dict[tuple[str, str, str], Kind] = {(k.group, k.version, k.plural): k for k in (*KINDS, *MEASURED)}
 BY_PLURAL: dict[str, Kind] = {k.plural: k for k in KINDS}
 GROUP_VERSIONS: tuple[tuple[str, str], ...] = tuple(dict.fromkeys((k.group, k.version) for k in KINDS))

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10
+FETCH_SECONDS = 5
 PORT = 10250
 PODS = BY_PLURAL["pods"]
 PATHS = {"log": "containerLogs", "exec": "exec", "attach": "attach", "portforward": "portForward"}
@@ -91,6 +92,12 @@ class Kubelets:
         await self._pipe(endpoint, request)
         return None
 
+    async def fetch(self, node: Object, path: str) -> bytes:
+        """What a node's kubelet serves at a path. Raises StatusError, TimeoutError, OSError."""
+        parts = self._parts(Endpoint(*_address(node), path))
+        async with asyncio.timeout(FETCH_SECONDS), aclosing(parts):
+            return b"".join([part async for part in parts])
+
     # Where
 
     def _endpoint(self, request: Request, target: Target) -> Endpoint:
@@ -138,7 +145,7 @@ class Kubelets:
     # Logs
 
     async def _log(self, endpoint: Endpoint) -> Answer:
-        parts = self._log_parts(endpoint)
+        parts = self._parts(endpoint)
         first = await anext(parts)  # refusals come before the answer begins
 
         async def stream() -> AsyncGenerator[bytes, None]:
@@ -149,7 +156,7 @@ class Kubelets:
 
         return Answer(content_type=b"text/plain", stream=stream())
 
-    async def _log_parts(self, endpoint: Endpoint) -> AsyncGenerator[bytes, None]:
+    async def _parts(self, endpoint: Endpoint) -> AsyncGenerator[bytes, None]:
         async with self._connected(endpoint) as (reader, writer):
             head = f"GET {endpoint.path} HTTP/1.1\r\nhost: {bracketed(endpoint.host, endpoint.port)}\r\n"
             writer.write(f"{head}connection: close\r\n\r\n".encode())

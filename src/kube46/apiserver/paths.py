@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kube46.apiserver import answers, statuses
 from kube46.apiserver.answers import Answer
 from kube46.apiserver.discovery import Discovery, Document
-from kube46.apiserver.kinds import KINDS
+from kube46.apiserver.kinds import KINDS, MEASURED
 from kube46.apiserver.openapi import OpenApi
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Paths:
 
     def __init__(self, checks: Checks, metrics: Metrics, address: str) -> None:
         self._checks, self._metrics = checks, metrics
-        self._discovery, self._openapi = Discovery(KINDS, address), OpenApi(KINDS)
+        self._discovery, self._openapi = Discovery((*KINDS, *MEASURED), address), OpenApi(KINDS)
 
     async def answer(self, request: Request) -> Answer:
         """Dispatch by the path's first part."""
@@ -91,8 +91,8 @@ class Paths:
 
 def root_paths() -> list[str]:
     """The paths that `GET /` lists."""
-    groups = sorted({kind.group for kind in KINDS if kind.group})
-    apis = [path for group in groups for path in (f"/apis/{group}", f"/apis/{group}/v1")]
+    served = sorted({(kind.group, kind.version) for kind in (*KINDS, *MEASURED) if kind.group})
+    apis = dict.fromkeys(path for group, v in served for path in (f"/apis/{group}", f"/apis/{group}/{v}"))
     return [
         "/api",
         "/api/v1",

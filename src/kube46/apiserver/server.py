@@ -24,6 +24,7 @@ from kube46.apiserver.certificates import Authority, write_private
 from kube46.apiserver.connections import Connection
 from kube46.apiserver.database import DataError
 from kube46.apiserver.kubelets import Credentials, Kubelets
+from kube46.apiserver.measures import Measures
 from kube46.apiserver.metrics import Metrics
 from kube46.apiserver.paths import Checks, Paths
 from kube46.apiserver.resources import Resources
@@ -84,6 +85,7 @@ class _Server:
         self._registry = Registry(store, STRATEGIES, settings.service_ranges, settings.node_ports)
         resources = Resources(self._registry, self._stopping)
         self._kubelets = Kubelets(store, _kubelet_credentials(settings))
+        measures = Measures(store, self._kubelets)
         metrics = Metrics(store.counts, lambda: resources.watching)
         subresources = Subresources(resources, signer)
         address = settings.advertise_address or _own_address(settings)
@@ -91,7 +93,7 @@ class _Server:
         authorizer = Authorizer(store)
         reviews = Reviews(authenticator, authorizer)
         self._app = Application(
-            authenticator, authorizer, resources, subresources, reviews, self._kubelets, paths, metrics
+            authenticator, authorizer, resources, subresources, reviews, self._kubelets, measures, paths, metrics
         )
 
     def _checks(self) -> Checks:

@@ -101,7 +101,13 @@ class Cgroups:
 
     def usage(self, uid: str, id: str) -> Usage | None:
         """What a run took so far; None when it isn't counted here."""
-        groups = list(self._groups(uid, id))
+        return self._usage(list(self._groups(uid, id)))
+
+    def whole(self) -> Usage | None:
+        """What all pods took so far, those that are gone included; None when it isn't counted here."""
+        return self._usage([(one, one.group) for one in self._hierarchies])
+
+    def _usage(self, groups: list[tuple[Hierarchy, Path]]) -> Usage | None:
         cpu = next((seconds for one, place in groups if (seconds := cpu_seconds(one, place)) is not None), None)
         memory = next((bytes for one, place in groups if (bytes := _memory(one, place)) is not None), None)
         return None if cpu is None or memory is None else Usage(cpu, memory)

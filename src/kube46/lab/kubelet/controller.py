@@ -13,6 +13,7 @@ from kube46.lab.kubelet import cgroups, images, node, orphans, roots
 from kube46.lab.kubelet.announcing import Announcer
 from kube46.lab.kubelet.directories import Root
 from kube46.lab.kubelet.manifests import PODS, Pod
+from kube46.lab.kubelet.metering import Meter
 from kube46.lab.kubelet.podstate import PodState
 from kube46.lab.kubelet.server import Server
 from kube46.lab.kubelet.settings import Settings
@@ -47,7 +48,9 @@ async def run(settings: Settings, client: Client, caches: Caches) -> None:
     crew = Crew(workshop)
     async with asyncio.TaskGroup() as group:
         group.create_task(events.run())
-        group.create_task(Server(settings, client, crew.find, crew.all).run())
+        meter = Meter(workshop.cgroups, crew.all)
+        group.create_task(Server(settings, client, crew.find, crew.all, meter).run())
+        group.create_task(meter.run())
         await keeper.register()
         group.create_task(keeper.keep_status())
         group.create_task(keeper.keep_lease())

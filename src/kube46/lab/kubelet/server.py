@@ -13,9 +13,10 @@ from prometheus_client import generate_latest
 
 from kube46.addresses.families import Family, family_of
 from kube46.kubernetes.client import Client
-from kube46.lab.kubelet import authentication, logs, metrics, streaming
+from kube46.lab.kubelet import authentication, logs, metrics, streaming, usage
 from kube46.lab.kubelet.channels import PROTOCOLS, choose
 from kube46.lab.kubelet.crilogs import Selection, stamp
+from kube46.lab.kubelet.metering import Meter
 from kube46.lab.kubelet.podstate import PodState
 from kube46.lab.kubelet.settings import Settings
 from kube46.lab.kubelet.streaming import Session, Streams
@@ -23,6 +24,7 @@ from kube46.lab.kubelet.wire import Closed, Http, Request
 
 WILDCARDS = {Family.IPV4: "0.0.0.0", Family.IPV6: "::"}
 VERBS = {"GET": "get", "POST": "create"}
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 log = logging.getLogger(__name__)
 
 
@@ -43,7 +45,9 @@ class Server:
         client: Client,
         find: Callable[[str, str], PodState | None],
         every: Callable[[], list[PodState]],
+        meter: Meter,
     ) -> None:
+        self._meter = meter
         self._settings, self._client, self._find, self._every = settings, client, find, every
 
     async def run(self) -> None:
@@ -88,7 +92,12 @@ class Server:
             case ("pods",):
                 await http.answer(200, self._pods(), "application/json")
             case ("metrics",):
-                await http.answer(200, self._metrics(), "text/plain; version=0.0.4; charset=utf-8")
+                await http.answer(200, self._metrics(), METRICS_TYPE)
+            case ("metrics", "resource"):
+                await http.answer(200, usage.exposition(*await self._meter.look()), METRICS_TYPE)
+            case ("stats", "summary"):
+                body = usage.summary(self._settings.node_name, *await self._meter.look())
+                await http.answer(200, msgspec.json.encode(body), "application/json")
             case ("containerLogs", namespace, pod, container):
                 await self._logs(http, request, self._pod(namespace, pod), container)
             case ("exec" | "attach" as what, namespace, pod, container) | (
