@@ -99,6 +99,7 @@ class NodeKeeper:
         self._info = node_info(runtime, platform.freedesktop_os_release() if _has_release() else {})
         self._conditions: list[dict[str, Any]] = []
         self.network = "not looked at yet"
+        self._blocks: dict[str, Any] = {}  # the node's pod CIDRs: its running pods have addresses of them
         self.uid = ""
 
     async def register(self) -> None:
@@ -133,9 +134,10 @@ class NodeKeeper:
             await asyncio.sleep(LOOK_NOT_READY if self.network else LOOK_READY)
 
     async def keep_lease(self) -> None:
-        """Renews the node's lease every ten seconds; never returns."""
+        """Every ten seconds sees that the Node is there, and renews its lease; never returns."""
         while True:
             try:
+                await self._attend()
                 await self._renew()
                 await asyncio.sleep(RENEW_EVERY)
             except KubernetesError as error:
@@ -167,13 +169,11 @@ class NodeKeeper:
             **dict(self._settings.node_labels),
         }
         self._look()
+        body = {"metadata": {"name": name, "labels": labels}, "spec": self._blocks, "status": self._status()}
         try:
-            node = await self._client.create(
-                NODES.raw(), {"metadata": {"name": name, "labels": labels}, "spec": {}, "status": self._status()}
-            )
+            node = await self._client.create(NODES.raw(), body)
         except AlreadyExists:
-            body = {"metadata": {"labels": labels}}
-            node = await self._client.patch(NODES.raw(), name, body, kind="strategic")
+            node = await self._client.patch(NODES.raw(), name, {"metadata": {"labels": labels}}, kind="strategic")
             self._conditions = (node.get("status") or {}).get("conditions") or []
             await self._write()
         self.uid = node["metadata"]["uid"]
@@ -199,6 +199,17 @@ class NodeKeeper:
             "daemonEndpoints": {"kubeletEndpoint": {"Port": settings.port}},
             "nodeInfo": self._info,
         }
+
+    async def _attend(self) -> None:
+        """Registers a Node that somebody deleted again: with the ranges that it had, so that its pods stay right."""
+        try:
+            node = await self._client.get(NODES.raw(), self._settings.node_name)
+        except NotFound:
+            log.warning("Node is gone and is registered again node=%s", self._settings.node_name)
+            await self._register()
+            return
+        self.uid, spec = node["metadata"]["uid"], node.get("spec") or {}
+        self._blocks = {key: spec[key] for key in ("podCIDR", "podCIDRs") if key in spec}
 
     async def _renew(self) -> None:
         name = self._settings.node_name
