@@ -434,6 +434,7 @@ class PodStatus(Value, frozen=True):
     host_ips: tuple[PodIP, ...] = ()
     conditions: tuple[Condition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
     nominated_node_name: str = ""
     start_time: str | None = None
 

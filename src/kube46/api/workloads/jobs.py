@@ -9,7 +9,7 @@ from kube46.api import names
 from kube46.api.errors import FieldError, invalid, not_supported, required
 from kube46.api.pods.defaults import default_spec
 from kube46.api.selectors import matches, selector_errors
-from kube46.api.workloads import validation
+from kube46.api.workloads import job_policies, validation
 
 Object = dict[str, Any]
 
@@ -105,6 +105,7 @@ def spec_errors(spec: Object, field: str) -> list[FieldError]:
     if mode is not None and mode not in MODES:
         found.append(not_supported(f"{field}.completionMode", mode, ("NonIndexed", INDEXED)))
     found += _indexed(spec, field) if mode == INDEXED else _not_indexed(spec, field)
+    found += job_policies.errors(spec, field)
     replaced = spec.get("podReplacementPolicy")
     allowed = ("Failed",) if spec.get("podFailurePolicy") is not None else ("Failed", "TerminatingOrFailed")
     if replaced is not None and replaced not in allowed:

@@ -12,6 +12,7 @@ from kube46.api.objects import Pod
 from kube46.api.workload_objects import CronJob, Job
 from kube46.lab.controllers.cronjobs import rules as cron
 from kube46.lab.controllers.jobs import indexes, rules, status
+from kube46.lab.controllers.jobs.pods import TRACKING, pod_of
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 Json = dict[str, Any]
@@ -32,7 +33,7 @@ def pod(
     seconds: int = 0,
 ) -> Pod:
     """A pod; `seconds` is how long ago it ended."""
-    meta: Json = {"name": f"j-{uid}", "uid": uid, "finalizers": [rules.TRACKING] if tracked else []}
+    meta: Json = {"name": f"j-{uid}", "uid": uid, "finalizers": [TRACKING] if tracked else []}
     if index is not None:
         meta["annotations"] = {indexes.INDEX: str(index)}
     if going:
@@ -74,7 +75,7 @@ def test_counts_are_exact_in_any_order(phases: list[str], chances: list[int]) ->
                 if (chance + n) % 3 or turn > 50:
                     pods[one.metadata.uid] = pod(one.metadata.uid, one.status.phase, tracked=False)
         for uid, one in list(pods.items()):
-            if chance > 70 and rules.TRACKING not in one.metadata.finalizers:
+            if chance > 70 and TRACKING not in one.metadata.finalizers:
                 del pods[uid]
     assert held.get("succeeded", 0) == phases.count("Succeeded")
     assert held.get("failed", 0) == phases.count("Failed")
@@ -175,7 +176,7 @@ def test_indexed_jobs_fill_gaps() -> None:
     count = rules.tally(one, [pod("a", index=1), pod("b", "Succeeded", index=2), pod("c", "Failed", index=3)])
     assert (count.succeeded, count.status["completedIndexes"]) == (2, "0,2")
     assert rules.new_numbers(one, count, 5) == [3]
-    made = rules.pod_of(job(completionMode="Indexed", template={"spec": {"containers": [{"name": "c"}]}}), 3)
+    made = pod_of(job(completionMode="Indexed", template={"spec": {"containers": [{"name": "c"}]}}), 3)
     assert (made["metadata"]["generateName"], made["spec"]["hostname"]) == ("j-3-", "j-3")
     assert made["spec"]["containers"][0]["env"] == [{"name": "JOB_COMPLETION_INDEX", "value": "3"}]
     assert indexes.written([0, 1, 2, 5, 6, 9]) == "0-2,5,6,9"

@@ -12,6 +12,7 @@ from kube46.kubernetes.client import Client
 from kube46.kubernetes.errors import Conflict, NotFound
 from kube46.lab.controllers import clock, owners
 from kube46.lab.controllers.jobs import rules, status
+from kube46.lab.controllers.jobs.pods import TRACKING, pod_of
 from kube46.lab.controllers.ownedpods import OwnedPods
 
 WORKERS = 5
@@ -45,6 +46,8 @@ class Jobs:
         now = clock.now()
         mine = await self.pods.claim(job)
         count = rules.tally(job, mine)
+        if rules.verdict(job, count, now)[0]:
+            count = rules.tally(job, mine, ends=True)
         wanted = status.status(job, count, now)
         if not await self.pods.report(job, wanted):
             return
@@ -52,8 +55,6 @@ class Jobs:
             await self._let_go(pod)
         for kind, reason, message in status.news(job, wanted):
             await self.pods.tell(job, reason, message, kind)
-        if not job.status.get("startTime"):
-            await self._warn(job)
         if self.pods.settled(job) and not job.metadata.deletion_timestamp:
             await self._work(job, count, mine, target=rules.verdict(job, count, now)[0])
         if wait := rules.until_deadline(job, now):
@@ -71,11 +72,20 @@ class Jobs:
                 await self._let_go(pod)  # not wanted any more is not failed
                 await self.pods.delete(job, pod)
         elif more < 0:
-            if wait := rules.delay(pods, clock.now()):
+            await self._add(job, count, pods, min(-more, BURST))
+
+    async def _add(self, job: Job, count: rules.Tally, pods: Sequence[Pod], more: int) -> None:
+        """Makes pods, each when failures before it allow."""
+        now, alone = clock.now(), job.spec.backoff_limit_per_index is not None
+        if not alone and (wait := rules.delay(pods, now)):
+            self.pods.queue.add_after(job.key, wait)
+            return
+        for number in rules.new_numbers(job, count, more):
+            if alone and (wait := rules.delay_of(count, number, now)):
                 self.pods.queue.add_after(job.key, wait)
-                return
-            for number in rules.new_numbers(job, count, min(-more, BURST)):
-                await self.pods.create(job, rules.pod_of(job, number))
+            else:
+                last = None if number is None else count.last.get(number)
+                await self.pods.create(job, pod_of(job, number, last))
 
     async def _ended(self, job: Job) -> None:
         """Lets the last pods go, and deletes the Job when its time is over."""
@@ -98,29 +108,16 @@ class Jobs:
                 await self._let_go(pod)
 
     async def _let_go(self, pod: Pod) -> None:
-        if rules.TRACKING not in pod.metadata.finalizers:
+        if TRACKING not in pod.metadata.finalizers:
             return
         meta = pod.metadata
-        body = {"metadata": {"uid": meta.uid, "$deleteFromPrimitiveList/finalizers": [rules.TRACKING]}}
+        body = {"metadata": {"uid": meta.uid, "$deleteFromPrimitiveList/finalizers": [TRACKING]}}
         with contextlib.suppress(NotFound, Conflict):
             await self._client.patch(PODS, meta.name, body, meta.namespace, kind="strategic")
-
-    async def _warn(self, job: Job) -> None:
-        """Names the fields that are not honoured."""
-        given = {
-            "podFailurePolicy": job.spec.pod_failure_policy,
-            "successPolicy": job.spec.success_policy,
-            "backoffLimitPerIndex": job.spec.backoff_limit_per_index,
-            "maxFailedIndexes": job.spec.max_failed_indexes,
-        }
-        for name, value in given.items():
-            if value is not None:
-                message = f"spec.{name} is stored but not honoured by kube46; failures count against spec.backoffLimit"
-                await self.pods.tell(job, "UnsupportedField", message, "Warning")
 
 
 def _job_of(pod: Pod) -> list[Key]:
     """The Job whose pod this is, while its finalizer keeps it."""
     owner = owners.controller_of(pod)
-    tracked = owner and owner.kind == JOBS.kind and rules.TRACKING in pod.metadata.finalizers
+    tracked = owner and owner.kind == JOBS.kind and TRACKING in pod.metadata.finalizers
     return [(pod.metadata.namespace, owner.name)] if owner and tracked else []

@@ -40,12 +40,12 @@ def _run(part: list[int]) -> str:
     return f"{part[0]}-{part[-1]}"
 
 
-def missing(completions: int, completed: Collection[int], busy: Collection[int], count: int) -> list[int]:
-    """The first `count` numbers that nobody has completed or is at."""
+def missing(completions: int, taken: Collection[int], count: int) -> list[int]:
+    """The first `count` numbers that are not taken."""
     found: list[int] = []
     for number in range(completions):
         if len(found) == count:
             break
-        if number not in completed and number not in busy:
+        if number not in taken:
             found.append(number)
     return found

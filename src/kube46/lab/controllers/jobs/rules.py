@@ -10,17 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
-
 from kube46.api.objects import Pod
-from kube46.api.resources import JOBS
 from kube46.api.workload_objects import Job
 from kube46.lab.controllers import clock
-from kube46.lab.controllers.jobs import indexes
-from kube46.lab.controllers.owners import reference
+from kube46.lab.controllers.jobs import failures, indexes, successes
+from kube46.lab.controllers.jobs.pods import TRACKING
 
-TRACKING = "batch.kubernetes.io/job-tracking"
 FIRST_DELAY, LONGEST_DELAY = 10.0, 600.0  # seconds after a failed pod until the next is made
+KINDS = ("succeeded", "failed")
 OWN = ("", "kubernetes.io/job-controller")
 
 
@@ -34,46 +31,73 @@ class Tally:
     succeeded: int = 0
     failed: int = 0
     completed: set[int] = field(default_factory=set)
+    spoilt: set[int] = field(default_factory=set)  # indexes that have failed for good
+    # Of each index without a pod the last that failed: it keeps the count of failures until the next one has it.
+    last: dict[int, Pod] = field(default_factory=dict)
     status: dict[str, Any] = field(default_factory=dict)  # the counting part of the status to write
 
 
-def tally(job: Job, pods: Iterable[Pod]) -> Tally:
-    """Counts the pods, on top of what the status has counted before."""
-    held = job.status.get("uncountedTerminatedPods") or {}
-    waiting = {kind: set(held.get(kind) or ()) for kind in ("succeeded", "failed")}
-    counts = {kind: int(job.status.get(kind) or 0) for kind in waiting}
+def tally(job: Job, pods: Iterable[Pod], *, ends: bool = False) -> Tally:
+    """Counts the pods, on top of what the status has counted before; `ends` lets all pods of a Job go that is over."""
     result = Tally(completed=indexes.parse(str(job.status.get("completedIndexes") or "")))
-    kept: dict[str, list[str]] = {"succeeded": [], "failed": []}
-    by_uid = {pod.metadata.uid: pod for pod in pods}
-    for kind, uids in waiting.items():  # let go since: counted now
-        counts[kind] += sum(uid not in by_uid or TRACKING not in by_uid[uid].metadata.finalizers for uid in uids)
-    for uid, pod in by_uid.items():
-        kind = outcome(job, pod)
-        if not kind:
-            result.active.append(pod)
+    result.spoilt = indexes.parse(str(job.status.get("failedIndexes") or ""))
+    counts, by_uid = dict.fromkeys(KINDS, 0), {pod.metadata.uid: pod for pod in pods}
+    held = job.status.get("uncountedTerminatedPods") or {}
+    for kind in KINDS:  # let go since: counted now
+        gone = (uid not in by_uid or TRACKING not in by_uid[uid].metadata.finalizers for uid in held.get(kind) or ())
+        counts[kind] = int(job.status.get(kind) or 0) + sum(gone)
+    ended = _sort(job, by_uid.values(), result)
+    kept: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    for pod in ended:
+        number, kind = indexes.index_of(pod), outcome(job, pod)
+        stays = not ends and number is not None and result.last.get(number) is pod
+        if not stays:
+            result.ended.append(pod)
+        if kind == "failed" and not failures.counts(job, pod):
             continue
-        if pod.status.phase not in ("Succeeded", "Failed"):
-            result.terminating.append(pod)
-        if kind == "ending" or TRACKING not in pod.metadata.finalizers:
-            continue
-        result.ended.append(pod)
-        number = indexes.index_of(pod)
-        if kind == "succeeded" and _indexed(job):
-            result.completed |= {number} if number is not None and number < (job.spec.completions or 0) else set()
-        else:
-            kept[kind].append(uid)
-    result.failed = counts["failed"] + len(kept["failed"])
+        result.failed += kind == "failed" and stays
+        if not stays and (kind == "failed" or not _indexed(job)):
+            kept[kind].append(pod.metadata.uid)
+    result.failed += counts["failed"] + len(kept["failed"])
     result.succeeded = len(result.completed) if _indexed(job) else counts["succeeded"] + len(kept["succeeded"])
     result.status = {
         "succeeded": result.succeeded if _indexed(job) else counts["succeeded"],
         "failed": counts["failed"],
         "uncountedTerminatedPods": kept,
         "completedIndexes": indexes.written(result.completed) or None,
+        "failedIndexes": indexes.written(result.spoilt) if job.spec.backoff_limit_per_index is not None else None,
         "active": len(result.active),
         "ready": sum(pod.status.ready for pod in result.active),
         "terminating": len(result.terminating),
     }
     return result
+
+
+def _sort(job: Job, pods: Iterable[Pod], result: Tally) -> list[Pod]:
+    """Sorts the pods and finds out about indexes; those that have ended and are still to be counted."""
+    ended = []
+    for pod in pods:
+        kind = outcome(job, pod)
+        if not kind:
+            result.active.append(pod)
+            continue
+        if pod.status.phase not in ("Succeeded", "Failed"):
+            result.terminating.append(pod)
+        if kind != "ending" and TRACKING in pod.metadata.finalizers:
+            ended.append(pod)
+    if not _indexed(job):
+        return ended
+    numbered = [(number, pod) for pod in ended if (number := indexes.index_of(pod)) is not None]
+    good = {number for number, pod in numbered if outcome(job, pod) == "succeeded"}
+    result.completed |= {number for number in good if number < (job.spec.completions or 0)}
+    if job.spec.backoff_limit_per_index is not None:
+        bad = [(number, pod) for number, pod in numbered if outcome(job, pod) == "failed"]
+        result.spoilt |= {number for number, pod in bad if failures.spoils(job, pod)} - result.completed
+        over = result.completed | result.spoilt | {indexes.index_of(pod) for pod in result.active}
+        for number, pod in sorted(bad, key=lambda one: failures.tries(one[1])):
+            if number not in over:
+                result.last[number] = pod
+    return ended
 
 
 def outcome(job: Job, pod: Pod) -> str:
@@ -90,10 +114,16 @@ def verdict(job: Job, count: Tally, now: datetime) -> tuple[str, str, str]:
     held = next((c for c in job.status.get("conditions") or () if c["type"] in TARGETS and c["status"] == "True"), None)
     if held:
         return held["type"], held.get("reason", ""), held.get("message", "")
+    if message := failures.ends_job(job, [*count.ended, *count.last.values()]):
+        return "FailureTarget", "PodFailurePolicy", message
     if count.failed > job.spec.backoff_limit or _restarted_too_often(job, count.active):
         return "FailureTarget", "BackoffLimitExceeded", "Job has reached the specified backoff limit"
     if until_deadline(job, now) == 0:
         return "FailureTarget", "DeadlineExceeded", "Job was active longer than specified deadline"
+    if why := failures.of_indexes(job, count.completed, count.spoilt):
+        return "FailureTarget", *why
+    if (rule := successes.matching(job, count.completed)) is not None:
+        return "SuccessCriteriaMet", "SuccessPolicy", f"Matched rules at index {rule}"
     wanted = job.spec.completions
     done = count.succeeded > 0 and not count.active if wanted is None else count.succeeded >= wanted
     if done:
@@ -134,7 +164,7 @@ def surplus(job: Job, count: Tally) -> int:
     if job.spec.completions is None:
         wanted = at_work if count.succeeded else job.spec.parallelism
     else:
-        wanted = min(job.spec.parallelism, job.spec.completions - count.succeeded)
+        wanted = min(job.spec.parallelism, job.spec.completions - count.succeeded - len(count.spoilt))
     # Where only pods that have failed are replaced, those that are ending still count.
     slow = len(count.terminating) if job.spec.pod_replacement_policy == "Failed" else 0
     return max(at_work - wanted, 0) or min(at_work + slow - wanted, 0)
@@ -148,8 +178,18 @@ def delay(pods: Iterable[Pod], now: datetime) -> float:
     bad = [moment for moment in bad if good is None or moment > good]
     if not bad:
         return 0.0
-    wait: float = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(len(bad) - 1, 20))
-    return max(0.0, wait - (now - bad[-1]).total_seconds())
+    return _left(len(bad), bad[-1], now)
+
+
+def delay_of(count: Tally, number: int | None, now: datetime) -> float:
+    """Seconds to wait before the next pod of an index that counts its own failures."""
+    last = None if number is None else count.last.get(number)
+    return _left(failures.tries(last) + 1, ended_at(last), now) if last else 0.0
+
+
+def _left(times: int, since: datetime, now: datetime) -> float:
+    wait: float = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(times - 1, 20))
+    return max(0.0, wait - (now - since).total_seconds())
 
 
 def ended_at(pod: Pod) -> datetime:
@@ -167,33 +207,8 @@ def new_numbers(job: Job, count: Tally, pods: int) -> list[int | None]:
     busy = {indexes.index_of(pod) for pod in count.active}
     if job.spec.pod_replacement_policy == "Failed":
         busy |= {indexes.index_of(pod) for pod in count.terminating}
-    taken = {number for number in busy if number is not None}
-    return list(indexes.missing(job.spec.completions or 0, count.completed, taken, pods))
-
-
-def pod_of(job: Job, number: int | None) -> dict[str, Any]:
-    """A new pod; that of an Indexed Job knows its number by label, annotation, host name and environment."""
-    meta, name = job.spec.template.get("metadata") or {}, job.metadata.name
-    labels, notes = dict(meta.get("labels") or {}), dict(meta.get("annotations") or {})
-    spec = dict(job.spec.template.get("spec") or {})
-    if number is not None:
-        labels[indexes.INDEX] = notes[indexes.INDEX] = str(number)
-        spec["hostname"] = f"{name}-{number}"
-        variable = {"name": "JOB_COMPLETION_INDEX", "value": str(number)}
-        for kind in ("initContainers", "containers"):
-            if spec.get(kind):
-                spec[kind] = [{**one, "env": [*(one.get("env") or ()), variable]} for one in spec[kind]]
-        name = f"{name}-{number}"
-    return {
-        "metadata": {
-            "generateName": f"{name}-",
-            "labels": labels,
-            "annotations": notes,
-            "finalizers": [*(meta.get("finalizers") or ()), TRACKING],
-            "ownerReferences": [msgspec.to_builtins(reference(JOBS, job))],
-        },
-        "spec": spec,
-    }
+    taken = {number for number in busy if number is not None} | count.completed | count.spoilt
+    return list(indexes.missing(job.spec.completions or 0, taken, pods))
 
 
 def first_to_go(pods: Sequence[Pod]) -> list[Pod]:
