@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kube46.apiserver import protobuf_encoding
+from kube46.apiserver.connections import Stream
 from kube46.apiserver.negotiation import PROTOBUF, YAML, negotiate
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.views import to_yaml
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
     from kube46.apiserver.requests import Request
+    from kube46.apiserver.watches import Watch
 
 JSON = b"application/json"
 GZIP_BYTES = 128 << 10  # kube-apiserver's threshold
@@ -27,13 +29,20 @@ SEND_SECONDS = 60  # a client that reads nothing for so long is dropped
 
 @dataclass(slots=True)
 class Answer:
-    """An HTTP answer; `stream` or `obj` takes the place of `body`."""
+    """An HTTP answer; `stream`, `watch` or `obj` takes the place of `body`."""
 
     body: bytes = b""
     code: int = 200
     content_type: bytes = JSON
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     stream: AsyncGenerator[bytes, None] | None = None
+    watch: Watch | None = None
+
+    @property
+    def endless(self) -> bool:
+        """Whether it is written over a long time."""
+        return self.stream is not None or self.watch is not None
+
     obj: dict[str, Any] | None = None  # becomes the body when it is known what form the client accepts
 
 
@@ -84,6 +93,11 @@ async def send(answer: Answer, request: Request | None, emit: Callable[[dict[str
         async with aclosing(answer.stream) as parts:
             async for part in parts:
                 await _emit(emit, {"type": "http.response.body", "body": part, "more_body": True})
+        await _emit(emit, {"type": "http.response.body", "body": b"", "more_body": False})
+        return
+    if answer.watch is not None and request is not None:
+        await _emit(emit, {"type": "http.response.start", "status": answer.code, "headers": headers})
+        await answer.watch.serve(Stream(request.scope["state"]["cycle"], SEND_SECONDS))
         await _emit(emit, {"type": "http.response.body", "body": b"", "more_body": False})
         return
     body = answer.body

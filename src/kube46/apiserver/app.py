@@ -76,16 +76,16 @@ class Application:
         if answer is None:  # the connection was taken over
             self._observe(request, 101, None)
             return
-        self._observe(request, answer.code, None if answer.stream else time.perf_counter() - started)
+        self._observe(request, answer.code, None if answer.endless else time.perf_counter() - started)
         answers.write(answer, request.accept)
         answer.headers += answers.warning_headers(request.warnings)
-        if request.flag("pretty") and answer.content_type == answers.JSON and answer.stream is None:
+        if request.flag("pretty") and answer.content_type == answers.JSON and not answer.endless:
             answer.body = msgspec.json.format(answer.body, indent=2)
         await self._send(answer, request, send)
 
     async def _send(self, answer: Answer, request: Request, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
         try:
-            if answer.stream is None:
+            if not answer.endless:
                 await answers.send(answer, request, send)
             else:
                 with self._counted(request):

@@ -8,7 +8,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 if TYPE_CHECKING:
     import ssl
@@ -21,7 +21,7 @@ STREAM_BYTES = 1 << 18  # buffered of a connection that has left HTTP
 
 
 class Connection(HttpToolsProtocol):
-    """`scope["state"]` of each request carries `client_certificate` (a dict or None) and `connection` (this)."""
+    """`scope["state"]` of each request has `client_certificate` (a dict or None), `connection` (this) and `cycle`."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -67,6 +67,8 @@ class Connection(HttpToolsProtocol):
         self._in_header = False
         self._stop_clock()
         super().on_headers_complete()
+        if self.cycle is not None:
+            self.cycle.scope["state"]["cycle"] = self.cycle
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; after an upgrade request nothing more is HTTP."""
@@ -119,3 +121,29 @@ class Connection(HttpToolsProtocol):
         self.cycle.response_started = self.cycle.response_complete = self.cycle.disconnected = True
         self._stop_clock()
         return reader, asyncio.StreamWriter(self.transport, protocol, reader, self.loop)
+
+
+class Stream:
+    """The body of an answer that has begun, written at once and without waiting: watchers are many, their events small.
+
+    ASGI's `send` is a coroutine and a dictionary for each piece; this is a call of the transport.
+    """
+
+    def __init__(self, cycle: RequestResponseCycle, seconds: float) -> None:
+        self._cycle, self._seconds = cycle, seconds
+
+    @property
+    def full(self) -> bool:
+        """Whether the client does not read what was written; write no more then."""
+        return self._cycle.flow.write_paused
+
+    def write(self, data: bytes) -> None:
+        """Send a piece; nothing when the client is gone."""
+        if not self._cycle.disconnected and self._cycle.scope["method"] != "HEAD":
+            self._cycle.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._cycle.chunked_encoding else data)
+
+    async def drained(self) -> None:
+        """Wait until the client reads; raises TimeoutError when it does not for so many seconds."""
+        if self.full:
+            async with asyncio.timeout(self._seconds):
+                await self._cycle.flow.drain()

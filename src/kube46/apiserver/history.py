@@ -6,9 +6,10 @@ client can't make the server grow.
 
 from __future__ import annotations
 
-import asyncio
 from bisect import bisect_right
 from typing import TYPE_CHECKING
+
+from kube46.apiserver.fanout import Fanout
 
 if TYPE_CHECKING:
     from kube46.apiserver.database import Event
@@ -32,7 +33,8 @@ class History:
         self.compacted = compacted
         self._events: list[Event] = []
         self._bytes = 0
-        self._changed = asyncio.Event()
+        self.listeners = Fanout()
+        self.shared: dict[object, bytes] = {}  # what several watches send alike, until the next change
 
     @property
     def newest(self) -> int:
@@ -45,13 +47,9 @@ class History:
         self._bytes += _size(event)
 
     def wake(self) -> None:
-        """Let waiting watchers look."""
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
-
-    async def wait(self) -> None:
-        """Return after the next `wake`."""
-        await self._changed.wait()
+        """Let watchers look."""
+        self.shared.clear()
+        self.listeners.wake()
 
     def since(self, revision: int) -> list[Event]:
         """All events after a revision; raises Compacted when some of them are gone."""

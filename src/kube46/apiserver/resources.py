@@ -83,7 +83,7 @@ class Resources:
         options = watches.Options.parse(request.query)
         watch = watches.Watch(self._store, target.kind, target.namespace, selector, options, view, self._stopping)
         await watch.prepare()
-        return Answer(content_type=view.stream_type.encode(), stream=watch.stream())
+        return Answer(content_type=view.stream_type.encode(), watch=watch)
 
     # Writing
 

@@ -40,6 +40,11 @@ class View:
         self._first = True  # the first object of a watch's Tables brings the column definitions
 
     @property
+    def shared(self) -> object:
+        """What two views of a kind have in common that show its events alike; None where each event is its own."""
+        return None if self._form.shape == "Table" else (self._kind.api_version, self._form, self._include)
+
+    @property
     def media_type(self) -> str:
         """Of everything but a watch."""
         return self._form.media_type

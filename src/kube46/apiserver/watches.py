@@ -19,8 +19,7 @@ from kube46.apiserver.transactions import decode
 from kube46.apiserver.views import encode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
+    from kube46.apiserver.connections import Stream
     from kube46.apiserver.database import Event
     from kube46.apiserver.kinds import Kind
     from kube46.apiserver.selectors import Selector
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
 BOOKMARK_SECONDS = 60.0
 TIMEOUT_SECONDS = (1800, 3600)  # of a watch that names none: random between, so that they don't all end at once
+SHARED_EVENTS = 64  # a client that catches up with more has its bytes for itself
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
 
@@ -71,7 +71,9 @@ def _problem(match: str, initial: bool | None) -> str | None:
 
 
 class Watch:
-    """One client's watch; iterate `stream` for the bytes to send."""
+    """One client's watch; `prepare` it, then let it `serve` a stream."""
+
+    _out: Stream
 
     def __init__(
         self, store: Store, kind: Kind, namespace: str, selector: Selector, options: Options,
@@ -82,6 +84,8 @@ class Watch:
         self._options, self._view, self._stopping = options, view, stopping
         self._history = store.collection(kind.plural).history
         self._cursor = 0
+        self._alike = f"{view.shared} {namespace} {selector}" if view.shared else ""
+        self._attention, self._ended = asyncio.Event(), False
 
     async def prepare(self) -> None:
         """Refuse before the answer begins: 410 for a revision that is gone, 504 for one that is not yet there."""
@@ -90,40 +94,69 @@ class Watch:
         if revision is not None and self._options.initial is not True and revision < self._history.compacted:
             raise _too_old(revision, self._history.compacted)
 
-    async def stream(self) -> AsyncGenerator[bytes, None]:
-        """The events, several at a time; ends at its time-out, at the server's end and when it falls behind."""
+    async def serve(self, out: Stream) -> None:
+        """Write events as they come, until the watch's time-out, the server's end, or that it falls behind.
+
+        Most are written by `_push`, which the history calls; this coroutine only waits for what takes time: a client
+        that reads slowly, bookmarks, the end. Raises TimeoutError for a client that does not read at all.
+        """
         loop = asyncio.get_running_loop()
         end = loop.time() + self._options.seconds
-        if (first := b"".join(self._initial())) or self._options.initial:
-            yield first
         bookmark = loop.time() + BOOKMARK_SECONDS * random.uniform(0.8, 1.0)  # noqa: S311  spreads the load
-        while not self._stopping.is_set():
-            try:
-                events = self._history.since(self._cursor)
-            except Compacted as gone:
-                yield self._view.error(_too_old(self._cursor, gone.since).body())
-                return
-            lines = [line for event in events if (line := self._line(event))]
-            if events:
-                self._cursor = events[-1].revision
-            if lines:
-                yield b"".join(lines)
-                continue
-            if loop.time() >= end:
-                break
-            if self._options.bookmarks and loop.time() >= bookmark:
-                bookmark = loop.time() + BOOKMARK_SECONDS
-                yield self._bookmark()
-            await self._wait(min(end, bookmark if self._options.bookmarks else end) - loop.time())
-        if self._options.bookmarks:
-            yield self._bookmark()
+        self._out = out
+        if first := b"".join(self._initial()):
+            out.write(first)
+        self._history.listeners.add(self._push)
+        try:
+            while not self._stopping.is_set():
+                await out.drained()
+                self._push()
+                if self._ended or loop.time() >= end:
+                    break
+                if self._options.bookmarks and loop.time() >= bookmark:
+                    bookmark = loop.time() + BOOKMARK_SECONDS
+                    out.write(self._bookmark())
+                await self._wait(min(end, bookmark if self._options.bookmarks else end) - loop.time())
+        finally:
+            self._history.listeners.discard(self._push)
+        if self._options.bookmarks and not self._ended:
+            out.write(self._bookmark())
 
     async def _wait(self, seconds: float) -> None:
+        self._attention.clear()
+        if self._out.full:
+            return
         try:
             async with asyncio.timeout(max(0.0, seconds)):
-                await self._history.wait()
+                await self._attention.wait()
         except TimeoutError:
             pass
+
+    def _push(self) -> None:
+        """Write what happened since the last time; a client that does not keep up is left to `serve`."""
+        if self._out.full or self._stopping.is_set() or self._ended:
+            self._attention.set()
+            return
+        try:
+            events = self._history.since(self._cursor)
+        except Compacted as gone:
+            self._out.write(self._view.error(_too_old(self._cursor, gone.since).body()))
+            self._ended = True
+            self._attention.set()
+            return
+        if events and (lines := self._lines(events)):
+            self._out.write(lines)
+
+    def _lines(self, events: list[Event]) -> bytes:
+        """The bytes for these events, made once for all watches that are shown the same."""
+        key = (self._cursor, self._alike)
+        self._cursor = events[-1].revision
+        if self._alike and (found := self._history.shared.get(key)) is not None:
+            return found
+        lines = b"".join([self._line(event) for event in events])
+        if self._alike and len(events) < SHARED_EVENTS:
+            self._history.shared[key] = lines
+        return lines
 
     def _initial(self) -> list[bytes]:
         """The present state as ADDED events, unless the client continues from a revision it knows."""
