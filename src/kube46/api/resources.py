@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from kube46.api import objects, workload_objects
+from kube46.api import objects, storage_objects, workload_objects
 
 T = TypeVar("T")
 
@@ -59,4 +59,13 @@ JOBS = Resource("batch", "v1", "jobs", "Job", True, workload_objects.Job)
 CRON_JOBS = Resource("batch", "v1", "cronjobs", "CronJob", True, workload_objects.CronJob)
 BUDGETS = Resource(
     "policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", True, workload_objects.PodDisruptionBudget
+)
+PERSISTENT_VOLUMES = Resource(
+    "", "v1", "persistentvolumes", "PersistentVolume", False, storage_objects.PersistentVolume
+)
+CLAIMS = Resource(
+    "", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", True, storage_objects.PersistentVolumeClaim
+)
+STORAGE_CLASSES = Resource(
+    "storage.k8s.io", "v1", "storageclasses", "StorageClass", False, storage_objects.StorageClass
 )

@@ -89,7 +89,8 @@ def _labels(_: click.Context, __: click.Parameter, value: str) -> tuple[tuple[st
     show_default=True,
     help="How many processes a pod may have.",
 )
-@click.option("--host-path-root", multiple=True, help="hostPath volumes are allowed under it; may be given again.")
+@click.option("--host-path-root", multiple=True, metavar="DIR[:ro]", help="Pods may mount what lies there; repeatable.")
+@click.option("--host-path-file", type=click.Path(path_type=Path), help="More of them, a line each; read at each use.")
 def command(
     kubeconfig: Path | None,
     node_name: str,
@@ -111,6 +112,7 @@ def command(
     host_path_root: tuple[str, ...],
     cgroup_root: str,
     pod_max_pids: int,
+    host_path_file: Path | None,
 ) -> None:
     """Run the stand-in kubelet of a stand-alone cluster's node, inside the node's network and mount namespaces."""
     try:
@@ -131,6 +133,7 @@ def command(
             cni_bin_dirs=tuple(Path(part) for part in cni_bin_dir.split(":") if part),
             image_dir=image_dir,
             host_path_roots=host_path_root,
+            host_path_file=host_path_file,
             sync_frequency=sync_frequency,
             cgroup_root=cgroup_root,
             pod_max_pids=pod_max_pids,

@@ -8,7 +8,7 @@ import click
 from kube46.check.matrix import as_table
 from kube46.check.runner import CheckError
 from kube46.cli.check import coloured, run_check
-from kube46.lab import endings, privileges, starting
+from kube46.lab import endings, hostpaths, privileges, starting
 from kube46.lab.progress import Progress
 from kube46.lab.settings import Flags
 
@@ -20,6 +20,8 @@ from kube46.lab.settings import Flags
 @click.option("--pod-cidr", help="Pods' addresses, one range a family (default 10.244.0.0/16,fd00:10:244::/56).")
 @click.option("--service-cidr", help="Services' addresses, one range a family (default 10.96.0.0/16,fd00:10:96::/112).")
 @click.option("--api-port", type=click.IntRange(1, 65535), help="Port of the API server on 127.0.0.1 and ::1.")
+@click.option("--allow-host-path", multiple=True, metavar="DIR[:ro]", help="Pods may mount it; repeatable, also later.")
+@click.option("--forbid-host-path", multiple=True, metavar="DIR", help="Pods that start from now on may not mount it.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until nodes and DNS are ready.")
 @click.option("--check/--no-check", default=True, show_default=True, help="End with the connectivity matrix.")
 @click.option("--timings", is_flag=True, help="Print where the time goes.")
@@ -30,6 +32,8 @@ def command(
     pod_cidr: str | None,
     service_cidr: str | None,
     api_port: int | None,
+    allow_host_path: tuple[str, ...],
+    forbid_host_path: tuple[str, ...],
     wait: bool,
     check: bool,
     timings: bool,
@@ -38,7 +42,8 @@ def command(
     with endings.told():
         privileges.become_root()
         flags = Flags(families, nodes, pod_cidr, service_cidr)
-        options = starting.Options(name, flags, api_port or 0, wait)
+        allow = tuple(hostpaths.parse(text, "--allow-host-path") for text in allow_host_path)
+        options = starting.Options(name, flags, api_port or 0, wait, allow, forbid_host_path)
         progress = Progress(environment=os.environ)
         started = starting.up(options, progress)
         if started and wait and check:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from kube46.api.objects import LabelSelector, LabelSelectorRequirement
+from kube46.api.objects import LabelSelector, LabelSelectorRequirement, NodeSelector
 
 Labels = Mapping[str, str]
 
@@ -35,6 +35,16 @@ def holds(requirement: LabelSelectorRequirement, labels: Labels) -> bool:
         case "Gt" | "Lt":
             return _compares(requirement, value)
     return False
+
+
+def selects_node(selector: NodeSelector, name: str, labels: Labels) -> bool:
+    """Whether one of a node selector's terms holds for a node; an empty term holds for none."""
+    return any(
+        bool(term.match_expressions or term.match_fields)
+        and all(holds(r, labels) for r in term.match_expressions)
+        and all(holds(r, {"metadata.name": name}) for r in term.match_fields)
+        for term in selector.node_selector_terms
+    )
 
 
 def _compares(requirement: LabelSelectorRequirement, value: str | None) -> bool:

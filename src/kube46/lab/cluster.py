@@ -15,6 +15,7 @@ import msgspec
 
 from kube46.cni.installation import install
 from kube46.lab import (
+    hostpaths,
     kubeconfigs,
     listeners,
     mountpoints,
@@ -27,6 +28,7 @@ from kube46.lab import (
     topology,
     userconfig,
 )
+from kube46.lab.hostpaths import HostPath
 from kube46.lab.kubelet import cgroups
 from kube46.lab.paths import RUN_ROOT, STATE_ROOT, Paths
 from kube46.lab.settings import Settings, decoded
@@ -182,6 +184,9 @@ def _build(settings: Settings, paths: Paths) -> None:
 def _make_directories(settings: Settings, paths: Paths) -> None:
     paths.run.mkdir(mode=0o755, parents=True, exist_ok=True)
     paths.data.parent.mkdir(mode=0o700, exist_ok=True)
+    paths.host_path.mkdir(mode=0o755, exist_ok=True)
+    if not paths.host_paths.exists():
+        hostpaths.allow(paths.host_paths, [HostPath(str(paths.host_path))])
     for place in rules.plan(settings, paths):
         paths.place_run(place.name).mkdir(mode=0o755, exist_ok=True)
         for bind in place.binds:

@@ -7,7 +7,7 @@ import msgspec
 
 from kube46.api.resources import NODES
 from kube46.kubernetes.errors import KubernetesError
-from kube46.lab import cluster, processes, readiness, summary, supervisor, userconfig
+from kube46.lab import cluster, hostpaths, processes, readiness, summary, supervisor, userconfig
 from kube46.lab.paths import Paths
 from kube46.lab.settings import BadSettings, families_text
 
@@ -45,6 +45,7 @@ class ClusterLine(msgspec.Struct, rename="camel"):
     service_cidrs: tuple[str, ...] = ()
     context: str = ""
     kubeconfig: str = ""
+    host_paths: tuple[str, ...] = ()
     nodes: list[NodeLine] = []
     parts: list[PartLine] = []
 
@@ -81,6 +82,7 @@ def _line(paths: Paths) -> ClusterLine:
         settings.service_cidrs,
         cluster.context(paths),
         userconfig.location(paths),
+        tuple(map(str, hostpaths.allowed(paths.host_paths))),
         _nodes(paths) if running else [],
         _parts(paths) if running else [],
     )
@@ -127,6 +129,8 @@ def _text(line: ClusterLine) -> str:
     }
     if line.state in hints:
         blocks.append(hints[line.state])
+    if line.host_paths:
+        blocks.append(f"pods may mount: {', '.join(line.host_paths)}")
     if line.nodes:
         rows = [("NODE", "STATUS", "ADDRESSES", "PODS")]
         rows += [

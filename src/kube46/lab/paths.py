@@ -70,6 +70,16 @@ class Paths:
         return f"kube46/{self.name}"
 
     @property
+    def host_paths(self) -> Path:
+        """The list of the machine's directories that pods may mount (`hostpaths`)."""
+        return self.state / "host-paths"
+
+    @property
+    def host_path(self) -> Path:
+        """The directory that pods may mount and write to unless it is forbidden."""
+        return self.state / "hostpath"
+
+    @property
     def parts(self) -> Path:
         """The supervisor's list of what it runs."""
         return self.run / "parts.json"

@@ -9,8 +9,20 @@ from functools import partial
 
 from kube46.api.objects import Node
 from kube46.api.resources import NODES
-from kube46.lab import cluster, listeners, locks, mountpoints, readiness, requirements, settings, summary, userconfig
+from kube46.lab import (
+    cluster,
+    hostpaths,
+    listeners,
+    locks,
+    mountpoints,
+    readiness,
+    requirements,
+    settings,
+    summary,
+    userconfig,
+)
 from kube46.lab.cluster import ClusterError, Daemon
+from kube46.lab.hostpaths import HostPath
 from kube46.lab.listeners import PortTaken
 from kube46.lab.paths import Paths
 from kube46.lab.progress import Progress
@@ -29,6 +41,8 @@ class Options:
     flags: Flags
     api_port: int = 0
     wait: bool = True
+    allow: tuple[HostPath, ...] = ()
+    forbid: tuple[str, ...] = ()
 
 
 def up(options: Options, progress: Progress) -> bool:
@@ -46,7 +60,7 @@ def up(options: Options, progress: Progress) -> bool:
         wanted = _wanted(paths, options)  # another command may have made or deleted it meanwhile
         if cluster.is_running(paths):
             _check_kept_port(paths, options.api_port)
-            added = _complete(wanted, paths, options.wait)
+            added = _complete(wanted, paths, options.wait) + _host_paths(paths, options)
             text = f"added {' and '.join(added)}" if added else "nothing was changed"
             progress.say(f"{summary.heading(wanted)}: is running already, {text}.")
             return False
@@ -158,9 +172,17 @@ def _complete(wanted: Settings, paths: Paths, wait: bool) -> list[str]:
     return added
 
 
+def _host_paths(paths: Paths, options: Options) -> list[str]:
+    """Change what pods may mount of the machine; returns what that is now, if it changed."""
+    changes = hostpaths.forbid(paths.host_paths, options.forbid), hostpaths.allow(paths.host_paths, options.allow)
+    listed = ", ".join(map(str, hostpaths.allowed(paths.host_paths))) or "none"
+    return [f"the host paths of pods, which are now {listed}"] if any(changes) else []
+
+
 def _start(wanted: Settings, paths: Paths, options: Options, progress: Progress) -> list[Node]:
     with progress.step("Namespaces, links, certificates"):
         daemon = cluster.start(wanted, paths, options.api_port)
+        _host_paths(paths, options)
         cluster.merge_kubeconfig(paths)
     return asyncio.run(_wait(wanted, paths, daemon, options.wait, progress))
 

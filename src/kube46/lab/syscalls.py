@@ -10,8 +10,13 @@ MNT_DETACH = 2
 PR_SET_NAME, PR_SET_MM, PR_SET_CHILD_SUBREAPER = 15, 35, 36
 PR_SET_MM_ARG_START, PR_SET_MM_ARG_END = 8, 9
 
+SYS_MOUNT_SETATTR, AT_RECURSIVE, MOUNT_ATTR_RDONLY = 442, 0x8000, 1  # Linux 5.12
 _libc = ctypes.CDLL(None, use_errno=True)
 _kept: list[ctypes.Array[ctypes.c_char]] = []  # the memory that /proc/self/cmdline shows must not be freed
+
+
+class _Attributes(ctypes.Structure):
+    _fields_ = tuple((name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "userns_fd"))
 
 
 def mount(source: str | Path, target: str | Path, kind: str = "", flags: int = 0, options: str = "") -> None:
@@ -20,6 +25,16 @@ def mount(source: str | Path, target: str | Path, kind: str = "", flags: int = 0
         os.fsencode(source), os.fsencode(target), kind.encode(), ctypes.c_ulong(flags), options.encode()
     )
     _check(result, f"mount {target}")
+
+
+def make_read_only(target: str | Path) -> None:
+    """mount_setattr(2): nothing may be written to the mount on the target, nor to any below it. Raises OSError."""
+    attributes = _Attributes(MOUNT_ATTR_RDONLY, 0, 0, 0)
+    size = ctypes.sizeof(attributes)
+    _check(
+        _libc.syscall(SYS_MOUNT_SETATTR, -1, os.fsencode(target), AT_RECURSIVE, ctypes.byref(attributes), size),
+        f"mount_setattr {target}",
+    )
 
 
 def detach(target: str | Path) -> bool:

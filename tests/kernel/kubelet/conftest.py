@@ -94,7 +94,8 @@ class Node:
             "--tls-cert-file", str(pki / "kubelet.crt"), "--tls-private-key-file", str(pki / "kubelet.key"),
             "--cni-conf-dir", str(self.cni / "conf"), "--cni-bin-dir", str(self.cni / "bin"),
             "--image-dir", str(self.directory / "images.d"), "--sync-frequency", "1",
-            "--host-path-root", str(self.directory / "shared"), "--cgroup-root", self.directory.name,
+            "--host-path-root", str(self.directory / "shared"), "--host-path-root", f"{self.directory}/fixed:ro",
+            "--cgroup-root", self.directory.name,
             "--pod-max-pids", str(PROCESSES),
             *options,
         )  # fmt: skip

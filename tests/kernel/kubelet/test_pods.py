@@ -230,7 +230,9 @@ def test_what_is_not_supported_is_named(node):
         "reason": "UnsupportedField",
         "message": "spec.containers[0].tty is not supported; spec.shareProcessNamespace is not supported",
     }
-    assert "spec.volumes[0].hostPath.path: '/etc' is refused" in main(path)["state"]["waiting"]["message"]
+    assert main(path)["state"]["waiting"]["reason"] == "ContainerCreating"
+    refused = [message for reason, message in node.events("e-path") if reason == "FailedMount"]
+    assert any('volume "x" : hostPath /etc is outside' in m and "--host-path-root /etc" in m for m in refused)
     image = node.until("e-image", lambda p: main(p)["state"].get("waiting", {}).get("reason") == "ErrImagePull")
     assert "Use `image: host`" in main(image)["state"]["waiting"]["message"]
     node.until("e-field", lambda _: "UnsupportedField" in [reason for reason, _ in node.events("e-field")])

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from kube46.addresses.families import by_family, in_order
 from kube46.lab.kubelet import chain, naming, sandboxes, sandboxrules
 from kube46.lab.kubelet.chain import Attachment, CniError
+from kube46.lab.kubelet.deleting import delete
 from kube46.lab.kubelet.directories import PodDirectory, read_record, write
 from kube46.lab.kubelet.manifests import ReadPod
 from kube46.lab.kubelet.observed import Sandbox
@@ -170,5 +170,5 @@ def _read(path: Path) -> str:
 
 
 def forget(directory: PodDirectory) -> None:
-    """Delete all that is kept of a pod, logs included."""
-    shutil.rmtree(directory.path, ignore_errors=True)
+    """Delete all that is kept of a pod, logs included. Raises OSError."""
+    delete(directory.path)

@@ -18,19 +18,25 @@ class _How(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 
 
-def open_beneath(directory: Path, path: str, *, create: bool) -> int:
-    """An O_PATH descriptor of `directory/path`; what lacks is made, when asked for, as directories for everybody.
+def open_beneath(directory: Path, path: str, *, create: str = "") -> int:
+    """An O_PATH descriptor of `directory/path`; what lacks is made when `create` says "directory", or "file" for a file
+    in a directory that is there: for everybody to write to.
 
     Raises FileNotFoundError, and OSError with EXDEV when a link or `..` leads out of the directory.
     """
+    if not path:
+        return os.open(directory, os.O_PATH | os.O_CLOEXEC)
     base = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         try:
-            return _openat2(base, path or ".")
+            return _openat2(base, path)
         except FileNotFoundError:
             if not create:
                 raise
         parts = PurePosixPath(path).parts
+        if create == "file":
+            _make_file(base, "/".join(parts[:-1]) or ".", parts[-1])
+            return _openat2(base, path)
         for number in range(1, len(parts) + 1):
             _make(base, "/".join(parts[: number - 1]) or ".", parts[number - 1])
         return _openat2(base, path)
@@ -47,6 +53,21 @@ def _make(base: int, parent: str, name: str) -> None:
             fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
             try:
                 os.fchmod(fd, 0o777)  # whatever our umask
+            finally:
+                os.close(fd)
+    finally:
+        os.close(above)
+
+
+def _make_file(base: int, parent: str, name: str) -> None:
+    """An empty file of that name in `parent`, if nothing is there."""
+    above = _openat2(base, parent)
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with suppress(FileExistsError):
+            fd = os.open(name, flags, 0o666, dir_fd=above)
+            try:
+                os.fchmod(fd, 0o666)
             finally:
                 os.close(fd)
     finally:

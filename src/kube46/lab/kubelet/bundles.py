@@ -76,6 +76,7 @@ class Plan:
     binds: tuple[Bind, ...]
     masks: tuple[str, ...]  # those of the masks that are directories on this machine
     volumes: tuple[str, ...]  # the image's
+    views: tuple[str, ...]  # where the machine's file system is bound again, to be masked there too
     seccomp: Mapping[str, Any]
     open_files: int  # the hard limit of open files, at most the kubelet's own
     oom_score_adjustment: int = 0
@@ -94,6 +95,7 @@ def config(plan: Plan) -> dict[str, Any]:
             *_masks(plan),
             *_volumes(plan),
             *map(_bind, plan.binds),
+            *(mount for view in plan.views for mount in _view(plan, view)),
         ],
         "annotations": dict(plan.annotations),
         "linux": {
@@ -102,7 +104,7 @@ def config(plan: Plan) -> dict[str, Any]:
                 {"type": "mount"},
                 *({"type": kind, "path": path} for kind, path in plan.namespaces.items()),
             ],
-            "maskedPaths": [*MASKED_PATHS, *SECRETS],
+            "maskedPaths": [*MASKED_PATHS, *(view + path for view in ("", *plan.views) for path in SECRETS)],
             "readonlyPaths": READONLY_PATHS,
             "seccomp": dict(plan.seccomp),
         },
@@ -151,6 +153,15 @@ def _masks(plan: Plan) -> list[dict[str, Any]]:
         **dict.fromkeys(HIDDEN_MASKS, ("mode=0755", "size=4k", "ro")),
     }
     return [_mount(path, "tmpfs", "nosuid", "nodev", *modes[path]) for path in plan.masks]
+
+
+def _view(plan: Plan, view: str) -> list[dict[str, Any]]:
+    """What is laid over a view: the machine's other disks, and nothing where its root shows nothing of its own."""
+    disks = [_bind(Bind(path, view + path, read_only=True)) for path in plan.disks]
+    return [
+        *disks,
+        *(_mount(view + path, "tmpfs", "nosuid", "nodev", "mode=0755", "size=4k", "ro") for path in plan.masks),
+    ]
 
 
 def _volumes(plan: Plan) -> list[dict[str, Any]]:

@@ -3,10 +3,11 @@
 import hashlib
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from kube46.lab.kubelet.deleting import delete
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,10 @@ class PodDirectory:
         """A volume's directory."""
         return self.path / "volumes" / name
 
+    def owned(self, volume: str) -> Path:
+        """Written once the pod's fsGroup has the volume."""
+        return self.path / "owned" / volume
+
     def log(self, container: str, attempt: int) -> Path:
         """The log of a container's run, as CRI names it; rotated ones have a number after it."""
         return self.path / "logs" / container / f"{attempt}.log"
@@ -101,8 +106,8 @@ class PodDirectory:
         return sorted(int(p.name) for p in parent.iterdir()) if parent.is_dir() else []
 
     def forget_run(self, container: str, attempt: int) -> None:
-        """Delete an old run's record and log."""
-        shutil.rmtree(self.run(container, attempt).path, ignore_errors=True)
+        """Delete an old run's record and log. Raises OSError."""
+        delete(self.run(container, attempt).path)
         log = self.log(container, attempt)
         for path in log.parent.glob(f"{log.name}*"):
             path.unlink(missing_ok=True)
@@ -138,6 +143,11 @@ class Root:
     def crun(self) -> Path:
         """crun's state."""
         return self.path / "crun"
+
+    @property
+    def provisioned(self) -> Path:
+        """PersistentVolumes that were made on this node, a directory each; they stay when pods go."""
+        return self.path / "local-volumes"
 
     def pod(self, uid: str) -> PodDirectory:
         """The pod of that UID. Raises ValueError on what is no UID (it becomes a path)."""

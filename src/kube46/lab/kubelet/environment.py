@@ -9,6 +9,7 @@ from kube46.addresses.families import bracketed
 from kube46.api.objects import Service
 from kube46.lab.kubelet import quantities
 from kube46.lab.kubelet.manifests import Container, EnvVar, KeyRef, NameRef, ReadPod, ResourceField
+from kube46.lab.kubelet.places import Place
 from kube46.lab.kubelet.security import ConfigError
 
 REFERENCE = re.compile(r"\$(\$|\(([^()]*)\))")
@@ -28,6 +29,7 @@ class Context:
     secrets: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
     services: tuple[Service, ...] = ()  # of the pod's namespace, and `kubernetes` of the default one
     allocatable: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)  # by volume: where those lie that we don't fill
 
 
 def expand(text: str, values: Mapping[str, str]) -> str:

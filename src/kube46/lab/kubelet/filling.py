@@ -7,8 +7,10 @@ from contextlib import suppress
 from dataclasses import replace
 
 from kube46.kubernetes.errors import KubernetesError
-from kube46.lab.kubelet import trees, volumes
+from kube46.lab.kubelet import binding, trees, volumes
+from kube46.lab.kubelet.directories import write
 from kube46.lab.kubelet.environment import Context
+from kube46.lab.kubelet.places import Place, place_of
 from kube46.lab.kubelet.podstate import PodState
 from kube46.lab.kubelet.security import ConfigError, identity
 from kube46.lab.kubelet.sources import Objects
@@ -35,6 +37,7 @@ class Filler:
             await self._fetch()
         context = self._context()
         self._fill(context)
+        await asyncio.to_thread(self._take_over, context)
         return context
 
     def expire(self) -> None:
@@ -52,7 +55,7 @@ class Filler:
                 await self._fetch()
                 self._fill(self._context())
             except (KubernetesError, ConfigError, OSError) as error:
-                state.tell("FailedMount", f"MountVolume.SetUp failed: {error}", "Warning")
+                state.tell("FailedMount", str(error), "Warning")
 
     async def _fetch(self) -> None:
         self._objects = await self._state.shop.sources.objects(self._state.pod, self._objects.tokens)
@@ -68,7 +71,33 @@ class Filler:
             secrets=self._objects.secrets,
             services=state.shop.sources.services(state.pod.metadata.namespace),
             allocatable=state.shop.allocatable,
+            places=self._places(),
         )
+
+    def _places(self) -> dict[str, Place]:
+        """Where the pod's volumes lie that are not filled by us. Raises ConfigError, OSError."""
+        state, found = self._state, dict[str, Place]()
+        grounds = state.shop.grounds(self._objects.labels)
+        for volume in state.pod.spec.volumes:
+            try:
+                place = place_of(volume, state.pod.metadata, self._objects.claims, grounds)
+            except ConfigError as error:
+                raise volumes.failed(volume.name, error) from error
+            if place:
+                found[volume.name] = place
+        return found
+
+    def _take_over(self, context: Context) -> None:
+        """Give volumes to the pod's fsGroup, once in its life. Raises ConfigError, OSError."""
+        state, security = self._state, self._state.pod.spec.security_context
+        if security.fs_group is None:
+            return
+        for name, place in context.places.items():
+            mark = state.directory.owned(name)
+            if place.owned and not place.read_only and not mark.exists():
+                wrong_only = security.fs_group_change_policy == "OnRootMismatch"
+                binding.take_over(place, security.fs_group, only_when_wrong=wrong_only)
+                write(mark, "")
 
     def _fill(self, context: Context) -> None:
         """Make what volumes hold current. Raises ConfigError, OSError."""
@@ -80,5 +109,10 @@ class Filler:
         for volume in spec.volumes:
             if volume.empty_dir is not None:
                 trees.empty_dir(directory.volume(volume.name), volume.empty_dir, group)
-            elif (files := volumes.payload(volume, context, tokens)) is not None:
+                continue
+            try:
+                files = volumes.payload(volume, context, tokens)
+            except ConfigError as error:
+                raise volumes.failed(volume.name, error) from error
+            if files is not None:
                 trees.update(directory.volume(volume.name), files, user=user, group=group)

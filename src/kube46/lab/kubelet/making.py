@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from kube46.api.quantities import parse
-from kube46.lab.kubelet import bundles, seccomp, support, trees
+from kube46.lab.kubelet import binding, bundles, seccomp, volumes
 from kube46.lab.kubelet.bundles import Bind, Plan
 from kube46.lab.kubelet.cgrouprules import oom_score_adjustment
 from kube46.lab.kubelet.directories import PodDirectory, Root, RunDirectory
 from kube46.lab.kubelet.environment import Context, environment, expand
 from kube46.lab.kubelet.images import Image
 from kube46.lab.kubelet.manifests import Container, Volume, VolumeMount
+from kube46.lab.kubelet.places import Place
 from kube46.lab.kubelet.quantities import qos_class
 from kube46.lab.kubelet.security import ConfigError, Identity, capabilities
 
@@ -43,7 +44,6 @@ def make(
     image: Image,
     identity: Identity,
     namespaces: Mapping[str, str],
-    host_roots: Iterable[str] = (),
 ) -> Made:
     """What the container runs with. Raises ConfigError that names what is missing."""
     variables = environment(context, container, image.environment)
@@ -55,9 +55,9 @@ def make(
             f'container {container.name}: image "{image.name}" has no command of its own: set `command`',
             "CreateContainerError",
         )
-    binds = _binds(directory, run, container, context, variables, image, tuple(host_roots))
+    binds, views = _binds(root, directory, run, container, context, variables, image)
     masks = _masks()
-    volumes = _image_volumes(image, container)
+    own = _image_volumes(image, container)
     plan = Plan(
         arguments=arguments,
         environment=variables,
@@ -69,7 +69,8 @@ def make(
         disks=tuple(path for path in OWN_DISKS if os.path.ismount(path)),
         binds=binds,
         masks=masks,
-        volumes=volumes,
+        volumes=own,
+        views=views,
         seccomp=_profile(),
         oom_score_adjustment=_oom_score(context, container),
         open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
@@ -79,7 +80,7 @@ def make(
             "io.kubernetes.container.name": container.name,
         },
     )
-    return Made(plan, _missing(root, binds, masks, volumes))
+    return Made(plan, _missing(root, binds, masks, own))
 
 
 def _oom_score(context: Context, container: Container) -> int:
@@ -99,27 +100,33 @@ def config(made: Made, root_path: Path) -> dict[str, Any]:
 
 
 def _binds(
+    root: Root,
     directory: PodDirectory,
     run: RunDirectory,
     container: Container,
     context: Context,
     variables: Mapping[str, str],
     image: Image,
-    host_roots: tuple[str, ...],
-) -> tuple[Bind, ...]:
+) -> tuple[tuple[Bind, ...], tuple[str, ...]]:
+    """All binds, and which of them show the machine's file system."""
     etc = [Bind(str(directory.etc(name)), os.path.realpath(f"/etc/{name}")) for name in MANAGED]
     message = Bind(str(run.termination), container.termination_message_path)
-    volumes = {volume.name: volume for volume in context.pod.spec.volumes}
-    mounts = [
-        _volume_bind(directory, run.bind(number), mount, volumes.get(mount.name), variables, host_roots)
-        for number, mount in enumerate(container.volume_mounts)
-    ]
+    named = {volume.name: volume for volume in context.pod.spec.volumes}
+    mounts, views = list[Bind](), list[str]()
+    for number, mount in enumerate(container.volume_mounts):
+        place = context.places.get(mount.name)
+        if place and place.view:
+            views.append(os.path.realpath(mount.mount_path))
+            mounts.append(Bind(str(root.host), views[-1], read_only=True))
+            continue
+        volume = named.get(mount.name)
+        mounts.append(_volume_bind(directory, run.bind(number), mount, volume, place, variables))
     # The pod's own mounts win, also over files of the image below them.
     taken = [bind.destination for bind in mounts]
     files = [Bind(source, path, read_only=True) for path, source in image.files.items() if not _below(path, taken)]
     managed = [b for b in (*etc, Bind(str(directory.shm), "/dev/shm"), message) if b.destination not in taken]  # noqa: S108
     managed += files
-    return tuple(sorted((*managed, *mounts), key=lambda bind: bind.destination))
+    return tuple(sorted((*managed, *mounts), key=lambda bind: bind.destination)), tuple(views)
 
 
 def _below(path: str, others: Iterable[str]) -> bool:
@@ -128,26 +135,28 @@ def _below(path: str, others: Iterable[str]) -> bool:
 
 def _volume_bind(
     directory: PodDirectory,
-    place: Path,
+    target: Path,
     mount: VolumeMount,
     volume: Volume | None,
+    place: Place | None,
     variables: Mapping[str, str],
-    host_roots: tuple[str, ...],
 ) -> Bind:
     if volume is None:
         raise ConfigError(f"volumeMounts: the pod has no volume {mount.name!r}")
-    source, inside = directory.volume(volume.name), ""
-    if volume.host_path:
-        # Bound from the allowed root downwards: a link that a pod made there must not lead out of it.
-        source, inside = support.beneath(volume.host_path.path, host_roots)
     sub_path = mount.sub_path or expand(mount.sub_path_expr, variables)
+    source = target
+    try:
+        if place:
+            binding.bind_place(place, sub_path, target, read_only=mount.read_only or place.read_only)
+        elif sub_path:
+            binding.bind_inside(directory.volume(volume.name), sub_path, target)
+        else:
+            source = directory.volume(volume.name)
+    except ConfigError as error:
+        raise volumes.failed(volume.name, error) from error
     # Volumes that are kept up to date by us are never the container's to change.
-    read_only = mount.read_only or not (volume.empty_dir is not None or volume.host_path)
-    if sub_path or inside:
-        create = volume.host_path is None or volume.host_path.type not in support.EXISTING
-        trees.bind_inside(source, f"{inside}/{sub_path}".rstrip("/") if inside else sub_path, place, create=create)
-        source = place
-    return Bind(str(source), os.path.realpath(mount.mount_path), read_only)
+    ours = place.read_only if place else volume.empty_dir is None
+    return Bind(str(source), os.path.realpath(mount.mount_path), mount.read_only or ours)
 
 
 def _masks() -> tuple[str, ...]:
@@ -160,12 +169,12 @@ def _image_volumes(image: Image, container: Container) -> tuple[str, ...]:
     return tuple(path for path in image.volumes if not _below(path, taken))
 
 
-def _missing(root: Root, binds: tuple[Bind, ...], masks: tuple[str, ...], volumes: tuple[str, ...]) -> dict[str, bool]:
+def _missing(root: Root, binds: tuple[Bind, ...], masks: tuple[str, ...], own: tuple[str, ...]) -> dict[str, bool]:
     """The mount points that neither the machine nor a mask nor another bind provides."""
-    found = {path: True for path in volumes if not os.path.lexists(f"{root.host}{path}")}
+    found = {path: True for path in own if not os.path.lexists(f"{root.host}{path}")}
     for bind in binds:
         others = (other.destination for other in binds if other is not bind)
-        outer = (*masks, *volumes, "/dev", "/proc", "/sys", *others)
+        outer = (*masks, *own, "/dev", "/proc", "/sys", *others)
         if _below(bind.destination, outer):
             continue
         if not os.path.lexists(f"{root.host}{bind.destination}"):

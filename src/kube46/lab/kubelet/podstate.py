@@ -14,7 +14,7 @@ from kube46.lab.kubelet.logs import LogFile
 from kube46.lab.kubelet.manifests import Container, Pod, PodSpec, ReadPod, read
 from kube46.lab.kubelet.observed import Observed, Problem, Run
 from kube46.lab.kubelet.runs import Tended
-from kube46.lab.kubelet.support import unsupported
+from kube46.lab.kubelet.support import by_reason, unsupported
 from kube46.lab.kubelet.workshop import Workshop
 
 RETRY_FIRST, RETRY_LAST = 1.0, 30.0  # seconds
@@ -45,12 +45,13 @@ class PodState:
         self.object = pod
         try:
             self.pod = read(pod)
-            complaints = tuple(unsupported(pod.spec, host_roots=self.shop.settings.host_path_roots))
+            complaints = tuple(unsupported(pod.spec))
         except msgspec.ValidationError as error:
             self.pod = ReadPod(pod.metadata, PodSpec())
             complaints = (f"spec can't be read: {error}",)
         if complaints != (self._complaints or ()):
-            self.tell("UnsupportedField", "; ".join(complaints), "Warning")
+            for reason, texts in by_reason(complaints).items():
+                self.tell(reason, "; ".join(texts), "Warning")
             # A pod that runs is not ended by a field that was added to it.
             self._unsupported = complaints if self._complaints is None else self._unsupported
         self._complaints = complaints

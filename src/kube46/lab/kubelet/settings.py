@@ -29,9 +29,10 @@ class Settings:
     cni_conf_dir: Path = Path("/etc/cni/net.d")
     cni_bin_dirs: tuple[Path, ...] = (Path("/opt/kube46/cni/bin"), Path("/opt/cni/bin"))
     image_dir: Path | None = Path("/etc/kube46/images.d")
-    host_path_roots: tuple[str, ...] = ()
     cgroup_root: str = ""  # the group below which those of the pods are; "": kube46/NODE
     pod_max_pids: int = 4096  # processes of one pod
+    host_path_roots: tuple[str, ...] = ()  # DIR or DIR:ro
+    host_path_file: Path | None = None  # more of them, a line each, which may change
     sync_frequency: float = 60.0  # seconds between looks at the objects that volumes are made of
 
     def __post_init__(self) -> None:

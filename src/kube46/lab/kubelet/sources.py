@@ -3,20 +3,22 @@
 import asyncio
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from kube46.api.objects import Service
-from kube46.api.resources import CONFIG_MAPS, SECRETS, SERVICE_ACCOUNTS
+from kube46.api.resources import CLAIMS, CONFIG_MAPS, NODES, PERSISTENT_VOLUMES, SECRETS, SERVICE_ACCOUNTS
 from kube46.kubernetes.caches import Cache
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.errors import KubernetesError, NotFound
 from kube46.lab.kubelet import environment, volumes
 from kube46.lab.kubelet.manifests import ReadPod
+from kube46.lab.kubelet.places import Claimed, claim_names
 
+RAW_VOLUMES = PERSISTENT_VOLUMES.raw()  # so that a source that we don't know can be named
 RENEW_AFTER = 0.8  # of a token's life
 
 
@@ -44,6 +46,8 @@ class Objects:
     config_maps: dict[str, dict[str, bytes]]
     secrets: dict[str, dict[str, bytes]]
     tokens: dict[tuple[str, int], Token]
+    claims: dict[str, Claimed] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)  # of the node, fetched with claims
     fetched: float = 0.0  # seconds since 1970; 0: never, or to be fetched anew
 
 
@@ -67,16 +71,20 @@ class Sources:
         now = time.time()
         wanted = [("configmap", name) for name in sorted(maps)] + [("secret", name) for name in sorted(secrets)]
         fresh = [key for key in sorted(volumes.token_requests(pod.spec)) if not _good(known.get(key))]
-        values, tokens = await _together(
+        names = sorted(set(claim_names(pod.metadata.name, pod.spec).values()))
+        values, tokens, claims, labels = await _together(
             _together(*(self._one(kind, place, name) for kind, name in wanted)),
             _together(*(self._token(pod, *key) for key in fresh)),
+            _together(*(self._claim(place, name) for name in names)),
+            self._labels(pod.spec.node_name if names else ""),
         )
         by_kind: dict[str, dict[str, dict[str, bytes]]] = {"configmap": {}, "secret": {}}
         for (kind, name), value in zip(wanted, values, strict=True):
             if value is not None:
                 by_kind[kind][name] = value
         kept = {key: token for key, token in known.items() if _good(token)}
-        return Objects(by_kind["configmap"], by_kind["secret"], kept | dict(zip(fresh, tokens, strict=True)), now)
+        known_tokens = kept | dict(zip(fresh, tokens, strict=True))
+        return Objects(by_kind["configmap"], by_kind["secret"], known_tokens, dict(claims), labels, now)
 
     async def _one(self, kind: str, namespace: str, name: str) -> dict[str, bytes] | None:
         key = (kind, namespace, name)
@@ -105,6 +113,23 @@ class Sources:
             return environment.decoded({}, secret.data)
         except NotFound:
             return None
+
+    async def _claim(self, namespace: str, name: str) -> tuple[str, Claimed]:
+        """A claim by its name, with its volume."""
+        try:
+            claim = await self._client.get(CLAIMS, name, namespace)
+        except NotFound:
+            return name, Claimed()
+        try:
+            if claim.spec.volume_name:
+                volume = await self._client.get(RAW_VOLUMES, claim.spec.volume_name)
+                return name, Claimed(claim, volume)
+        except NotFound:
+            pass
+        return name, Claimed(claim)
+
+    async def _labels(self, node: str) -> dict[str, str]:
+        return (await self._client.get(NODES, node)).metadata.labels if node else {}
 
     async def _token(self, pod: ReadPod, audience: str, seconds: int) -> Token:
         """A token bound to the pod (TokenRequest API)."""

@@ -46,7 +46,9 @@ class Starter:
             state.image_trouble(container, str(error))
         except ConfigError as error:
             self._filler.expire()
-            state.trouble(name, error.reason, str(error), "Failed")
+            waits = error.reason == "FailedMount"  # as kubelet tells it: no container is there to fail
+            reason = "ContainerCreating" if waits else error.reason
+            state.trouble(name, reason, str(error), error.reason if waits else "Failed")
         except KubernetesError as error:
             text = f"the objects it refers to can't be read: {error}"
             state.trouble(name, "CreateContainerConfigError", text, "FailedMount")
@@ -135,7 +137,6 @@ class Starter:
             image=image,
             identity=who,
             namespaces=made.namespaces,
-            host_roots=state.shop.settings.host_path_roots,
         )
         root_path = roots.make_root(root, run.id, place, bundle.missing)
         state.tell("Pulled", f'Container image "{container.image}" already present on machine')

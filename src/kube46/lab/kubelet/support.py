@@ -1,13 +1,12 @@
 """Which fields of a pod the stand-in kubelet does not honour, by name: none is ignored in silence."""
 
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path, PurePosixPath
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
-from kube46.lab.kubelet.manifests import PodSpec, Volume
+from kube46.lab.kubelet.manifests import PodSpec
 from kube46.lab.kubelet.sandboxrules import SAFE_SYSCTLS
 from kube46.lab.kubelet.security import ALLOWED_CAPABILITIES
 
@@ -30,12 +29,11 @@ ELSEWHERE = frozenset(
         "resources",
     ]
 )
-EXISTING = ("Directory", "File")  # types of a hostPath that must be there already
 # Values of fields that mean "as you do anyway".
 HARMLESS: dict[str, Any] = {"hostUsers": True, "os": {"name": "linux"}}
 
 
-def unsupported(spec: dict[str, Any], *, host_roots: Iterable[str] = ()) -> list[str]:
+def unsupported(spec: dict[str, Any]) -> list[str]:
     """What of a pod's spec can't be honoured, as sentences that begin with the field's path; empty when all can be."""
     found = [f"{path} is not supported" for path in _unknown(spec, PodSpec, "spec") if path not in ELSEWHERE]
     for path, value in _walk(spec, "spec"):
@@ -43,8 +41,15 @@ def unsupported(spec: dict[str, Any], *, host_roots: Iterable[str] = ()) -> list
         rule = _VALUES.get(name)
         if rule and (complaint := rule(path, value)):
             found.append(complaint)
-    for index, volume in enumerate(spec.get("volumes", ())):
-        found += _host_path(volume, f"spec.volumes[{index}]", tuple(host_roots))
+    return found
+
+
+def by_reason(complaints: Iterable[str]) -> dict[str, list[str]]:
+    """The complaints by the reasons of the Events that tell them: a volume is not mounted, as kubelet has it."""
+    found: dict[str, list[str]] = {}
+    for text in complaints:
+        reason = "FailedMount" if text.startswith("spec.volumes[") else "UnsupportedField"
+        found.setdefault(reason, []).append(text)
     return found
 
 
@@ -121,32 +126,6 @@ _VALUES: dict[str, Callable[[str, Any], str]] = {
     "sysctls": _sysctls,
     "medium": _one_of("", "Memory"),
     "mountPropagation": _one_of("", "None"),
-    "recursiveReadOnly": _one_of("", "Disabled", "IfPossible"),
+    "recursiveReadOnly": _one_of("", "Disabled", "IfPossible", "Enabled"),
     "supplementalGroupsPolicy": _one_of("", "Merge"),
 }
-
-
-def beneath(path: str, roots: Iterable[str]) -> tuple[Path, str]:
-    """A hostPath as the allowed root it lies under, and the way from there. Raises ValueError: it lies under none."""
-    for root in sorted(roots, key=len, reverse=True):
-        if PurePosixPath(path).is_relative_to(root) and ".." not in path.split("/"):
-            inside = PurePosixPath(path).relative_to(root)
-            return Path(root), "" if inside == PurePosixPath() else str(inside)
-    raise ValueError(path)
-
-
-def _host_path(volume: dict[str, Any], path: str, roots: tuple[str, ...]) -> list[str]:
-    if not set(volume) - {"name"} & {field.encode_name for field in msgspec.structs.fields(Volume)}:
-        return []
-    given = volume.get("hostPath") or {}
-    if not given.get("path"):
-        return []
-    found = []
-    if given.get("type", "") not in ("", "DirectoryOrCreate", *EXISTING):
-        found.append(f"{path}.hostPath.type: {given['type']!r} is not supported")
-    try:
-        beneath(given["path"], roots)
-    except ValueError:
-        allowed = f"it must lie under {' or '.join(roots)}" if roots else "no --host-path-root is given"
-        found.append(f"{path}.hostPath.path: {given['path']!r} is refused: {allowed}")
-    return found

@@ -4,7 +4,6 @@ The files lie in a directory of their own behind the link `..data`; a change mak
 so a container sees all of the old or all of the new. Source: pkg/volume/util/atomic_writer.go.
 """
 
-import errno
 import os
 import shutil
 import time
@@ -12,10 +11,9 @@ from pathlib import Path
 
 from kube46.api.quantities import parse
 from kube46.lab import syscalls
-from kube46.lab.kubelet import beneath
+from kube46.lab.kubelet.deleting import delete
 from kube46.lab.kubelet.directories import PodDirectory
 from kube46.lab.kubelet.manifests import EmptyDir
-from kube46.lab.kubelet.security import ConfigError
 from kube46.lab.kubelet.volumes import File, Payload
 
 DATA = "..data"
@@ -61,43 +59,9 @@ def empty_dir(directory: Path, volume: EmptyDir, group: int | None) -> None:
     new.rename(directory)
 
 
-def bind_inside(directory: Path, path: str, target: Path, *, create: bool = True) -> None:
-    """Bind `path` inside of a directory to `target`; what lacks is made as directories, unless `create` is false.
-
-    Raises ConfigError when it leaves the directory or lacks, OSError.
-    """
-    try:
-        fd = beneath.open_beneath(directory, path, create=create)
-    except OSError as error:
-        if error.errno == errno.EXDEV:
-            raise ConfigError(f"path {path!r} must stay inside of its volume: `..` or a link leads out") from error
-        if isinstance(error, FileNotFoundError):
-            raise ConfigError(f"{directory / path} does not exist on this node", "FailedMount") from error
-        raise
-    try:
-        source = Path(f"/proc/self/fd/{fd}")
-        if source.is_dir():
-            target.mkdir(parents=True, exist_ok=True)
-        else:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.touch()
-        syscalls.mount(source, target, flags=syscalls.MS_BIND)
-    finally:
-        os.close(fd)
-
-
 def remove_all(pod: PodDirectory) -> None:
-    """Delete the directories of all volumes of a pod."""
-    parent = pod.volume("any").parent
-    for directory in sorted(parent.iterdir()) if parent.is_dir() else ():
-        _remove(directory)
-
-
-def _remove(directory: Path) -> None:
-    """Delete a volume's directory, unmounting what is mounted on it."""
-    while directory.exists() and syscalls.detach(directory):
-        pass
-    shutil.rmtree(directory, ignore_errors=True)
+    """Delete the directories of all volumes of a pod. Raises OSError."""
+    delete(pod.volume("any").parent)
 
 
 def _own(directory: Path, group: int | None) -> None:

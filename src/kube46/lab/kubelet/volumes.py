@@ -68,6 +68,11 @@ def payload(volume: Volume, context: Context, tokens: Tokens) -> Payload | None:
     return None
 
 
+def failed(name: str, error: ConfigError) -> ConfigError:
+    """The error of one volume, as kubelet tells it."""
+    return ConfigError(f'MountVolume.SetUp failed for volume "{name}" : {error}', "FailedMount")
+
+
 def _projections(spec: PodSpec) -> Iterator[Projection]:
     for volume in spec.volumes:
         if volume.projected:

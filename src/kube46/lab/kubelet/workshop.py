@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kube46.kubernetes.client import Client
+from kube46.lab.hostpaths import READ_ONLY, HostPath, allowed
 from kube46.lab.kubelet import naming
 from kube46.lab.kubelet.announcing import Announcer
 from kube46.lab.kubelet.cgroups import Cgroups
 from kube46.lab.kubelet.directories import Root
 from kube46.lab.kubelet.images import Catalogue
+from kube46.lab.kubelet.places import Grounds
 from kube46.lab.kubelet.settings import Settings
 from kube46.lab.kubelet.sources import Sources
 
@@ -35,6 +37,16 @@ class Workshop:
 
     def __post_init__(self) -> None:
         self.root = Root(self.settings.root_dir)
+
+    def grounds(self, labels: Mapping[str, str]) -> Grounds:
+        """What pods may mount of this machine now; `labels` are the node's. Raises OSError."""
+        settings = self.settings
+        roots = [HostPath(text.removesuffix(READ_ONLY), text.endswith(READ_ONLY)) for text in settings.host_path_roots]
+        mend = "kube46 kubelet --host-path-root DIR"
+        if settings.host_path_file:
+            roots += allowed(settings.host_path_file)
+            mend = f"kube46 up --name {settings.host_path_file.parent.name} --allow-host-path DIR"
+        return Grounds(tuple(roots), self.root.provisioned, settings.node_name, labels, mend)
 
     def resolver(self) -> naming.Resolver:
         """The node's own resolv.conf, read anew for each pod."""

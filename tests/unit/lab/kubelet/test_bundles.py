@@ -19,6 +19,7 @@ PLAN = Plan(
     binds=(Bind("/vol", "/data"), Bind("/map", "/etc/map", read_only=True)),
     masks=("/run", "/root"),
     volumes=("/var/lib/redis",),
+    views=("/host",),
     seccomp=profile("x86_64"),
     open_files=4096,
 )
@@ -116,3 +117,13 @@ def test_no_system_call_is_listed_twice():
     names = " ".join(REFUSED.values()).split()
 
     assert len(names) == len(set(names))
+
+
+def test_a_view_of_the_machine_is_masked_as_its_root_is():
+    """Where the machine's file system is bound again, its private directories and secrets are hidden there too."""
+    found = config(PLAN)
+    laid = {entry["destination"]: entry for entry in found["mounts"] if entry["destination"].startswith("/host/")}
+    assert set(laid) == {"/host/usr", "/host/run", "/host/root"}
+    assert laid["/host/root"]["type"] == "tmpfs"
+    assert "ro" in laid["/host/root"]["options"]
+    assert {"/etc/shadow", "/host/etc/shadow", "/host/etc/ssh"} <= set(found["linux"]["maskedPaths"])

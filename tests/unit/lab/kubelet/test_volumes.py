@@ -5,7 +5,7 @@ import os
 import pytest
 
 from kube46.api.objects import Meta
-from kube46.lab.kubelet import trees
+from kube46.lab.kubelet import binding, trees
 from kube46.lab.kubelet.environment import Context
 from kube46.lab.kubelet.manifests import (
     ConfigMapVolume,
@@ -133,7 +133,7 @@ def test_sub_paths_stay_inside(tmp_path, sub_path):
     volume.mkdir()
     (volume / "link").symlink_to("/etc")
     with pytest.raises((ConfigError, FileNotFoundError)):
-        trees.bind_inside(volume, sub_path, tmp_path / "target")
+        binding.bind_inside(volume, sub_path, tmp_path / "target")
 
     assert not (tmp_path / "x").exists()
     assert not (tmp_path / "target").exists()

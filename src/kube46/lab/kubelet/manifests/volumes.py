@@ -1,5 +1,7 @@
 """Volumes: what files a pod mounts, and where they come from."""
 
+from typing import Any
+
 import msgspec
 
 from kube46.api.objects import Value
@@ -87,6 +89,19 @@ class HostPath(Value, frozen=True):
     type: str = ""
 
 
+class ClaimSource(Value, frozen=True):
+    """A PersistentVolumeClaim of the pod's namespace."""
+
+    claim_name: str = ""
+    read_only: bool = False
+
+
+class Ephemeral(Value, frozen=True):
+    """A claim that lives as long as the pod; the controllers make it of the template."""
+
+    volume_claim_template: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
 class Volume(Value, frozen=True):
     """volumes[]."""
 
@@ -97,3 +112,5 @@ class Volume(Value, frozen=True):
     projected: ProjectedVolume | None = None
     downward_api: DownwardVolume | None = msgspec.field(default=None, name="downwardAPI")
     host_path: HostPath | None = None
+    persistent_volume_claim: ClaimSource | None = None
+    ephemeral: Ephemeral | None = None

@@ -1,0 +1,109 @@
+"""hostPath volumes as the kernel shows them: their types, rights, and that nothing leads out."""
+
+import json
+import socket
+from contextlib import closing
+
+import pytest
+
+from kernel.kubelet.conftest import container, wait
+from kernel.kubelet.test_pods import main, output, phase
+
+pytestmark = [pytest.mark.root, pytest.mark.timeout(60)]
+
+
+def host(name, path, kind=""):
+    """A hostPath volume."""
+    return {"name": name, "hostPath": {"path": str(path), "type": kind}}
+
+
+def test_host_paths_are_of_their_types(node):
+    """Directories and files are made where the type says so; what is of another type is an Event in kubelet's words."""
+    shared = node.directory / "shared"
+    shared.chmod(0o777)
+    (shared / "v-file").write_text("file\n")
+    with closing(socket.socket(socket.AF_UNIX)) as server:
+        server.bind(str(shared / "v-socket"))
+    good = [
+        host("made", shared / "v-made/deep", "DirectoryOrCreate"),
+        host("new", shared / "v-new", "FileOrCreate"),
+        host("file", shared / "v-file", "File"),
+        host("socket", shared / "v-socket", "Socket"),
+    ]
+    mounts = [{"name": volume["name"], "mountPath": f"/m/{volume['name']}"} for volume in good]
+    say = "echo in >/m/made/x && echo in >/m/new && cat /m/file && test -S /m/socket && echo fine"
+    node.apply(
+        "v-good",
+        restartPolicy="Never",
+        volumes=good,
+        containers=[container("main", "sh", "-c", say, volumeMounts=mounts)],
+    )
+    bad = {
+        "v-bad-dir": ("Directory", "v-file", "is not a directory"),
+        "v-bad-file": ("File", "v-made", "is not a file"),
+        "v-bad-sock": ("Socket", "v-file", "is not a socket file"),
+        "v-bad-none": ("Directory", "v-none", "is not a directory"),
+    }
+    node.until("v-good", phase("Succeeded"))
+    assert output(node, "v-good") == "file\nfine\n"
+    assert [(shared / name).read_text() for name in ("v-made/deep/x", "v-new")] == ["in\n", "in\n"]
+    for name, (kind, path, _) in bad.items():
+        one = container("main", "true", volumeMounts=[{"name": "x", "mountPath": "/x"}])
+        node.apply(name, restartPolicy="Never", volumes=[host("x", shared / path, kind)], containers=[one])
+    for name, (_, path, text) in bad.items():
+        wanted = f'MountVolume.SetUp failed for volume "x" : hostPath type check failed: {shared}/{path} {text}'
+        wait(lambda name=name, wanted=wanted: ("FailedMount", wanted) in node.events(name) or None, wanted)
+        assert main(node.pod(name))["state"]["waiting"]["reason"] == "ContainerCreating"
+    assert not (shared / "v-none").exists()
+    (shared / "v-none").mkdir()  # what was missing comes, and the pod goes on
+    node.until("v-bad-none", phase("Succeeded"))
+
+
+def test_a_read_only_path_is_only_read(node):
+    """A path that is allowed to be read is mounted so, with what is mounted below it, whatever the pod asks for."""
+    fixed = node.directory / "fixed"
+    (fixed / "below").mkdir(parents=True)
+    (fixed / "file").write_text("read\n")
+    node.run("mount", "-t", "tmpfs", "-o", "mode=777", "tmpfs", str(fixed / "below"))
+    mounts = [{"name": "x", "mountPath": "/x"}, {"name": "x", "mountPath": "/s", "subPath": "file"}]
+    say = "cat /x/file /s; for f in /x/new /x/below/new /x/file /s; do echo >$f || echo no; done 2>/dev/null"
+    try:
+        one = container("main", "sh", "-c", say, volumeMounts=mounts)
+        node.apply("v-read", restartPolicy="Never", volumes=[host("x", fixed)], containers=[one])
+        node.until("v-read", phase("Succeeded"))
+        assert output(node, "v-read") == "read\nread\n" + "no\n" * 4
+    finally:
+        node.run("umount", str(fixed / "below"))
+
+
+def test_the_whole_machine_is_a_masked_view(node):
+    """hostPath `/` shows the machine as a container's own root does: read-only, without secrets or others' files."""
+    say = (
+        "cmp /host/etc/hostname /etc/hostname >/dev/null 2>&1; test -x /host/usr/bin/env && echo programs;"
+        " wc -c </host/etc/shadow; cd /host; ls root home run tmp proc | grep -v : | grep . | wc -l;"
+        " touch /host/new /host/root/new 2>/dev/null || echo read-only"
+    )
+    one = container("main", "sh", "-c", say, volumeMounts=[{"name": "x", "mountPath": "/host"}])
+    one["securityContext"] = {"runAsUser": 0}
+    node.apply("v-view", restartPolicy="Never", volumes=[host("x", "/")], containers=[one])
+    node.until("v-view", phase("Succeeded"))
+    assert output(node, "v-view") == "programs\n0\n0\nread-only\n"
+
+
+def test_volumes_of_other_kinds_name_themselves(node):
+    """A volume that no driver mounts is an Event of the pod, FailedMount, with its type."""
+    volumes = [{"name": "x", "nfs": {"server": "s", "path": "/"}}]
+    node.apply("v-nfs", volumes=volumes, containers=[container()])
+    wait(lambda: ("FailedMount", "spec.volumes[0].nfs is not supported") in node.events("v-nfs") or None, "the Event")
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "v-none"}}
+    claim["spec"] = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}},
+        "storageClassName": "",
+    }
+    node.kubectl("create", "-f", "-", input=json.dumps(claim))
+    node.apply(
+        "v-claim", volumes=[{"name": "x", "persistentVolumeClaim": {"claimName": "v-none"}}], containers=[container()]
+    )
+    wanted = 'MountVolume.SetUp failed for volume "x" : error processing PVC default/v-none: PVC is not bound'
+    wait(lambda: ("FailedMount", wanted) in node.events("v-claim") or None, wanted)
