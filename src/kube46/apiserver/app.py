@@ -140,7 +140,7 @@ class Application:
         if target.kind.group in REVIEW_GROUPS:
             negotiate(request.accept)
             return await self._reviews.answer(request, target)
-        if target.subresource in ("", "status"):
+        if target.subresource in ("", "status", "ephemeralcontainers"):
             handler = getattr(self._resources, request.verb)
             answer: Answer = await handler(request, target)
             return answer

@@ -20,6 +20,7 @@ class Subresource:
 
 STATUS = Subresource("status")
 SCALE = Subresource("scale", kind="Scale", group="autoscaling", version="v1")
+EPHEMERAL_CONTAINERS = Subresource("ephemeralcontainers")
 FINALIZE = Subresource("finalize", ("update",))
 TOKEN = Subresource("token", ("create",), "TokenRequest", "authentication.k8s.io", "v1")
 
@@ -79,6 +80,7 @@ CREATE = ("create",)  # questions that are answered, not stored
 POD_SUBRESOURCES = (
     Subresource("attach", ("create", "get"), "PodAttachOptions"),
     Subresource("binding", ("create",), "Binding"),
+    EPHEMERAL_CONTAINERS,
     Subresource("eviction", ("create",), "Eviction", "policy", "v1"),
     Subresource("exec", ("create", "get"), "PodExecOptions"),
     Subresource("log", ("get",)),

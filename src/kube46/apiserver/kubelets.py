@@ -261,8 +261,9 @@ def _container(pod: Object, wanted: str, name: str) -> str:
     spec: dict[str, Any] = pod["spec"]
     names = [c["name"] for c in spec.get("containers") or ()]
     inits = [c["name"] for c in spec.get("initContainers") or ()]
+    ephemeral = [c["name"] for c in spec.get("ephemeralContainers") or ()]
     if wanted:
-        if wanted not in names + inits:
+        if wanted not in names + inits + ephemeral:
             raise statuses.bad_request(f"container {wanted} is not valid for pod {name}")
         return wanted
     annotations = pod["metadata"].get("annotations") or {}

@@ -1,9 +1,9 @@
 """Events: what happened to an object, for people; repeats raise a count instead of making new objects."""
 
 import datetime
-import hashlib
 import logging
 import socket
+import time
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from kube46.api.objects import Object
 from kube46.api.resources import EVENTS, Resource
 from kube46.kubernetes.client import Client
-from kube46.kubernetes.errors import AlreadyExists, Forbidden, KubernetesError, NotFound
+from kube46.kubernetes.errors import Forbidden, KubernetesError, NotFound
 
 log = logging.getLogger(__name__)
 REMEMBERED = 4096
@@ -22,39 +22,40 @@ class EventRecorder:
 
     def __init__(self, client: Client, component: str, host: str = "") -> None:
         self._client, self._component, self._host = client, component, host or socket.gethostname()
-        self._counts: dict[str, int] = {}
+        self._told: dict[tuple[str, ...], tuple[str, int]] = {}  # what → (the Event's name, how often)
 
     async def record(
-        self, resource: Resource[Any], about: Object | dict[str, Any], reason: str, message: str, type: str = "Normal"
+        self,
+        resource: Resource[Any],
+        about: Object | dict[str, Any],
+        reason: str,
+        message: str,
+        type: str = "Normal",
+        part: str = "",
     ) -> None:
-        """Tells that `reason` (one CamelCase word) happened to the object `about` of `resource`."""
+        """Tells that `reason` (one CamelCase word) happened to the object `about` of `resource`, or to a part of it,
+        such as `spec.containers{web}`."""
         plain: dict[str, Any] = msgspec.to_builtins(about)
         meta = plain.get("metadata", {})
         namespace = meta.get("namespace") or "default"
-        digest = hashlib.sha256(
-            "\0".join(
-                [resource.kind, namespace, meta.get("uid", meta["name"]), reason, message, self._component]
-            ).encode()
-        ).hexdigest()[:16]
-        name = f"{meta['name'][:230]}.{digest}"
+        key = (resource.kind, namespace, meta.get("uid", meta["name"]), part, reason, message)
+        # As client-go names them: readers that list by name see them in the order in which they happened.
+        name, count = self._told.pop(key, (f"{meta['name'][:230]}.{time.time_ns():x}", 0))
+        self._told[key] = name, count + 1
+        if len(self._told) > REMEMBERED:
+            del self._told[next(iter(self._told))]
         now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        count = self._counts[name] = self._counts.pop(name, 0) + 1
-        if len(self._counts) > REMEMBERED:
-            del self._counts[next(iter(self._counts))]
         try:
-            if count > 1:
+            if count:
                 try:
-                    await self._client.patch(EVENTS, name, {"count": count, "lastTimestamp": now}, namespace)
+                    await self._client.patch(EVENTS, name, {"count": count + 1, "lastTimestamp": now}, namespace)
                     return
                 except NotFound:
                     pass
             event = self._event(resource, meta, name, namespace, reason, message, type, now)
-            try:
-                await self._client.create(EVENTS, event, namespace)
-            except AlreadyExists:  # an earlier process of ours wrote it: counting goes on from there
-                earlier = await self._client.get(EVENTS, name, namespace)
-                self._counts[name] = count = int(earlier.get("count", 0)) + 1
-                await self._client.patch(EVENTS, name, {"count": count, "lastTimestamp": now}, namespace)
+            if part:
+                event["involvedObject"]["fieldPath"] = part
+            await self._client.create(EVENTS, event, namespace)
         except Forbidden as error:
             # What ends in a namespace that is being deleted cannot be told there any more; that is no trouble.
             level = logging.DEBUG if "being terminated" in error.message else logging.WARNING

@@ -215,7 +215,7 @@ def test_an_object_that_cannot_be_read_is_left_out(server: Server, caplog: pytes
 
 
 def test_repeated_events_are_counted(server: Server) -> None:
-    """The same thing said again, by the same process or its successor, is one Event with a count."""
+    """The same thing said again is one Event with a count; those listed by name come in the order of their times."""
 
     async def scenario() -> None:
         async with client_of(server) as client:
@@ -227,9 +227,15 @@ def test_repeated_events_are_counted(server: Server) -> None:
             assert [(event["count"], event["reason"], event["type"]) for event in events] == [
                 (2, "Happened", "Warning")
             ]
-            later = EventRecorder(client, "tester", "here")  # as after a restart
+            await recorder.record(CONFIG_MAPS, about, "Ended", "It ended", part="data{x}")
+            later = EventRecorder(client, "tester", "here")  # as after a restart: it knows of none before
             await later.record(CONFIG_MAPS, about, "Happened", "It happened", "Warning")
             events = (await client.list(EVENTS, "default", fields="involvedObject.name=thing")).items
-            assert [event["count"] for event in events] == [3]
+            assert [(event["reason"], event["count"]) for event in events] == [
+                ("Happened", 2),
+                ("Ended", 1),
+                ("Happened", 1),
+            ]
+            assert events[1]["involvedObject"]["fieldPath"] == "data{x}"
 
     asyncio.run(scenario())

@@ -45,6 +45,13 @@ def _name(field: str, name: str, seen: set[str]) -> list[FieldError]:
     return found
 
 
+def common(field: str, container: Object, known_volumes: set[str]) -> list[FieldError]:
+    """Errors of a container by itself: its name and its fields."""
+    name = container.get("name") or ""
+    found = each_invalid(f"{field}.name", name, names.label(name)) if name else [required(f"{field}.name")]
+    return found + _container(field, container, known_volumes)
+
+
 def _container(field: str, container: Object, known_volumes: set[str]) -> list[FieldError]:
     found: list[FieldError] = []
     image = container.get("image") or ""

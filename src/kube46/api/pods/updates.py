@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 from kube46.api.errors import FieldError, forbidden, invalid
+from kube46.api.pods import ephemeral, volumes
 
 Object = dict[str, Any]
 
@@ -43,6 +44,28 @@ def errors(new: Object, old: Object) -> list[FieldError]:
                 found.append(forbidden("spec.tolerations", text))
     if _fixed(spec, stored) != stored:
         found.append(forbidden("spec", TEXT))
+    return found
+
+
+def with_ephemeral(spec: Object, stored: Object) -> Object:
+    """The stored spec with the ephemeral containers of another."""
+    rest = {key: value for key, value in stored.items() if key != "ephemeralContainers"}
+    given = spec.get("ephemeralContainers")
+    return rest | {"ephemeralContainers": given} if given else rest
+
+
+def ephemeral_errors(new: Object, old: Object) -> list[FieldError]:
+    """Errors of a write to /ephemeralcontainers: they are added, never changed or removed."""
+    spec, field = new["spec"], "spec.ephemeralContainers"
+    known, _ = volumes.validate(spec.get("volumes") or [], "spec.volumes")
+    found = ephemeral.validate(spec, known, field)
+    by_name = {container.get("name"): container for container in spec.get("ephemeralContainers") or ()}
+    for container in old["spec"].get("ephemeralContainers") or ():
+        name = container["name"]
+        if name not in by_name:
+            found.append(forbidden(field, f'existing ephemeral containers "{name}" may not be removed\n'))
+        elif by_name[name] != container:
+            found.append(forbidden(field, f'existing ephemeral containers "{name}" may not be changed\n'))
     return found
 
 

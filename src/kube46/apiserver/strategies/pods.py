@@ -46,7 +46,9 @@ class Pods(Generic):
             raise statuses.forbidden(ctx.kind, ctx.name, text)
 
     def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
-        """The quality-of-service class of a Pod never changes."""
+        """The quality-of-service class of a Pod never changes; /ephemeralcontainers changes nothing else."""
+        if ctx.subresource == "ephemeralcontainers":
+            new["spec"] = updates.with_ephemeral(new["spec"], old["spec"])
         if ctx.subresource == "status" and (kept := (old.get("status") or {}).get("qosClass")):
             new.setdefault("status", {})["qosClass"] = kept
 
@@ -55,7 +57,9 @@ class Pods(Generic):
         return validation.validate(obj["spec"])
 
     def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
-        """Only a few fields of `spec` may change; binding a Pod to a node goes by its own subresource."""
+        """Only a few fields of `spec` may change; binding and ephemeral containers go by their own subresources."""
+        if ctx.subresource == "ephemeralcontainers":
+            return updates.ephemeral_errors(new, old)
         return [] if ctx.subresource else updates.errors(new, old)
 
     def status_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:

@@ -18,27 +18,27 @@ class Announcer:
 
     def __init__(self, recorder: EventRecorder, node_name: str) -> None:
         self._recorder, self._node = recorder, node_name
-        self._queue: asyncio.Queue[tuple[Mapping[str, str] | None, str, str, str]] = asyncio.Queue(WAITING)
+        self._queue: asyncio.Queue[tuple[Mapping[str, str] | None, str, str, str, str]] = asyncio.Queue(WAITING)
 
-    def pod(self, meta: Meta, reason: str, message: str, type: str = "Normal") -> None:
-        """Something happened to a pod."""
+    def pod(self, meta: Meta, reason: str, message: str, type: str = "Normal", part: str = "") -> None:
+        """Something happened to a pod, or to a part of it, such as `spec.containers{web}`."""
         about = {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid}
-        self._put(about, reason, message, type)
+        self._put(about, reason, message, type, part)
 
     def node(self, reason: str, message: str, type: str = "Normal") -> None:
         """Something happened to the node."""
-        self._put(None, reason, message, type)
+        self._put(None, reason, message, type, "")
 
     async def run(self) -> None:
         """Writes what is announced; never returns."""
         while True:
-            about, reason, message, type = await self._queue.get()
+            about, reason, message, type, part = await self._queue.get()
             resource = PODS if about else NODES
             meta = dict(about) if about else {"name": self._node, "uid": self._node}
-            await self._recorder.record(resource, {"metadata": meta}, reason, message, type)
+            await self._recorder.record(resource, {"metadata": meta}, reason, message, type, part)
 
-    def _put(self, about: Mapping[str, str] | None, reason: str, message: str, type: str) -> None:
+    def _put(self, about: Mapping[str, str] | None, reason: str, message: str, type: str, part: str) -> None:
         try:
-            self._queue.put_nowait((about, reason, message, type))
+            self._queue.put_nowait((about, reason, message, type, part))
         except asyncio.QueueFull:
             log.warning("Event dropped, too many wait reason=%s", reason)

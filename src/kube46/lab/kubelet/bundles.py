@@ -71,7 +71,7 @@ class Plan:
     identity: Identity
     capabilities: Mapping[str, list[str]]
     root: str
-    namespaces: Mapping[str, str]  # type → path of the one to join; pid and mount are always new
+    namespaces: Mapping[str, str]  # type → path of the one to join; mount is always new, pid unless given
     disks: tuple[str, ...]  # parts of the machine's file system that are mounts of their own
     binds: tuple[Bind, ...]
     masks: tuple[str, ...]  # those of the masks that are directories on this machine
@@ -100,7 +100,7 @@ def config(plan: Plan) -> dict[str, Any]:
         "annotations": dict(plan.annotations),
         "linux": {
             "namespaces": [
-                {"type": "pid"},
+                *([] if "pid" in plan.namespaces else [{"type": "pid"}]),
                 {"type": "mount"},
                 *({"type": kind, "path": path} for kind, path in plan.namespaces.items()),
             ],

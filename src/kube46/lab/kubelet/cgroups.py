@@ -7,6 +7,7 @@ process is in its groups before it is executed, as its shim enters them before i
 import errno
 import logging
 import os
+import signal
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -111,6 +112,13 @@ class Cgroups:
         cpu = next((seconds for one, place in groups if (seconds := cpu_seconds(one, place)) is not None), None)
         memory = next((bytes for one, place in groups if (bytes := _memory(one, place)) is not None), None)
         return None if cpu is None or memory is None else Usage(cpu, memory)
+
+    def kill(self, uid: str, id: str) -> None:
+        """End what is left of a run whose first process was not that of its PID namespace."""
+        for place in self.entrances(uid, id):
+            for number in _text(Path(place)).split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(number), signal.SIGKILL)
 
     def remove(self, uid: str, id: str = "") -> None:
         """Remove the groups of a run, or of a whole pod. What processes still hold is left for the pod's end."""

@@ -58,12 +58,13 @@ def make(
     binds, views = _binds(root, directory, run, container, context, variables, image)
     masks = _masks()
     own = _image_volumes(image, container)
+    rights = capabilities(container)
     plan = Plan(
         arguments=arguments,
         environment=variables,
         working_dir=container.working_dir or image.working_dir,
         identity=identity,
-        capabilities=capabilities(container),
+        capabilities=rights,
         root=str(root.host),
         namespaces=namespaces,
         disks=tuple(path for path in OWN_DISKS if os.path.ismount(path)),
@@ -71,7 +72,7 @@ def make(
         masks=masks,
         volumes=own,
         views=views,
-        seccomp=_profile(),
+        seccomp=_profile(traces="CAP_SYS_PTRACE" in rights["bounding"]),
         oom_score_adjustment=_oom_score(context, container),
         open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         annotations={
@@ -183,5 +184,5 @@ def _missing(root: Root, binds: tuple[Bind, ...], masks: tuple[str, ...], own: t
 
 
 @cache
-def _profile() -> dict[str, Any]:
-    return seccomp.profile(platform.machine())
+def _profile(*, traces: bool) -> dict[str, Any]:
+    return seccomp.profile(platform.machine(), *(seccomp.TRACING if traces else ()))

@@ -1,6 +1,7 @@
 """What is known of one pod on this node: its object, its sandbox, the runs of its containers and what is wrong."""
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,6 +18,7 @@ from kube46.lab.kubelet.runs import Tended
 from kube46.lab.kubelet.support import by_reason, unsupported
 from kube46.lab.kubelet.workshop import Workshop
 
+DEBUGGERS = "spec.ephemeralContainers"
 RETRY_FIRST, RETRY_LAST = 1.0, 30.0  # seconds
 IMAGE_RETRY_FIRST, IMAGE_RETRY_LAST = 10.0, 300.0
 
@@ -52,11 +54,20 @@ class PodState:
         if complaints != (self._complaints or ()):
             for reason, texts in by_reason(complaints).items():
                 self.tell(reason, "; ".join(texts), "Warning")
+            self._refuse_debuggers(complaints)
             # A pod that runs is not ended by a field that was added to it.
-            self._unsupported = complaints if self._complaints is None else self._unsupported
+            if self._complaints is None:
+                self._unsupported = tuple(text for text in complaints if not text.startswith(DEBUGGERS))
         self._complaints = complaints
         if pod.status.get("phase") in ("Succeeded", "Failed"):
             self.final_phase = pod.status["phase"]
+
+    def _refuse_debuggers(self, complaints: tuple[str, ...]) -> None:
+        """What can't be honoured of an ephemeral container is its own problem: the pod runs on."""
+        for index, container in enumerate(self.pod.spec.ephemeral_containers):
+            own = [text for text in complaints if text.startswith(f"{DEBUGGERS}[{index}]")]
+            if own:
+                self.problems[container.name] = Problem("UnsupportedField", "; ".join(own), math.inf)
 
     def set_gone(self) -> None:
         """The object is gone from the API: what is left of the pod has a second to end."""
@@ -74,16 +85,16 @@ class PodState:
         """Something happened: decide anew."""
         self.wake.set()
 
-    def tell(self, reason: str, message: str, type: str = "Normal") -> None:
-        """An Event of the pod."""
-        self.shop.events.pod(self.object.metadata, reason, message, type)
+    def tell(self, reason: str, message: str, type: str = "Normal", container: str = "") -> None:
+        """An Event of the pod, or of one of its containers."""
+        self.shop.events.pod(self.object.metadata, reason, message, type, self.pod.spec.path_of(container))
 
     def trouble(self, name: str, reason: str, message: str, event: str = "") -> None:
         """Something couldn't be made: why, and when to try again."""
         before = self.problems.get(name)
         delay = min(before.delay * 2, RETRY_LAST) if before else RETRY_FIRST
         self.problems[name] = Problem(reason, message, time.time() + delay, delay)
-        self.tell(event or reason, message, "Warning")
+        self.tell(event or reason, message, "Warning", name)
 
     def image_trouble(self, container: Container, message: str) -> None:
         """A container's image is not to be had; looked for again ever more rarely."""
@@ -92,7 +103,7 @@ class PodState:
         reason = "ImagePullBackOff" if before else "ErrImagePull"
         text = f'Back-off pulling image "{container.image}": {message}' if before else message
         self.problems[container.name] = Problem(reason, text, time.time() + delay, delay)
-        self.tell("BackOff" if before else "Failed", text, "Normal" if before else "Warning")
+        self.tell("BackOff" if before else "Failed", text, "Normal" if before else "Warning", container.name)
 
     # What the rules and the server ask
 
@@ -141,7 +152,8 @@ class PodState:
 
 def _entry(status: Mapping[str, Any], field: str, value: str) -> dict[str, Any]:
     """The container's entry of a pod's status; {} when there is none."""
-    entries = (*status.get("containerStatuses", ()), *status.get("initContainerStatuses", ()))
+    kinds = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+    entries = [entry for kind in kinds for entry in status.get(kind, ())]
     return next((e for e in entries if e.get(field) == value), {})
 
 

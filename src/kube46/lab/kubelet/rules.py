@@ -111,7 +111,9 @@ def init_failed(spec: PodSpec, seen: Observed) -> bool:
 
 
 def restarts(spec: PodSpec, container: Container, run: Run) -> bool:
-    """Whether a container that has ended is run again. Init containers run until they succeed."""
+    """Whether a container that has ended is run again. Init containers run until they succeed, ephemeral ones once."""
+    if container in spec.ephemeral_containers:
+        return False
     policy = container.restart_policy or spec.restart_policy
     initial = container in spec.init_containers and not container.sidecar
     if policy == "Always" and not initial:
@@ -148,6 +150,9 @@ def _run(pod: ReadPod, seen: Observed, now: float, decision: Decision) -> None:
         _make_sandbox(seen, now, decision)
         return
     _stop_failing(spec, seen, decision)
+    for debugger in spec.ephemeral_containers:
+        if debugger.name not in seen.runs:
+            _keep_up(spec, debugger, seen, now, decision)
     started = any(_current(seen, c) for c in spec.containers)
     if not started and (waiting := next(_pending_inits(spec, seen), None)):
         # Sidecars before the one that is waited for are kept up meanwhile.
@@ -199,7 +204,8 @@ def _end(pod: ReadPod, seen: Observed, now: float, decision: Decision) -> None:
     """Stops what runs: main containers at once, then sidecars from the last to the first; then the sandbox goes."""
     left = grace_left(pod, seen, now)
     sidecars = [c for c in pod.spec.init_containers if c.sidecar]
-    others = [c for c in (*pod.spec.init_containers, *pod.spec.containers) if not c.sidecar]
+    every = (*pod.spec.init_containers, *pod.spec.containers, *pod.spec.ephemeral_containers)
+    others = [c for c in every if not c.sidecar]
     live = [c for c in others if (run := seen.runs.get(c.name)) and run.live]
     if not live:
         live = [c for c in sidecars if (run := seen.runs.get(c.name)) and run.live][-1:]

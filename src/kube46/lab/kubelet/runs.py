@@ -6,11 +6,9 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from kube46.api.objects import Meta
 from kube46.lab.kubelet import handlers, logs
-from kube46.lab.kubelet.announcing import Announcer
 from kube46.lab.kubelet.containers import Process
 from kube46.lab.kubelet.handlers import HandlerError
 from kube46.lab.kubelet.manifests import Container, Probe
@@ -26,6 +24,12 @@ LONGEST_MESSAGE = 4096
 FALLBACK_MESSAGE, FALLBACK_LINES = 2048, 80
 
 
+class Tell(Protocol):
+    """Announces an Event of the container."""
+
+    def __call__(self, reason: str, message: str, type: str = "Normal") -> None: ...
+
+
 class Tended:
     """A run that lives: its process, its probes, its end. `run` is what the rules see."""
 
@@ -35,15 +39,14 @@ class Tended:
         process: Process,
         container: Container,
         target: Target,
-        meta: Meta,
-        events: Announcer,
+        tell: Tell,
         group: asyncio.TaskGroup,
         changed: Callable[[], None],
         killed_for_memory: Callable[[], bool],
     ) -> None:
         self._killed_for_memory = killed_for_memory
         self.run, self.process, self.container, self.target = run, process, container, target
-        self._meta, self._events, self._group, self._changed = meta, events, group, changed
+        self._tell, self._group, self._changed = tell, group, changed
         self._deadline = 0.0
         self._hurry = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -59,7 +62,7 @@ class Tended:
             passed=self.container.startup_probe is None,
             ready=self.container.readiness_probe is None,
         )
-        self._events.pod(self._meta, "Started", f"Started container {self.run.container}")
+        self._tell("Started", f"Started container {self.run.container}")
         self.tend()
         self._changed()
 
@@ -81,12 +84,12 @@ class Tended:
         reason = ""
         if complaint:
             code, reason, message = 128, "StartError", f"failed to start container: {complaint}"
-            self._events.pod(self._meta, "Failed", f"Error: {message}", "Warning")
+            self._tell("Failed", f"Error: {message}", "Warning")
         elif code and self._killed_for_memory():
             reason = "OOMKilled"
             most = self.container.resources.limits.get("memory", "its own")
             text = f"Container {self.run.container} was killed: its memory reached the limit of {most}"
-            self._events.pod(self._meta, "OOMKilling", text, "Warning")
+            self._tell("OOMKilling", text, "Warning")
         elif not self.process.directory.exit.exists():
             reason, message = "ContainerStatusUnknown", "The container could not be located when its end was looked for"
         self.run = replace(self.run, finished=now, exit_code=code, reason=reason, message=message, ready=False)
@@ -100,7 +103,7 @@ class Tended:
             return
         self.run = replace(self.run, ending=True)
         self._deadline = time.monotonic() + grace
-        self._events.pod(self._meta, "Killing", why)
+        self._tell("Killing", why)
         self._group.create_task(self._end(grace))
 
     def hurry(self, grace: float) -> None:
@@ -120,7 +123,7 @@ class Tended:
                 async with asyncio.timeout(max(0.0, self._deadline - time.monotonic())):
                     await handlers.hook(self.target, hook, grace)
             except (HandlerError, TimeoutError) as error:
-                self._events.pod(self._meta, "FailedPreStopHook", f"PreStopHook failed: {error}", "Warning")
+                self._tell("FailedPreStopHook", f"PreStopHook failed: {error}", "Warning")
             self._deadline = max(self._deadline, time.monotonic() + min(AFTER_HOOK, grace))
         self.process.signal(signal.SIGTERM)
         while (left := self._deadline - time.monotonic()) > 0 and not self.process.ended.is_set():
@@ -136,7 +139,7 @@ class Tended:
         try:
             await handlers.hook(self.target, hook, 600.0)
         except HandlerError as error:
-            self._events.pod(self._meta, "FailedPostStartHook", f"PostStartHook failed: {error}", "Warning")
+            self._tell("FailedPostStartHook", f"PostStartHook failed: {error}", "Warning")
             self._fail("FailedPostStartHook", None)
         else:
             self.run = replace(self.run, hooked=True)
@@ -158,7 +161,7 @@ class Tended:
         try:
             await handlers.probe(self.target, wanted)
         except HandlerError as error:
-            self._events.pod(self._meta, "Unhealthy", f"{kind.capitalize()} probe failed: {error}", "Warning")
+            self._tell("Unhealthy", f"{kind.capitalize()} probe failed: {error}", "Warning")
             return False
         return True
 

@@ -6,7 +6,19 @@ from kube46.lab.kubelet.manifests import Container, PodSpec
 
 # Capabilities a pod may ask for: none of them reaches outside of its own namespaces and files.
 ALLOWED_CAPABILITIES = frozenset(
-    {"CHOWN", "FOWNER", "FSETID", "KILL", "NET_ADMIN", "NET_BIND_SERVICE", "NET_RAW", "SETGID", "SETPCAP", "SETUID"}
+    {
+        "CHOWN",
+        "FOWNER",
+        "FSETID",
+        "KILL",
+        "NET_ADMIN",
+        "NET_BIND_SERVICE",
+        "NET_RAW",
+        "SETGID",
+        "SETPCAP",
+        "SETUID",
+        "SYS_PTRACE",  # only processes that it can see: those of its own PID namespace
+    }
 )
 
 

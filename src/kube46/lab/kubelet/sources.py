@@ -64,7 +64,7 @@ class Sources:
 
     async def objects(self, pod: ReadPod, known: dict[tuple[str, int], Token]) -> Objects:
         """All that the pod refers to; `known` tokens are kept until they are due. Raises ApiError, Unreachable."""
-        containers = (*pod.spec.init_containers, *pod.spec.containers)
+        containers = (*pod.spec.init_containers, *pod.spec.containers, *pod.spec.ephemeral_containers)
         for_environment, for_volumes = environment.references(containers), volumes.references(pod.spec)
         maps, secrets = (a | b for a, b in zip(for_environment, for_volumes, strict=True))
         place = pod.metadata.namespace

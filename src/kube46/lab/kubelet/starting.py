@@ -5,6 +5,7 @@ import json
 import os
 import time
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 
@@ -17,7 +18,7 @@ from kube46.lab.kubelet.directories import RunDirectory, read_record, write
 from kube46.lab.kubelet.filling import Filler
 from kube46.lab.kubelet.images import Image, ImageError
 from kube46.lab.kubelet.logs import LogFile
-from kube46.lab.kubelet.manifests import Container
+from kube46.lab.kubelet.manifests import Container, EphemeralContainer
 from kube46.lab.kubelet.observed import Run
 from kube46.lab.kubelet.podstate import PodState
 from kube46.lab.kubelet.runs import Tended
@@ -136,10 +137,11 @@ class Starter:
             context=context,
             image=image,
             identity=who,
-            namespaces=made.namespaces,
+            namespaces=made.namespaces | self._processes_of(container),
         )
         root_path = roots.make_root(root, run.id, place, bundle.missing)
-        state.tell("Pulled", f'Container image "{container.image}" already present on machine')
+        name = container.name
+        state.tell("Pulled", f'Container image "{container.image}" already present on machine', container=name)
         groups = self._make_groups(run, container)
         tended = self._tend(made, run, container, place)
         write(place.record, msgspec.json.encode(run))
@@ -147,7 +149,17 @@ class Starter:
         state.tended[container.name] = tended
         state.past.pop(container.name, None)
         metrics.STARTED_CONTAINERS.inc()
-        state.tell("Created", f"Created container {container.name}")
+        state.tell("Created", f"Created container {name}", container=name)
+
+    def _processes_of(self, container: Container) -> dict[str, str]:
+        """The process namespace that an ephemeral container joins, if it has a target. Raises ConfigError."""
+        target = container.target_container_name if isinstance(container, EphemeralContainer) else ""
+        if not target:
+            return {}
+        found = self._state.running(target)
+        if found is None:
+            raise ConfigError(f"unable to find target container {target}")
+        return {"pid": f"/proc/{found.process.pid}/ns/pid"}
 
     def _make_groups(self, run: Run, container: Container) -> tuple[str, ...]:
         """The control groups of a run; what to enter them by. Raises ConfigError, OSError."""
@@ -177,8 +189,7 @@ class Starter:
             process,
             container,
             target,
-            state.pod.metadata,
-            state.shop.events,
+            partial(state.tell, container=container.name),
             self._group,
             state.changed,
             lambda: groups.killed_for_memory(uid, run.id),
@@ -194,11 +205,12 @@ class Starter:
         record = read_record(place.record) or {}
         write(place.record, json.dumps(record | msgspec.to_builtins(run)))
         roots.clean(state.shop.root, run.id, place)
+        state.shop.cgroups.kill(state.object.metadata.uid, run.id)
         state.shop.cgroups.remove(state.object.metadata.uid, run.id)
         for attempt in state.directory.runs(name)[:-KEPT_RUNS]:
             state.directory.forget_run(name, attempt)
         container, meta = state.pod.spec.container(name), state.pod.metadata
         if container and rules.restarts(state.pod.spec, container, run) and run.due() > time.time():
             text = f"Back-off restarting failed container {name} in pod {meta.name}_{meta.namespace}({meta.uid})"
-            state.tell("BackOff", text, "Warning")
+            state.tell("BackOff", text, "Warning", name)
         state.changed()

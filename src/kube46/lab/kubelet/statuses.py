@@ -39,6 +39,7 @@ def status(pod: ReadPod, seen: Observed, before: Mapping[str, Any], now: float) 
         "conditions": _conditions(pod, seen, phase, before, now),
         "containerStatuses": [_container(pod, c, seen, now) for c in spec.containers],
         "initContainerStatuses": [_container(pod, c, seen, now) for c in spec.init_containers],
+        "ephemeralContainerStatuses": [_debugger(pod, c, seen, now) for c in spec.ephemeral_containers],
     }
     if phase == "Failed" and not completed_by_itself(pod, seen, now):
         found["reason"] = "DeadlineExceeded"
@@ -85,6 +86,11 @@ def _container(pod: ReadPod, container: Container, seen: Observed, now: float) -
     if run:
         found["containerID"] = f"{RUNTIME}://{run.id}"
     return found
+
+
+def _debugger(pod: ReadPod, container: Container, seen: Observed, now: float) -> dict[str, Any]:
+    """An ephemeral container's status: it serves nothing, so it is never ready or started."""
+    return _container(pod, container, seen, now) | {"ready": False, "started": None}
 
 
 def _ready(container: Container, run: Run | None, *, initial: bool = False) -> bool:

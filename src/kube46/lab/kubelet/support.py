@@ -62,6 +62,11 @@ def unenforced(spec: PodSpec, missing: Iterable[str]) -> list[tuple[str, str]]:
     if limited:
         text = f"resources.limits: {', '.join(limited)} can't be enforced, this machine offers no control group for it"
         found.append(("LimitsNotEnforced", text))
+    if withheld := [name for name, asked in (("hostPID", spec.host_pid), ("hostIPC", spec.host_ipc)) if asked]:
+        text = (
+            f"{' and '.join(withheld)}: a node of a stand-alone cluster has no such namespace beside the machine's own"
+        )
+        found.append(("HostNamespaceWithheld", f"{text}, so the pod has one to itself"))
     if sized:
         text = f"emptyDir.sizeLimit of {', '.join(sized)} is not enforced on disk; with medium: Memory it is"
         found.append(("LimitsNotEnforced", text))

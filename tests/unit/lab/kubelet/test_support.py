@@ -80,7 +80,7 @@ def test_a_usual_pod_is_supported():
 
 CASES = {
     "pod": ({"shareProcessNamespace": True}, "spec.shareProcessNamespace is not supported"),
-    "host": ({"hostPID": True}, "spec.hostPID is not supported"),
+    "runtime": ({"runtimeClassName": "gvisor"}, "spec.runtimeClassName is not supported"),
     "volume": ({"volumes": [{"name": "x", "nfs": {"server": "s"}}]}, "spec.volumes[0].nfs is not supported"),
     "sysctl": (
         {"securityContext": {"sysctls": [{"name": "kernel.panic", "value": "1"}]}},

@@ -4,7 +4,7 @@ What is not named here is not supported, and `support.unsupported` says so by na
 what the stand-in kubelet can do. Source: Kubernetes API reference v1.37, Pod v1 core.
 """
 
-from kube46.lab.kubelet.manifests.containers import Container, Port, Resources, VolumeMount
+from kube46.lab.kubelet.manifests.containers import Container, EphemeralContainer, Port, Resources, VolumeMount
 from kube46.lab.kubelet.manifests.environment import (
     EnvFrom,
     EnvSource,
@@ -63,6 +63,7 @@ __all__ = [
     "EnvFrom",
     "EnvSource",
     "EnvVar",
+    "EphemeralContainer",
     "ExecAction",
     "Handler",
     "HostAlias",

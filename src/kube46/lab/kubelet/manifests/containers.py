@@ -69,3 +69,9 @@ class Container(Value, frozen=True):
     def sidecar(self) -> bool:
         """Whether it is an init container that keeps running beside the others (KEP-753)."""
         return self.restart_policy == "Always"
+
+
+class EphemeralContainer(Container, frozen=True):
+    """ephemeralContainers[]: run once beside the others, in the process namespace of its target."""
+
+    target_container_name: str = ""

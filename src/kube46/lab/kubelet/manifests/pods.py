@@ -6,7 +6,7 @@ import msgspec
 
 from kube46.api.objects import Meta, Object, Value
 from kube46.api.resources import Resource
-from kube46.lab.kubelet.manifests.containers import Container
+from kube46.lab.kubelet.manifests.containers import Container, EphemeralContainer
 from kube46.lab.kubelet.manifests.security import PodSecurityContext
 from kube46.lab.kubelet.manifests.volumes import Volume
 
@@ -44,6 +44,7 @@ class PodSpec(Value, frozen=True):
 
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
+    ephemeral_containers: tuple[EphemeralContainer, ...] = ()
     volumes: tuple[Volume, ...] = ()
     restart_policy: str = "Always"
     termination_grace_period_seconds: int = 30
@@ -55,6 +56,8 @@ class PodSpec(Value, frozen=True):
     automount_service_account_token: bool | None = None
     node_name: str = ""
     host_network: bool = False
+    host_pid: bool = msgspec.field(default=False, name="hostPID")
+    host_ipc: bool = msgspec.field(default=False, name="hostIPC")
     security_context: PodSecurityContext = PodSecurityContext()
     hostname: str = ""
     subdomain: str = ""
@@ -63,9 +66,16 @@ class PodSpec(Value, frozen=True):
     enable_service_links: bool = True
     readiness_gates: tuple[ReadinessGate, ...] = ()
 
+    def path_of(self, name: str) -> str:
+        """Where the container of any kind is, as Events name it: `spec.containers{web}`; "" for none."""
+        kinds = {"initContainers": self.init_containers, "ephemeralContainers": self.ephemeral_containers}
+        kinds["containers"] = self.containers
+        return next((f"spec.{kind}{{{name}}}" for kind, some in kinds.items() if name in {c.name for c in some}), "")
+
     def container(self, name: str) -> Container | None:
-        """The container or init container called `name`."""
-        return next((c for c in (*self.init_containers, *self.containers) if c.name == name), None)
+        """The container of any kind that is called `name`."""
+        every = (*self.init_containers, *self.containers, *self.ephemeral_containers)
+        return next((c for c in every if c.name == name), None)
 
 
 class Pod(Object):  # type: ignore[misc]  # mypy takes Object, frozen by its base, for unfrozen

@@ -1,0 +1,101 @@
+"""Ephemeral containers, as `kubectl debug` adds them to a running pod."""
+
+import json
+
+import pytest
+
+from kernel.kubelet.conftest import Node, container, wait
+from kernel.kubelet.test_pods import phase
+
+pytestmark = pytest.mark.root
+
+
+def debugger(pod, name):
+    """The state of an ephemeral container."""
+    states = pod.get("status", {}).get("ephemeralContainerStatuses", [])
+    return next((status["state"] for status in states if status["name"] == name), {})
+
+
+def debug(node: Node, pod: str, name: str, *command: str, options: tuple[str, ...] = ()) -> str:
+    """`kubectl debug` of a pod, without a terminal; what it said."""
+    line = ("debug", pod, "--image=busybox", "-c", name, *options, "--", *command)
+    done = node.kubectl(*line, check=False)
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def patient(node: Node):
+    """A pod with a program to be looked at."""
+    node.apply("d-patient", containers=[container("main", "sh", "-c", "sleep 1234 & wait")])
+    node.until("d-patient", phase("Running"))
+    yield "d-patient"
+    node.kubectl("delete", "pod", "d-patient", "--wait=false")
+
+
+def test_target(node: Node, patient: str) -> None:
+    """It sees and traces the target's processes, shares its network, ends for itself, and is not run again."""
+    script = "ps ax -o args; cat /proc/1/environ >/dev/null && echo traced; ip -br addr show eth0"
+    debug(node, patient, "looker", "sh", "-c", script, options=("--target=main",))
+    pod = node.until(patient, lambda p: "terminated" in debugger(p, "looker"))
+    said = node.kubectl("logs", patient, "-c", "looker").stdout
+    assert "sleep 1234" in said
+    assert "traced" in said
+    assert all(entry["ip"] in said for entry in pod["status"]["podIPs"])
+    assert debugger(pod, "looker")["terminated"]["exitCode"] == 0
+    assert pod["status"]["phase"] == "Running"
+    assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
+
+
+def test_end(node: Node, patient: str) -> None:
+    """What it leaves behind in the target's process namespace ends with it; without a target it has its own."""
+    debug(node, patient, "lefty", "sh", "-c", "setsid sleep 4321 & sleep 0.3", options=("--target=main",))
+    node.until(patient, lambda p: "terminated" in debugger(p, "lefty"))
+    debug(node, patient, "alone", "sh", "-c", "ps ax -o args")
+    node.until(patient, lambda p: "terminated" in debugger(p, "alone"))
+    assert "1234" not in node.kubectl("logs", patient, "-c", "alone").stdout
+    seen = node.kubectl("exec", patient, "-c", "main", "--", "ps", "ax", "-o", "args").stdout
+    assert "sleep 1234" in seen
+    assert "4321" not in seen
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"name": "main"}, 'spec.ephemeralContainers[0].name: Duplicate value: "main"'),
+        ({"targetContainerName": "none"}, 'spec.ephemeralContainers[0].targetContainerName: Not found: "none"'),
+        ({"ports": [{"containerPort": 1}]}, "ports: Forbidden: cannot be set for an Ephemeral Container"),
+        ({"resources": {"limits": {"cpu": "1"}}}, "resources: Forbidden: cannot be set for an Ephemeral Container"),
+        ({"image": ""}, "spec.ephemeralContainers[0].image: Required value"),
+    ],
+)
+def test_refused(node: Node, fields: dict[str, object], text: str) -> None:
+    """The API refuses what an ephemeral container can't be, in Kubernetes' words."""
+    node.kubectl("get", "pod", "d-refused", check=False).returncode and node.apply("d-refused")
+    body = {"spec": {"ephemeralContainers": [{"name": "x", "image": "busybox"} | fields]}}
+    patch = ("patch", "pod", "d-refused", "--subresource=ephemeralcontainers", "-p", json.dumps(body))
+    assert text in node.kubectl(*patch, check=False).stderr
+
+
+def test_only_added(node: Node, patient: str) -> None:
+    """Those that are there are neither changed nor removed, and a plain update can't add one."""
+    debug(node, patient, "stays", "true")
+    before = node.pod(patient)["spec"]["ephemeralContainers"]
+    for change, word in (
+        ([{"op": "remove", "path": "/spec/ephemeralContainers"}], "may not be removed"),
+        ([{"op": "replace", "path": "/spec/ephemeralContainers/0/image", "value": "host"}], "may not be changed"),
+    ):
+        patch = ("patch", "pod", patient, "--subresource=ephemeralcontainers", "--type=json", "-p", json.dumps(change))
+        assert word in node.kubectl(*patch, check=False).stderr
+    plain = [{"op": "add", "path": "/spec/ephemeralContainers/-", "value": {"name": "y", "image": "host"}}]
+    refused = node.kubectl("patch", "pod", patient, "--type=json", "-p", json.dumps(plain), check=False).stderr
+    assert "pod updates may not change fields other than" in refused
+    assert node.pod(patient)["spec"]["ephemeralContainers"] == before
+
+
+def test_what_it_may_not(node: Node, patient: str) -> None:
+    """A privileged debugger is refused by name, while the pod runs on; so it does after a restart of the kubelet."""
+    debug(node, patient, "mighty", "true", options=("--profile=sysadmin",))
+    pod = node.until(patient, lambda p: debugger(p, "mighty").get("waiting", {}).get("reason") == "UnsupportedField")
+    assert "privileged is not supported" in debugger(pod, "mighty")["waiting"]["message"]
+    assert pod["status"]["phase"] == "Running"
+    wait(lambda: "UnsupportedField" in [reason for reason, _ in node.events(patient)], "the Event")
