@@ -126,17 +126,14 @@ class _Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
         port = self._settings.secure_port or listening[0].getsockname()[1]
-        cluster = self._cluster(port)
-        await bootstrap.prepare(self._registry, cluster)
+        await bootstrap.prepare(self._registry, self._cluster(port))
         self._ready = True
         for sock in listening:
             log.info("listening address=%s port=%s", *sock.getsockname()[:2])
         async with asyncio.TaskGroup() as group:
-            loops = [expiry.run(self._store), bootstrap.keep(self._registry, cluster)]
-            tasks = [group.create_task(loop) for loop in loops]
+            sweeper = group.create_task(expiry.run(self._store))
             await server.serve(sockets=listening)
-            for task in tasks:
-                task.cancel()
+            sweeper.cancel()
 
     def _cluster(self, port: int) -> bootstrap.Cluster:
         address = self._settings.advertise_address or _own_address(self._settings)

@@ -9,6 +9,7 @@ MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE, MS_SHARED = 0x1000, 0x4000, 1 << 18, 1 <<
 MNT_DETACH = 2
 PR_SET_NAME, PR_SET_MM, PR_SET_CHILD_SUBREAPER = 15, 35, 36
 PR_SET_MM_ARG_START, PR_SET_MM_ARG_END = 8, 9
+PIDFD_GETFD = 438  # of every architecture
 
 SYS_MOUNT_SETATTR, AT_RECURSIVE, MOUNT_ATTR_RDONLY = 442, 0x8000, 1  # Linux 5.12
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -64,6 +65,14 @@ def enter(path: Path, kind: int) -> None:
 def become_subreaper() -> None:
     """Let orphaned descendants become our children, so that we can reap them. Raises OSError."""
     _check(_libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
+
+
+def descriptor_of(pidfd: int, number: int) -> int:
+    """pidfd_getfd(2): our own copy, closed on exec, of another process's descriptor. Raises OSError."""
+    found = int(_libc.syscall(PIDFD_GETFD, pidfd, number, 0))
+    if found < 0:
+        _check(found, f"descriptor {number} of another process")
+    return found
 
 
 def rename(comm: str, arguments: list[str]) -> None:

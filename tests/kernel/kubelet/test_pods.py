@@ -221,14 +221,14 @@ def test_probes(node):
 
 def test_what_is_not_supported_is_named(node):
     """An unsupported field, an unknown image and a hostPath outside of the allowed roots are said, not ignored."""
-    node.apply("e-field", shareProcessNamespace=True, containers=[container(tty=True)])
+    node.apply("e-field", shareProcessNamespace=True, containers=[container(livenessProbe={"grpc": {"port": 80}})])
     node.apply("e-image", containers=[container() | {"image": "registry.example/nothing:1.27"}])
     node.apply("e-path", volumes=[{"name": "x", "hostPath": {"path": "/etc"}}])
     field, path = (node.until(n, lambda p: p.get("status", {}).get("containerStatuses")) for n in ("e-field", "e-path"))
 
     assert main(field)["state"]["waiting"] == {
         "reason": "UnsupportedField",
-        "message": "spec.containers[0].tty is not supported; spec.shareProcessNamespace is not supported",
+        "message": "spec.containers[0].livenessProbe.grpc is not supported; spec.shareProcessNamespace is not supported",
     }
     assert main(path)["state"]["waiting"]["reason"] == "ContainerCreating"
     refused = [message for reason, message in node.events("e-path") if reason == "FailedMount"]

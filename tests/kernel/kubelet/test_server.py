@@ -172,14 +172,17 @@ def test_who_is_let_in(node, talker, host):
 
 
 def test_bad_requests(node, talker):
-    """What the server can't do it says in words: SPDY, unknown pods, numbers that are none, garbage."""
+    """What the server can't do it says in words: no upgrade, no protocol in common, unknown pods, no numbers."""
     pki = f"{node.directory}/pki"
     certificate = ("--cert", f"{pki}/client.crt", "--key", f"{pki}/client.key")
     spdy = ("-X", "POST", "-H", "Connection: Upgrade", "-H", "Upgrade: SPDY/3.1")
 
-    asked = curl(node, f"/exec/default/{talker}/main?command=true&output=1", *certificate, *spdy)
-    assert "WebSocket only" in asked
-    assert asked.endswith("400")
+    path = f"/exec/default/{talker}/main?command=true&output=1"
+    assert "missing upgrade headers: the client asked for no upgrade" in curl(node, path, *certificate)
+    assert curl(node, path, *certificate, *spdy, "-H", "X-Stream-Protocol-Version: channel.k8s.io") == (
+        "unable to upgrade: unable to negotiate protocol: client supports [channel.k8s.io],"
+        " server accepts [v5.channel.k8s.io v4.channel.k8s.io]\n403"
+    )
     assert curl(node, "/containerLogs/default/none/main", *certificate).endswith("404")
     assert curl(node, f"/containerLogs/default/{talker}/main?tailLines=x", *certificate).startswith("tailLines: 'x'")
-    assert "not supported" in curl(node, f"/portForward/default/{talker}", *certificate)
+    assert curl(node, f"/portForward/default/{talker}", *certificate).endswith("400")

@@ -14,6 +14,8 @@ PRIVATE_MASKS = ("/root", "/home")
 OPEN_MASKS = ("/run", "/var/run", "/tmp", "/var/tmp", "/var/log")  # noqa: S108
 HIDDEN_MASKS = ("/var/lib/kube46", "/var/lib/kubelet", "/var/cache/kube46")
 OPEN_SIZE, OPEN_INODES = "512m", "64k"  # of each: what is written there is the machine's memory
+# Of terminals until a client's first size comes: programs that ask once must not find none.
+CONSOLE_SIZE = {"height": 24, "width": 80}
 PROCESSES = 8192  # of one user in all pods: a fork bomb ends there (root is not counted by the kernel)
 # The machine's secrets, which a pod that runs as root could read as their owner.
 SECRETS = [
@@ -81,6 +83,7 @@ class Plan:
     open_files: int  # the hard limit of open files, at most the kubelet's own
     oom_score_adjustment: int = 0
     annotations: Mapping[str, str] = field(default_factory=dict)
+    terminal: bool = False
 
 
 def config(plan: Plan) -> dict[str, Any]:
@@ -88,7 +91,7 @@ def config(plan: Plan) -> dict[str, Any]:
     return {
         "ociVersion": "1.0.2",
         "root": {"path": plan.root, "readonly": True},
-        "process": process(plan, plan.arguments),
+        "process": process(plan),
         "mounts": [
             *_kernel_mounts(),
             *(_bind(Bind(path, path, read_only=True)) for path in plan.disks),
@@ -111,16 +114,17 @@ def config(plan: Plan) -> dict[str, Any]:
     }
 
 
-def process(plan: Plan, arguments: tuple[str, ...], *, terminal: bool = False) -> dict[str, Any]:
-    """The `process` object: of the container itself, or of a command executed in it."""
+def process(plan: Plan) -> dict[str, Any]:
+    """The `process` object: what runs, and as whom."""
     return {
-        "terminal": terminal,
+        "terminal": plan.terminal,
+        "consoleSize": CONSOLE_SIZE,
         "user": {
             "uid": plan.identity.uid,
             "gid": plan.identity.gid,
             "additionalGids": list(plan.identity.groups),
         },
-        "args": list(arguments),
+        "args": list(plan.arguments),
         "env": [f"{name}={value}" for name, value in plan.environment.items()],
         "cwd": plan.working_dir or "/",
         "capabilities": dict(plan.capabilities),

@@ -1,10 +1,10 @@
-"""The channel protocols of `kubectl exec` and `attach`: v4 and v5.channel.k8s.io over WebSocket (pure).
+"""The channel protocols of `kubectl exec` and `attach`: v4 and v5.channel.k8s.io (pure).
 
-A message is a channel's number and its bytes. v5 adds channel 255: the sender ends the channel named by the next byte.
+Over WebSocket a message is a channel's number and its bytes. v5 adds channel 255: the sender ends the channel named by
+the next byte.
 Source: KEP-4006, k8s.io/apimachinery/pkg/util/remotecommand/constants.go.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -13,6 +13,7 @@ import msgspec
 
 V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
 PROTOCOLS = (V5, V4)
+LARGEST_SIDE = 0xFFFF  # of a terminal
 
 
 class Channel(IntEnum):
@@ -47,12 +48,6 @@ class _Size(msgspec.Struct, rename="pascal"):
     height: int = 0
 
 
-def choose(offered: Iterable[str]) -> str | None:
-    """The newest protocol that the client offers; None when we speak none of them."""
-    wanted = set(offered)
-    return next((name for name in PROTOCOLS if name in wanted), None)
-
-
 def parse(message: bytes, protocol: str) -> Input | Resize | None:
     """What a client's message asks for; None when it is nothing (an empty ping, an unknown channel)."""
     if not message:
@@ -63,12 +58,19 @@ def parse(message: bytes, protocol: str) -> Input | Resize | None:
     if number == Channel.CLOSE and protocol == V5 and data[:1] == bytes([Channel.STDIN]):
         return Input(b"", end=True)
     if number == Channel.RESIZE:
-        try:
-            size = msgspec.json.decode(data, type=_Size)
-        except msgspec.MsgspecError:
-            return None
-        return Resize(size.width, size.height)
+        return resized(data)
     return None
+
+
+def resized(data: bytes) -> Resize | None:
+    """A terminal's size in JSON; None when it isn't one."""
+    try:
+        size = msgspec.json.decode(data, type=_Size)
+    except msgspec.MsgspecError:
+        return None
+    if not all(0 < side <= LARGEST_SIDE for side in (size.width, size.height)):
+        return None
+    return Resize(size.width, size.height)
 
 
 def message(channel: Channel, data: bytes = b"") -> bytes:

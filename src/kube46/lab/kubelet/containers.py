@@ -3,7 +3,7 @@
 The shim is `/bin/sh`: it runs `crun run` in the container's control groups, notes the exit code in a file, and then
 waits for a kubelet to open the `events` FIFO, so what the container wrote last is still in its pipes after a restart of
 the kubelet. Output goes through FIFOs that the container itself holds open both ways: no broken pipe while there is no
-kubelet.
+kubelet. A terminal's master, and the writing end of an input that may end, are kept by the shim (`keeping`).
 """
 
 import asyncio
@@ -11,19 +11,22 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from kube46.lab.kubelet.crilogs import Encoder
+from kube46.lab.kubelet import keeping
 from kube46.lab.kubelet.directories import RunDirectory, read_record, write
+from kube46.lab.kubelet.keeping import Kept
 from kube46.lab.kubelet.logs import LogFile
+from kube46.lab.kubelet.outputs import Output
 
 SHIM = """
 (
-  place=$1 state=$2 id=$3
-  shift 3
+  place=$1 state=$2 id=$3 console=$4
+  shift 4
   for group; do
     echo 0 > "$group" || {
       printf '{"level":"error","msg":"%s cannot be entered"}\n' "$group" > "$place/crun.log"
@@ -31,17 +34,25 @@ SHIM = """
     }
   done
   exec crun --root "$state" --cgroup-manager=disabled --log="$place/crun.log" --log-format=json \
-    run --bundle "$place" --pid-file "$place/events" "$id"
+    run --bundle "$place" --pid-file "$place/events" ${console:+--console-socket "$place/$console"} "$id"
 )
 echo $? > "$1/exit"
 : > "$1/events"
 """
 PIPES = ("out", "err", "events")
+CONSOLE = "console"  # the socket for a container's terminal, and what its output is called
 SHIM_NAME = "kube46-shim"
-BLOCK = 64 * 1024
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 RECALL = 0.1  # seconds between looks at crun's record
 LOST = 137  # the exit code of a run whose end nobody saw
+
+
+class Stdin(Enum):
+    """What a container reads from, when it is no terminal."""
+
+    NONE = 0
+    ENDLESS = 1
+    ONCE = 2  # it ends with the first client's
 
 
 class Process:
@@ -62,49 +73,59 @@ class Process:
         self.pid = 0
         self.ended = asyncio.Event()
         self._on_start, self._on_end = on_start, on_end
-        self._encoders = {"out": Encoder("stdout"), "err": Encoder("stderr")}
-        self._readers: dict[str, int] = {}
+        self.output = Output(log)
+        self._terminal = False
         self._shim = 0
-        self._pidfd = -1
+        self._pidfd = self._events = -1
 
-    def spawn(self, crun: Path, config: Mapping[str, Any], groups: Iterable[str], *, stdin: bool) -> None:
+    def spawn(self, crun: Path, config: Mapping[str, Any], groups: Iterable[str], stdin: Stdin) -> None:
         """Start the container from its OCI config, `groups` being the files to enter its control groups by.
 
         Raises OSError. Returns before it runs.
         """
         place = self.directory
         place.path.mkdir(parents=True, exist_ok=True)
-        names = (*PIPES, "in") if stdin else PIPES
-        for name in names:
+        self._terminal = bool(config["process"]["terminal"])
+        piped = stdin is not Stdin.NONE and not self._terminal
+        user = config["process"]["user"]
+        for name in (*PIPES, "in") if piped else PIPES:
             place.pipe(name).unlink(missing_ok=True)
             os.mkfifo(place.pipe(name), 0o600)
-            user = config["process"]["user"]
             os.chown(place.pipe(name), user["uid"], user["gid"])
         place.config.write_text(json.dumps(config))
-        # Open both ways: the container then is its own reader, and nobody's going away breaks its output.
-        ends = {1: os.open(place.pipe("out"), os.O_RDWR), 2: os.open(place.pipe("err"), os.O_RDWR)}
-        ends[0] = os.open(place.pipe("in") if stdin else os.devnull, os.O_RDWR)
-        try:
+        with ExitStack() as stack:
+            ends = {}
+            # Open both ways: the container then is its own reader, and nobody's going away breaks its output.
+            for number, path in ((1, place.pipe("out")), (2, place.pipe("err")), (0, Path(os.devnull))):
+                ends[number] = os.open(path, os.O_RDWR)
+                stack.callback(os.close, ends[number])
+            if self._terminal or stdin is Stdin.ONCE:
+                kept = keeping.make(place.pipe(CONSOLE) if self._terminal else None)
+                stack.callback(kept.close)
+                ends |= kept.inherited
+            if piped:
+                ends[0] = _input(place, None if stdin is Stdin.ENDLESS else kept)
+                stack.callback(os.close, ends[0])
+            console = CONSOLE if self._terminal else ""
+            line = [SHIM_NAME, "-c", SHIM, SHIM_NAME, str(place.path), str(crun), self.id, console]
             self._shim = os.posix_spawn(
                 "/bin/sh",
-                [SHIM_NAME, "-c", SHIM, SHIM_NAME, str(place.path), str(crun), self.id, *groups],
+                [*line, *groups],
                 ENVIRONMENT,
-                file_actions=[(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in ends.items()],
+                file_actions=list(_placed(ends)),
                 setsid=True,
                 setsigdef=(signal.SIGPIPE, signal.SIGINT, signal.SIGTERM),
                 setsigmask=(),
             )
             record = read_record(place.record) or {}
-            write(place.record, json.dumps(record | {"shim": self._shim}))
+            write(place.record, json.dumps(record | {"shim": self._shim, "terminal": self._terminal}))
             self._attend()
-        finally:
-            for fd in ends.values():
-                os.close(fd)
 
     def adopt(self, crun: Path) -> bool:
         """Take over a run that another kubelet started; False when its shim is gone (then `end` tells)."""
         record = read_record(self.directory.record) or {}
         self._shim, self.pid = shim_of(self.directory, self.id), int(record.get("pid", 0))
+        self._terminal = bool(record.get("terminal"))
         if not self._shim:
             return False
         self._attend()
@@ -134,46 +155,53 @@ class Process:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
+    def terminal(self) -> int | None:
+        """The container's terminal, a descriptor of the caller's own; None when it has none."""
+        fd = self.output.source(CONSOLE)
+        return None if fd is None else os.dup(fd)
+
+    def end_input(self) -> None:
+        """Let the container's input end, if it is one that ends; a second time does nothing."""
+        kept = None if self._terminal or self._pidfd < 0 else keeping.of(self._pidfd)
+        if kept is not None:
+            if (writer := kept.take()) is not None:
+                os.close(writer)
+            kept.close()
+
     def close(self) -> None:
         """Let go of it without ending it: the kubelet stops."""
-        loop = asyncio.get_running_loop()
-        for fd in self._readers.values():
-            loop.remove_reader(fd)
-            os.close(fd)
-        self._readers.clear()
-        if self._pidfd >= 0:
-            loop.remove_reader(self._pidfd)
-            os.close(self._pidfd)
-            self._pidfd = -1
-        self.log.close()
+        self.output.close()
+        for fd in (self._events, self._pidfd):
+            if fd >= 0:
+                asyncio.get_running_loop().remove_reader(fd)
+                os.close(fd)
+        self._events = self._pidfd = -1
 
     def _attend(self) -> None:
         """Read its pipes and wait for its end. `events` last: opening it lets a shim go that waits for us."""
-        loop = asyncio.get_running_loop()
+        loop, pipe = asyncio.get_running_loop(), self.directory.pipe
         self._pidfd = os.pidfd_open(self._shim)
-        for name in PIPES:
-            flags = os.O_RDWR if name == "events" else os.O_RDONLY
-            fd = os.open(self.directory.pipe(name), flags | os.O_NONBLOCK)
-            self._readers[name] = fd
-            loop.add_reader(fd, self._begun if name == "events" else self._copy, *(() if name == "events" else (name,)))
+        self._take_terminal()
+        for name in ("out", "err"):
+            fd = os.open(pipe(name), os.O_RDONLY | os.O_NONBLOCK)
+            self.output.add(name, fd, self.directory.beginning(name))
+        self._events = os.open(pipe("events"), os.O_RDWR | os.O_NONBLOCK)
+        loop.add_reader(self._events, self._begun)
         loop.add_reader(self._pidfd, self._over)
 
-    def _copy(self, name: str) -> bool:
-        """Move what a stream holds to the log; False when it holds nothing."""
-        try:
-            data = os.read(self._readers[name], BLOCK)
-        except BlockingIOError:
-            return False
-        if data:
-            self.log.write(self._encoders[name].feed(data, time.time_ns()))
-        else:
-            asyncio.get_running_loop().remove_reader(self._readers[name])
-        return bool(data)
+    def _take_terminal(self) -> None:
+        """Have the terminal, once crun has sent it; it did so before it told the pid."""
+        if not self._terminal or self.output.source(CONSOLE) is not None:
+            return
+        if (kept := keeping.of(self._pidfd)) is not None:
+            if (master := kept.console()) is not None:
+                self.output.add(CONSOLE, master, self.directory.beginning(CONSOLE))
+            kept.close()
 
     def _begun(self) -> None:
         """crun wrote the pid: the container is made, its program is about to be executed."""
         with suppress(BlockingIOError, ValueError):
-            self._runs_as(int(os.read(self._readers["events"], 64)))
+            self._runs_as(int(os.read(self._events, 64)))
 
     def _recall(self, crun: Path) -> None:
         """The pid by crun's own record, until it is known: a kubelet that was killed before it read the FIFO took the
@@ -186,6 +214,7 @@ class Process:
             asyncio.get_running_loop().call_later(RECALL, self._recall, crun)
 
     def _runs_as(self, pid: int) -> None:
+        self._take_terminal()
         if self.pid == 0:
             self.pid, now = pid, time.time()
             record = read_record(self.directory.record) or {}
@@ -197,10 +226,7 @@ class Process:
         with suppress(ChildProcessError):
             os.waitpid(self._shim, os.WNOHANG)
         self._begun()
-        for name, encoder in self._encoders.items():
-            while self._copy(name):
-                pass
-            self.log.write(encoder.finish(time.time_ns()))
+        self.output.finish()
         if not self.directory.exit.exists():
             # Somebody killed the shim: its container must not run on unseen.
             self.signal(signal.SIGKILL)
@@ -213,6 +239,28 @@ class Process:
             return self.directory.exit.stat().st_mtime
         except FileNotFoundError:
             return time.time()
+
+
+def _input(place: RunDirectory, kept: Kept | None) -> int:
+    """What the container reads from. With `kept` it may end: the shim keeps its writing end, else the container."""
+    if kept is None:
+        return os.open(place.pipe("in"), os.O_RDWR)
+    reader = os.open(place.pipe("in"), os.O_RDONLY | os.O_NONBLOCK)
+    writer = os.open(place.pipe("in"), os.O_WRONLY)
+    os.set_blocking(reader, True)
+    kept.put(writer)
+    os.close(writer)
+    return reader
+
+
+def _placed(ends: Mapping[int, int]) -> Iterator[tuple[int, ...]]:
+    """File actions that give a child our descriptors under its numbers (number → ours), which may overlap ours."""
+    above = max((*ends, *ends.values())) + 1
+    for number, fd in ends.items():
+        yield os.POSIX_SPAWN_DUP2, fd, above + number
+    for number in ends:
+        yield os.POSIX_SPAWN_DUP2, above + number, number
+        yield os.POSIX_SPAWN_CLOSE, above + number
 
 
 def shim_of(directory: RunDirectory, id: str) -> int:

@@ -23,6 +23,11 @@ class Encoder:
     stream: str
     _rest: bytearray = field(default_factory=bytearray)
 
+    @property
+    def rest(self) -> bytes:
+        """The beginning of a line whose end has not come."""
+        return bytes(self._rest)
+
     def feed(self, data: bytes, now: int) -> bytes:
         """The log lines that `data`, read at `now` (ns since 1970), completes."""
         self._rest += data

@@ -30,6 +30,10 @@ class RunDirectory:
         """A FIFO: `out` and `err` carry the container's output, `in` its input, `events` its pid and its end."""
         return self.path / name
 
+    def beginning(self, name: str) -> Path:
+        """What a source of output has written of a line that has not ended."""
+        return self.path / f"{name}.beginning"
+
     @property
     def exit(self) -> Path:
         """Its exit code, written by the shim."""

@@ -33,9 +33,9 @@ def describe(run: RunDirectory, file: Path, command: Iterable[str], *, terminal:
     `crun exec` alone would run it as root. Raises OSError when the container has ended.
     """
     process = json.loads(run.config.read_bytes())["process"]
-    # Until the client's first size comes; programs that ask once must not find none.
-    size = {"consoleSize": {"height": 24, "width": 80}} if terminal else {}
-    file.write_text(json.dumps(process | size | {"args": list(command), "terminal": terminal}))
+    if terminal and not any(variable.startswith("TERM=") for variable in process["env"]):
+        process["env"].append("TERM=xterm")
+    file.write_text(json.dumps(process | {"args": list(command), "terminal": terminal}))
 
 
 async def run(target: Target, command: Iterable[str], timeout: float) -> tuple[int, str]:

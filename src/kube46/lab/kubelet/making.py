@@ -21,6 +21,7 @@ from kube46.lab.kubelet.places import Place
 from kube46.lab.kubelet.quantities import qos_class
 from kube46.lab.kubelet.security import ConfigError, Identity, capabilities
 
+TERMINAL = {"TERM": "xterm"}  # as containerd, for programs on a terminal
 MANAGED = ("resolv.conf", "hosts", "hostname")
 # Parts of the machine's file system that some machines keep on disks of their own.
 OWN_DISKS = ("/usr", "/opt", "/etc", "/var", "/srv")
@@ -46,7 +47,7 @@ def make(
     namespaces: Mapping[str, str],
 ) -> Made:
     """What the container runs with. Raises ConfigError that names what is missing."""
-    variables = environment(context, container, image.environment)
+    variables = environment(context, container, {**(TERMINAL if container.tty else {}), **image.environment})
     arguments = image.arguments(
         *(tuple(expand(a, variables) for a in part) for part in (container.command, container.args))
     )
@@ -80,6 +81,7 @@ def make(
             "io.kubernetes.pod.namespace": context.pod.metadata.namespace,
             "io.kubernetes.container.name": container.name,
         },
+        terminal=container.tty,
     )
     return Made(plan, _missing(root, binds, masks, own))
 

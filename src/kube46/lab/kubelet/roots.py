@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kube46.lab import syscalls
-from kube46.lab.kubelet.containers import PIPES
+from kube46.lab.kubelet.containers import CONSOLE, PIPES
 from kube46.lab.kubelet.directories import PodDirectory, Root, RunDirectory
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT = 1, 2, 4, 32
@@ -66,7 +66,7 @@ def clean(root: Root, id: str, run: RunDirectory) -> None:
             path.unlink() if path.is_file() else path.rmdir()
     shutil.rmtree(root.skeletons / id, ignore_errors=True)
     shutil.rmtree(root.crun / id, ignore_errors=True)
-    for name in (*PIPES, "in", "config.json"):
+    for name in (*PIPES, CONSOLE, "in", "config.json"):
         run.pipe(name).unlink(missing_ok=True)
 
 

@@ -1,7 +1,8 @@
-"""The kubelet's HTTPS server, port 10250: logs, exec, attach, pods, health, metrics."""
+"""The kubelet's HTTPS server, port 10250: logs, exec, attach, port-forward, pods, health, metrics."""
 
 import asyncio
 import logging
+import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -13,14 +14,16 @@ from prometheus_client import generate_latest
 
 from kube46.addresses.families import Family, family_of
 from kube46.kubernetes.client import Client
-from kube46.lab.kubelet import authentication, logs, metrics, streaming, usage
-from kube46.lab.kubelet.channels import PROTOCOLS, choose
+from kube46.lab.kubelet import authentication, dialing, forwarding, logs, metrics, streaming, usage
+from kube46.lab.kubelet.channels import PROTOCOLS
 from kube46.lab.kubelet.crilogs import Selection, stamp
+from kube46.lab.kubelet.forwarding import Forwarder
 from kube46.lab.kubelet.metering import Meter
 from kube46.lab.kubelet.podstate import PodState
+from kube46.lab.kubelet.sessions import OverSpdy, OverWebSocket, Session, Streams
 from kube46.lab.kubelet.settings import Settings
-from kube46.lab.kubelet.streaming import Session, Streams
-from kube46.lab.kubelet.wire import Closed, Http, Request
+from kube46.lab.kubelet.spdywire import Spdy
+from kube46.lab.kubelet.wire import Closed, Http, Request, Tunnel, WebSocket
 
 WILDCARDS = {Family.IPV4: "0.0.0.0", Family.IPV6: "::"}
 VERBS = {"GET": "get", "POST": "create"}
@@ -108,8 +111,8 @@ class Server:
                 container,
             ):
                 await self._stream(http, request, what, self._pod(namespace, pod), container)
-            case ("portForward", *_):
-                raise Refusal(400, "port-forward is not supported by the stand-in kubelet yet: use kube46 forward")
+            case ("portForward", namespace, pod) | ("portForward", namespace, pod, _):
+                await self._forward(http, request, self._pod(namespace, pod))
             case _:
                 raise Refusal(404, "404 page not found\n")
 
@@ -179,27 +182,69 @@ class Server:
         streams = Streams(
             request.flag("input", "stdin"),
             request.flag("output", "stdout"),
-            request.flag("error", "stderr"),
+            request.flag("error", "stderr") and not request.flag("tty"),
             request.flag("tty"),
         )
         if not (streams.stdin or streams.stdout or streams.stderr):
             raise Refusal(400, "you must specify at least 1 of stdin, stdout, stderr")
-        session = Session(await http.web_socket(request, self._protocol(request)), self._protocol(request), streams)
+        session = await _session(http, request, streams)
         if what == "exec":
             await streaming.execute(session, tended.target, command)
         else:
-            await session.open()
-            await streaming.attach(session, tended)
+            await streaming.attach(session, tended.process, once=tended.container.stdin_once)
 
-    def _protocol(self, request: Request) -> str:
-        if request.upgrade != "websocket" or "sec-websocket-key" not in request.headers:
-            wanted = f"the client asked for {request.upgrade or 'no upgrade'}"
-            raise Refusal(400, f"the stand-in kubelet streams over WebSocket only ({', '.join(PROTOCOLS)}); {wanted}")
-        protocol = choose(request.protocols())
-        if protocol is None:
-            offered = ", ".join(request.protocols()) or "none"
-            raise Refusal(400, f"no supported subprotocol: offered {offered}, known {', '.join(PROTOCOLS)}")
-        return protocol
+    async def _forward(self, http: Http, request: Request, state: PodState) -> None:
+        made = state.made
+        if made is None:
+            raise Refusal(400, f'pod "{state.pod.metadata.name}" has no network yet')
+        if request.upgrade == "websocket":
+            spdy = Spdy(Tunnel((await _web_socket(http, request, (forwarding.TUNNEL,)))[0]))
+        else:
+            spdy = await _spdy(http, request, (forwarding.PROTOCOL,))
+        netns = made.namespaces.get("network", "")
+
+        async def dial(port: int) -> socket.socket:
+            return await dialing.dial(netns, made.sandbox.ips, port)
+
+        await Forwarder(spdy, dial, state.object.metadata.uid).run()
+
+
+async def _session(http: Http, request: Request, streams: Streams) -> Session:
+    """The client's session, over what it asked for. Raises Refusal, Closed."""
+    if request.upgrade == "websocket":
+        session = OverWebSocket(*await _web_socket(http, request, PROTOCOLS), streams)
+        await session.open()
+        return session
+    joined = OverSpdy(await _spdy(http, request, PROTOCOLS), streams)
+    await joined.join()
+    return joined
+
+
+async def _web_socket(http: Http, request: Request, known: tuple[str, ...]) -> tuple[WebSocket, str]:
+    """The connection as a WebSocket, and the subprotocol. Raises Refusal."""
+    if "sec-websocket-key" not in request.headers:
+        raise Refusal(400, "unable to upgrade: the header Sec-WebSocket-Key is missing")
+    protocol = _agreed(request, known)
+    return await http.web_socket(request, protocol), protocol
+
+
+async def _spdy(http: Http, request: Request, known: tuple[str, ...]) -> Spdy:
+    """The connection as SPDY. Raises Refusal."""
+    if request.upgrade != "spdy/3.1":
+        asked = f"the client asked for {request.upgrade or 'no upgrade'}"
+        raise Refusal(400, f"unable to upgrade: missing upgrade headers: {asked}, known are websocket and SPDY/3.1")
+    return Spdy(await http.bare("SPDY/3.1", [("X-Stream-Protocol-Version", _agreed(request, known))]))
+
+
+def _agreed(request: Request, known: tuple[str, ...]) -> str:
+    """The first subprotocol we know of those that the client offers. Raises Refusal."""
+    offered = request.protocols()
+    protocol = next((name for name in known if name in offered), None)
+    if protocol is None:
+        client, server = (f"[{' '.join(names)}]" for names in (offered, known))
+        text = f"unable to upgrade: unable to negotiate protocol: client supports {client}, server accepts {server}"
+        raise Refusal(403, text)
+    return protocol
 
 
 def selected(request: Request) -> tuple[Selection, int | None]:

@@ -13,7 +13,7 @@ from kube46.kubernetes.errors import KubernetesError
 from kube46.lab.kubelet import attaching, containers, making, metrics, roots, rules
 from kube46.lab.kubelet.attaching import Made
 from kube46.lab.kubelet.cgrouprules import limits, pod_limits
-from kube46.lab.kubelet.containers import Process
+from kube46.lab.kubelet.containers import Process, Stdin
 from kube46.lab.kubelet.directories import RunDirectory, read_record, write
 from kube46.lab.kubelet.filling import Filler
 from kube46.lab.kubelet.images import Image, ImageError
@@ -145,7 +145,7 @@ class Starter:
         groups = self._make_groups(run, container)
         tended = self._tend(made, run, container, place)
         write(place.record, msgspec.json.encode(run))
-        tended.process.spawn(root.crun, making.config(bundle, root_path), groups, stdin=container.stdin)
+        tended.process.spawn(root.crun, making.config(bundle, root_path), groups, _stdin(container))
         state.tended[container.name] = tended
         state.past.pop(container.name, None)
         metrics.STARTED_CONTAINERS.inc()
@@ -214,3 +214,9 @@ class Starter:
             text = f"Back-off restarting failed container {name} in pod {meta.name}_{meta.namespace}({meta.uid})"
             state.tell("BackOff", text, "Warning", name)
         state.changed()
+
+
+def _stdin(container: Container) -> Stdin:
+    if not container.stdin:
+        return Stdin.NONE
+    return Stdin.ONCE if container.stdin_once else Stdin.ENDLESS

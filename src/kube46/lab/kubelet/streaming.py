@@ -1,62 +1,26 @@
-"""`kubectl exec` and `attach`: a command in a container, or the container itself, joined to a WebSocket's channels."""
+"""`kubectl exec` and `attach`: a command in a container, or the container itself, joined to a client's session."""
 
 import asyncio
-import fcntl
 import os
 import socket
-import struct
 import tempfile
-import termios
 from collections.abc import Coroutine, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from kube46.lab.kubelet import executing, logs
-from kube46.lab.kubelet.channels import Channel, Input, Resize, exit_status, failure, message, parse
-from kube46.lab.kubelet.containers import ENVIRONMENT
-from kube46.lab.kubelet.crilogs import Selection
+from kube46.lab.kubelet import executing
+from kube46.lab.kubelet.channels import Channel, exit_status, failure
+from kube46.lab.kubelet.containers import ENVIRONMENT, Process
 from kube46.lab.kubelet.executing import command_line
-from kube46.lab.kubelet.runs import Tended
+from kube46.lab.kubelet.inputs import Nothing, Sink, Terminal, Writer, input_of
+from kube46.lab.kubelet.outputs import Tap
+from kube46.lab.kubelet.sessions import Session
 from kube46.lab.kubelet.targets import Target
-from kube46.lab.kubelet.wire import Closed, WebSocket
+from kube46.lab.kubelet.wire import Closed
 
 BLOCK = 32 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Streams:
-    """What the client asked to be joined."""
-
-    stdin: bool
-    stdout: bool
-    stderr: bool
-    tty: bool
-
-
-class Session:
-    """One client's WebSocket with its channels."""
-
-    def __init__(self, socket: WebSocket, protocol: str, streams: Streams) -> None:
-        self.socket, self.protocol, self.streams = socket, protocol, streams
-
-    async def open(self) -> None:
-        """An empty message tells the client that the streams are there (as upstream's wsstream does)."""
-        await self.socket.send(message(Channel.STDOUT if self.streams.stdout else Channel.ERROR))
-
-    async def copy(self, reader: asyncio.StreamReader, channel: Channel) -> None:
-        """Everything the reader gives, to the client."""
-        with suppress(OSError):  # EIO: a terminal's last program has ended
-            while data := await reader.read(BLOCK):
-                await self.socket.send(message(channel, data))
-
-    async def finish(self, status: dict[str, object]) -> None:
-        """The last word, and goodbye."""
-        await self.socket.send(message(Channel.ERROR, msgspec.json.encode(status)))
-        await self.socket.close()
+CHANNELS = {"stdout": Channel.STDOUT, "stderr": Channel.STDERR}
 
 
 async def execute(session: Session, target: Target, command: Iterable[str]) -> None:
@@ -67,54 +31,58 @@ async def execute(session: Session, target: Target, command: Iterable[str]) -> N
             executing.describe(target.run, directory / "process", command, terminal=session.streams.tty)
             work = _on_terminal if session.streams.tty else _on_pipes
             code = await work(session, target, directory)
-            await session.finish(exit_status(code) if isinstance(code, int) else failure(code))
         except Closed:
             executing.kill(directory)
+            return
         except FileNotFoundError:
-            await session.finish(failure("the container has ended"))
+            code = "the container has ended"
+    with suppress(Closed):
+        await session.finish(exit_status(code) if isinstance(code, int) else failure(code))
 
 
-async def attach(session: Session, tended: Tended) -> None:
-    """Join the client to a running container's output from now on, and its input if it has one."""
-    log = tended.process.log
-    output = [n for n, wanted in (("stdout", session.streams.stdout), ("stderr", session.streams.stderr)) if wanted]
+async def attach(session: Session, process: Process, *, once: bool) -> None:
+    """Join the client to a running container's output from now on, and its input if it has one.
 
-    async def copy(stream: str, channel: Channel) -> None:
-        async for data in logs.read(log.path, Selection(stream=stream), 0, log):
-            await session.socket.send(message(channel, data))
-
-    pipe = tended.process.directory.pipe("in")
-    writer = os.open(pipe, os.O_RDWR | os.O_NONBLOCK) if session.streams.stdin and pipe.exists() else -1
+    `once`: the container's input ends with this client's (stdinOnce).
+    """
+    tap = process.output.tap()
+    stdin: Sink = input_of(process, once=once) if session.streams.stdin else Nothing()
     try:
         async with asyncio.TaskGroup() as group:
-            # Output first: each notes where the log ends before any input can make it grow.
-            copies = [group.create_task(copy(name, Channel[name.upper()])) for name in output]
-            reading = group.create_task(_feed_pipe(session, writer))
-            ended = group.create_task(tended.process.ended.wait())
-            await asyncio.wait((ended, reading), return_when=asyncio.FIRST_COMPLETED)
-            if ended.done():
-                await asyncio.wait(copies)
-            for task in (reading, ended, *copies):
+            showing = group.create_task(_show(session, tap))
+            feeding = group.create_task(_feed(session, stdin))
+            await asyncio.wait((showing, feeding), return_when=asyncio.FIRST_COMPLETED)
+            left = not showing.done()
+            for task in (showing, feeding):
                 task.cancel()
-        await session.finish(exit_status(tended.run.exit_code))
+        if not left:
+            # As kubelet: how the container ended is the pod's status, not the attachment's.
+            await session.finish(exit_status(0))
     except* Closed:
         pass
     finally:
-        if writer >= 0:
-            os.close(writer)
+        process.output.untap(tap)
+        stdin.close()
 
 
-async def _feed_pipe(session: Session, writer: int) -> None:
-    async for raw in session.socket.messages():
-        asked = parse(raw, session.protocol)
-        if isinstance(asked, Input) and asked.data and writer >= 0:
-            await asyncio.to_thread(_write_all, writer, asked.data)
+async def _show(session: Session, tap: Tap) -> None:
+    while (output := await tap.get()) is not None:
+        stream, data = output
+        await session.send(CHANNELS[stream], data)
 
 
-def _write_all(fd: int, data: bytes) -> None:
-    os.set_blocking(fd, True)
-    while data:
-        data = data[os.write(fd, data) :]
+async def _feed(session: Session, stdin: Sink) -> None:
+    """All that the client asks for, until it is gone."""
+    async for asked in session.asked():
+        with suppress(OSError):  # the program reads no more
+            await stdin.feed(asked)
+
+
+async def _copy(session: Session, reader: asyncio.StreamReader, channel: Channel) -> None:
+    """Everything the reader gives, to the client."""
+    with suppress(OSError):  # EIO: a terminal's last program has ended
+        while data := await reader.read(BLOCK):
+            await session.send(channel, data)
 
 
 async def _on_pipes(session: Session, target: Target, directory: Path) -> int | str:
@@ -128,10 +96,9 @@ async def _on_pipes(session: Session, target: Target, directory: Path) -> int | 
         stderr=pipe if streams.stderr else null,
         env=ENVIRONMENT,
     )
-    await session.open()
     outputs = [(process.stdout, Channel.STDOUT), (process.stderr, Channel.STDERR)]
-    copies = [session.copy(reader, channel) for reader, channel in outputs if reader]
-    return await _together(session, process, copies, _Stdin(process.stdin), directory)
+    copies = [_copy(session, reader, channel) for reader, channel in outputs if reader]
+    return await _together(session, process, copies, Writer(process.stdin), directory)
 
 
 async def _on_terminal(session: Session, target: Target, directory: Path) -> int | str:
@@ -167,9 +134,8 @@ async def _on_terminal(session: Session, target: Target, directory: Path) -> int
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(terminal, "rb", 0)
     )
     try:
-        await session.open()
-        stdin = _Terminal(os.dup(terminal))
-        return await _together(session, process, [session.copy(reader, Channel.STDOUT)], stdin, directory)
+        stdin = Terminal(os.dup(terminal), ends=True)
+        return await _together(session, process, [_copy(session, reader, Channel.STDOUT)], stdin, directory)
     finally:
         transport.close()
 
@@ -179,65 +145,17 @@ def _command(target: Target, directory: Path, *options: str) -> list[str]:
     return command_line(target, directory / "process", *pid, *options)
 
 
-class _Stdin:
-    """A process's standard input."""
-
-    def __init__(self, writer: asyncio.StreamWriter | None) -> None:
-        self._writer = writer
-
-    async def feed(self, asked: Input | Resize | None) -> None:
-        """Carry out what the client's message asks for."""
-        if self._writer is None or not isinstance(asked, Input):
-            return
-        if asked.end:
-            self._writer.close()
-            return
-        with suppress(ConnectionError):
-            self._writer.write(asked.data)
-            await self._writer.drain()
-
-    def close(self) -> None:
-        """No more input."""
-        if self._writer is not None:
-            self._writer.close()
-
-
-class _Terminal:
-    """A terminal's input and size."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    async def feed(self, asked: Input | Resize | None) -> None:
-        """Carry out what the client's message asks for."""
-        if isinstance(asked, Resize):
-            size = struct.pack("HHHH", asked.height & 0xFFFF, asked.width & 0xFFFF, 0, 0)
-            fcntl.ioctl(self._fd, termios.TIOCSWINSZ, size)
-        elif isinstance(asked, Input):
-            data = asked.data or b"\x04"
-            while data:
-                try:
-                    data = data[os.write(self._fd, data) :]
-                except BlockingIOError:
-                    await asyncio.sleep(0.01)
-
-    def close(self) -> None:
-        """No more input."""
-        os.close(self._fd)
-
-
 async def _together(
     session: Session,
     process: asyncio.subprocess.Process,
     copies: list[Coroutine[Any, Any, None]],
-    stdin: _Stdin | _Terminal,
+    stdin: Sink,
     directory: Path,
 ) -> int | str:
     """Copies both ways until the command ends; raises Closed when the client goes first."""
 
     async def feed() -> None:
-        async for raw in session.socket.messages():
-            await stdin.feed(parse(raw, session.protocol))
+        await _feed(session, stdin)
         raise Closed("the client closed")
 
     async def work() -> None:

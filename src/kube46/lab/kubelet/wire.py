@@ -3,8 +3,9 @@
 import asyncio
 import base64
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import h11
@@ -48,8 +49,9 @@ class Request:
         )
 
     def protocols(self) -> list[str]:
-        """The WebSocket subprotocols that the client offers."""
-        return [p.strip() for p in self.headers.get("sec-websocket-protocol", "").split(",") if p.strip()]
+        """The subprotocols that the client offers, by WebSocket's header or by the one that goes with SPDY."""
+        name = "sec-websocket-protocol" if self.upgrade == "websocket" else "x-stream-protocol-version"
+        return [p.strip() for p in self.headers.get(name, "").split(",") if p.strip()]
 
 
 class Http:
@@ -112,6 +114,12 @@ class Http:
         await self._send(h11.InformationalResponse(status_code=101, headers=headers))
         return WebSocket(self.reader, self.writer, self._h11.trailing_data[0])
 
+    async def bare(self, upgrade: str, headers: Iterable[tuple[str, str]]) -> "Bare":
+        """The connection's bytes in another protocol, after the answer that changes to it."""
+        answer = [("Upgrade", upgrade), ("Connection", "Upgrade"), *headers]
+        await self._send(h11.InformationalResponse(status_code=101, headers=answer))
+        return Bare(self.reader, self.writer, self._h11.trailing_data[0])
+
     async def _gone(self, task: "asyncio.Task[None] | None") -> None:
         """Cancels the task when the client closes: nobody would notice while there is nothing to send."""
         while await self.reader.read(BLOCK):
@@ -125,6 +133,57 @@ class Http:
             if data:
                 self.writer.write(data)
         await self.writer.drain()
+
+
+class Pipe(Protocol):
+    """Bytes both ways, whatever carries them."""
+
+    async def read(self) -> bytes:
+        """Some bytes; none at the end."""
+
+    async def write(self, data: bytes) -> None:
+        """Returns when there is room for more. Raises Closed."""
+
+
+class Bare:
+    """A connection that has left HTTP, as a Pipe."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, early: bytes) -> None:
+        self._reader, self._writer, self._early = reader, writer, early
+
+    async def read(self) -> bytes:
+        """Some bytes; none at the end."""
+        early, self._early = self._early, b""
+        try:
+            return early or await self._reader.read(BLOCK)
+        except OSError:
+            return b""
+
+    async def write(self, data: bytes) -> None:
+        """Returns when there is room for more. Raises Closed."""
+        try:
+            self._writer.write(data)
+            await self._writer.drain()
+        except (OSError, RuntimeError) as error:
+            raise Closed(str(error)) from error
+
+
+class Tunnel:
+    """A WebSocket whose binary messages, joined, are a Pipe (KEP-4006: SPDY in a WebSocket)."""
+
+    def __init__(self, socket: "WebSocket") -> None:
+        self._socket, self._messages = socket, socket.messages()
+
+    async def read(self) -> bytes:
+        """Some bytes; none at the end."""
+        async for message in self._messages:
+            if message:
+                return message
+        return b""
+
+    async def write(self, data: bytes) -> None:
+        """Returns when there is room for more. Raises Closed."""
+        await self._socket.send(data)
 
 
 class WebSocket:
@@ -187,5 +246,13 @@ def _parsed(event: h11.Request) -> Request:
         method=event.method.decode(),
         path=tuple(unquote(part) for part in target.path.split("/") if part),
         query=parse_qs(target.query, keep_blank_values=True),
-        headers={name.decode().lower(): value.decode("latin-1") for name, value in event.headers},
+        headers=_joined((name.decode(), value.decode("latin-1")) for name, value in event.headers),
     )
+
+
+def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Headers by name; the values of one that comes several times as a list (RFC 9110 section 5.3)."""
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found

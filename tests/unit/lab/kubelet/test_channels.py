@@ -11,7 +11,7 @@ from wsproto import ConnectionType
 from wsproto.connection import Connection
 from wsproto.events import BytesMessage, CloseConnection, Ping
 
-from kube46.lab.kubelet.channels import V4, V5, Channel, Input, Resize, choose, exit_status, message, parse
+from kube46.lab.kubelet.channels import V4, V5, Channel, Input, Resize, exit_status, message, parse, resized
 from kube46.lab.kubelet.wire import LARGEST_MESSAGE, WebSocket
 
 
@@ -48,13 +48,12 @@ def test_no_message_breaks_the_parser(raw, protocol):
 
 
 @pytest.mark.parametrize(
-    ("offered", "chosen"),
-    [([V4, V5], V5), ([V4], V4), (["channel.k8s.io"], None), ([], None)],
-    ids=["both", "old", "older", "none"],
+    "size", [b"", b"{", b"[]", b'{"Width":0,"Height":9}', b'{"Width":65536,"Height":9}', b'{"Width":-1}']
 )
-def test_choice(offered, chosen):
-    """The newest known protocol is taken."""
-    assert choose(offered) == chosen
+def test_sizes_that_are_none(size):
+    """A terminal has one to 65535 columns and lines."""
+    assert resized(size) is None
+    assert resized(b'{"Width":65535,"Height":1}') == Resize(65535, 1)
 
 
 def test_exit_status():

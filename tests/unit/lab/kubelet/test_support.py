@@ -89,7 +89,6 @@ CASES = {
     "huge": ({"volumes": [{"name": "x", "emptyDir": {"medium": "HugePages"}}]}, "medium: 'HugePages' is not supported"),
 }
 IN_CONTAINER = {
-    "tty": ({"tty": True}, "spec.containers[0].tty is not supported"),
     "privileged": ({"securityContext": {"privileged": True}}, "spec.containers[0].securityContext.privileged is not"),
     "escalation": ({"securityContext": {"allowPrivilegeEscalation": True}}, "allowPrivilegeEscalation: True is not"),
     "capability": (

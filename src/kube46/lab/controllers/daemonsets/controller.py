@@ -27,9 +27,9 @@ class DaemonSets:
 
     def __init__(self, client: Client, caches: Caches) -> None:
         self.pods: OwnedPods[DaemonSet] = OwnedPods(
-            client, caches, DAEMON_SETS, "daemonset-controller", lambda owner: owner.spec.selector
+            client, caches, DAEMON_SETS, lambda owner: owner.spec.selector, "daemonset-controller"
         )
-        self._history = history.History(client, caches, self.pods)
+        self._history = history.History(client, caches, DAEMON_SETS)
         self._nodes = caches.of(NODES)
         self._nodes.listen(self._node_changed)
 
@@ -38,8 +38,10 @@ class DaemonSets:
         owner = self.pods.owners.get(key)
         if owner is None or owner.metadata.deletion_timestamp:
             return
-        revision = await self._history.current(owner)
+        collisions = int(owner.status.get("collisionCount") or 0)
+        revision = await self._history.current(owner, owner.spec.template, collisions)
         if revision is None:
+            await self.pods.report(owner, {"collisionCount": collisions + 1})
             return
         value = history.hash_of(revision)
         mine = await self.pods.claim(owner)
@@ -47,8 +49,10 @@ class DaemonSets:
         nodes, now = list(self._nodes.values()), clock.now()
         if self.pods.settled(owner):
             plan = rules.plan(owner, nodes, by_node, value, now)
-            await self.pods.delete(owner, plan.delete)
-            await self.pods.create(owner, [rules.pod_on(owner, name, value) for name in plan.create])
+            for pod in plan.delete:
+                await self.pods.delete(owner, pod)
+            for name in plan.create:
+                await self.pods.create(owner, rules.pod_on(owner, name, value))
             if plan.again:
                 self.pods.queue.add_after(key, plan.again)
         await self.pods.report(owner, rules.status(owner, nodes, by_node, value, now))

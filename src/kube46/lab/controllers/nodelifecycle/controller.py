@@ -35,9 +35,8 @@ class Settings:
 
 async def run(settings: Settings, client: Client, caches: Caches) -> None:
     """Runs until cancelled."""
-    leases = caches.of(LEASES, LEASE_NAMESPACE)
     await caches.filled(NODES, PODS)
-    await leases.synced.wait()
+    await caches.of(LEASES, LEASE_NAMESPACE).synced.wait()
     loop = NodeLifecycle(settings, client, caches)
     await loop.queue.run(loop.sync)
 

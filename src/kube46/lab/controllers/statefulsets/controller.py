@@ -27,9 +27,9 @@ class StatefulSets:
 
     def __init__(self, client: Client, caches: Caches) -> None:
         self.pods: OwnedPods[StatefulSet] = OwnedPods(
-            client, caches, STATEFUL_SETS, "statefulset-controller", lambda owner: owner.spec.selector
+            client, caches, STATEFUL_SETS, lambda owner: owner.spec.selector, "statefulset-controller"
         )
-        self._history = history.History(client, caches, self.pods)
+        self._history = history.History(client, caches, STATEFUL_SETS)
 
     async def sync(self, key: Key) -> None:
         """Makes one StatefulSet's pods and status right."""
@@ -39,8 +39,10 @@ class StatefulSets:
         if owner.spec.volume_claim_templates:
             await self.pods.tell(owner, "FailedCreate", rules.NO_CLAIMS, "Warning")
             return
-        revision = await self._history.current(owner)
+        collisions = int(owner.status.get("collisionCount") or 0)
+        revision = await self._history.current(owner, owner.spec.template, collisions)
         if revision is None:
+            await self.pods.report(owner, {"collisionCount": collisions + 1})
             return
         update = revision.metadata.name
         current = str(owner.status.get("currentRevision") or update)
@@ -64,10 +66,8 @@ class StatefulSets:
             if pod.status.phase in rules.ENDED:
                 text = f"StatefulSet {owner.metadata.namespace}/{owner.metadata.name} is recreating failed Pod"
                 await self.pods.tell(owner, "RecreatingFailedPod", f"{text} {pod.metadata.name}", "Warning")
-        await self.pods.delete(owner, plan.delete)
-        bodies = []
+            await self.pods.delete(owner, pod)
         for number in plan.create:
             name = rules.revision_for(owner, number, old.metadata.name, update.metadata.name)
             template = owner.spec.template if name == update.metadata.name else history.template_of(old)
-            bodies.append(rules.pod_of(owner, number, template, name))
-        await self.pods.create(owner, bodies)
+            await self.pods.create(owner, rules.pod_of(owner, number, template, name))

@@ -64,6 +64,7 @@ class Container(Value, frozen=True):
     security_context: SecurityContext = SecurityContext()
     stdin: bool = False
     stdin_once: bool = False
+    tty: bool = False
 
     @property
     def sidecar(self) -> bool:
