@@ -226,10 +226,8 @@ def test_what_is_not_supported_is_named(node):
     node.apply("e-path", volumes=[{"name": "x", "hostPath": {"path": "/etc"}}])
     field, path = (node.until(n, lambda p: p.get("status", {}).get("containerStatuses")) for n in ("e-field", "e-path"))
 
-    assert main(field)["state"]["waiting"] == {
-        "reason": "UnsupportedField",
-        "message": "spec.containers[0].livenessProbe.grpc is not supported; spec.shareProcessNamespace is not supported",
-    }
+    wanted = [f"spec.{name} is not supported" for name in ("containers[0].livenessProbe.grpc", "shareProcessNamespace")]
+    assert main(field)["state"]["waiting"] == {"reason": "UnsupportedField", "message": "; ".join(wanted)}
     assert main(path)["state"]["waiting"]["reason"] == "ContainerCreating"
     refused = [message for reason, message in node.events("e-path") if reason == "FailedMount"]
     assert any('volume "x" : hostPath /etc is outside' in m and "--host-path-root /etc" in m for m in refused)
