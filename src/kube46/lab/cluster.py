@@ -31,7 +31,7 @@ from kube46.lab import (
 from kube46.lab.hostpaths import HostPath
 from kube46.lab.kubelet import cgroups
 from kube46.lab.paths import RUN_ROOT, STATE_ROOT, Paths
-from kube46.lab.settings import Settings, decoded
+from kube46.lab.settings import RESERVED_NAMES, Settings, decoded
 from kube46.netlink import namespaces
 
 GRACE = 2.0  # seconds that processes of pods have to end after SIGTERM
@@ -57,7 +57,7 @@ def kept_settings(paths: Paths) -> Settings | None:
 def names() -> list[str]:
     """All clusters of this machine, half-made ones too."""
     found = {path.name for root in (STATE_ROOT, RUN_ROOT) if root.exists() for path in root.iterdir() if path.is_dir()}
-    return sorted(found - {"agent"})
+    return sorted(found - RESERVED_NAMES)
 
 
 def is_running(paths: Paths) -> bool:

@@ -9,6 +9,7 @@ from kube46.kubernetes.config import ConfigError
 from kube46.kubernetes.errors import KubernetesError
 from kube46.lab.cluster import ClusterError
 from kube46.lab.entering import CannotRun
+from kube46.lab.images.errors import ImageTrouble
 from kube46.lab.listeners import PortTaken
 from kube46.lab.mounts import MountError
 from kube46.lab.privileges import NotRoot
@@ -27,7 +28,7 @@ def told() -> Iterator[None]:
     """Turn the lab's errors into a sentence and an exit status: 2 for a refusal, 1 for a failure."""
     try:
         yield
-    except (BadSettings, Missing, NotRoot, PortTaken) as error:
+    except (BadSettings, ImageTrouble, Missing, NotRoot, PortTaken) as error:
         _end(error, REFUSED)
     except (ClusterError, NotReady, TopologyError, MountError, UserConfigError) as error:
         _end(error, FAILED)

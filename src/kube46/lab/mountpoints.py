@@ -50,9 +50,9 @@ def release() -> None:
 
 
 def _clusters_left() -> bool:
-    """Whether any cluster's state or runtime directory exists: `agent` and the ledger are no clusters."""
+    """Whether any cluster's state or runtime directory exists: `agent`, the images and the ledger are no clusters."""
     found = [*STATE_ROOT.iterdir(), *(RUN_ROOT.iterdir() if RUN_ROOT.exists() else [])]
-    return any(path not in (LEDGER, RUN_ROOT / "agent") for path in found)
+    return any(path not in (LEDGER, STATE_ROOT / "images", RUN_ROOT / "agent") for path in found)
 
 
 def _make(directory: Path) -> None:

@@ -46,6 +46,12 @@ class Progress:
             self.stream.write(f"{CLEAR} {next(self._frames)} {text}")
             self.stream.flush()
 
+    def clear(self) -> None:
+        """Take the spinner's line away."""
+        if self._terminal:
+            self.stream.write(CLEAR)
+            self.stream.flush()
+
     def say(self, text: str = "") -> None:
         """Print a line."""
         self.stream.write(text + "\n")

@@ -15,7 +15,7 @@ from kube46.addresses.families import Family, Prefix, family_of
 
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 NAME_LENGTH = 20  # `k46-NAME-outside` and socket paths below /run/kube46 stay within the kernel's limits
-RESERVED_NAMES = frozenset({"agent"})  # /run/kube46/agent is a node's mount point
+RESERVED_NAMES = frozenset({"agent", "images"})  # /run/kube46/agent is a node's mount point; the machine's images
 MAX_NODES = 200  # underlay addresses .11 … .210
 NODE_PREFIX_LENGTH: Mapping[Family, int] = {Family.IPV4: 24, Family.IPV6: 64}
 # kube-controller-manager refuses a pool that is more than 16 bits shorter than a node's block.

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 SYS_OPENAT2 = 437  # the same number on every architecture
-RESOLVE_NO_MAGICLINKS, RESOLVE_BENEATH = 0x02, 0x08
+RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH, RESOLVE_IN_ROOT = 0x02, 0x04, 0x08, 0x10
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -75,7 +75,12 @@ def _make_file(base: int, parent: str, name: str) -> None:
 
 
 def _openat2(base: int, path: str) -> int:
-    how = _How(os.O_PATH | os.O_CLOEXEC, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
+    return openat2(base, path, os.O_PATH, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
+
+
+def openat2(base: int, path: str, flags: int, resolve: int) -> int:
+    """openat2(2), close-on-exec. Raises OSError."""
+    how = _How(flags | os.O_CLOEXEC, 0, resolve)
     while True:
         fd = int(_libc.syscall(SYS_OPENAT2, base, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how)))
         if fd >= 0:
