@@ -44,10 +44,9 @@ def load(archive: str, names: tuple[str, ...]) -> None:
         progress, store = Progress(stream=sys.stderr, environment=os.environ), Store()
         for image in loading.load(path, names, store, progress.tick):
             progress.clear()
+            id, size = image.image.id.removeprefix("sha256:")[:12], size_text(image.image.size)
             for name in image.names:
-                click.echo(
-                    f"loaded {name}  {image.image.id.removeprefix('sha256:')[:12]}  {size_text(image.image.size)}"
-                )
+                click.echo(f"loaded {name}  {id}  {size}")
             if image.devices:
                 text = f"{image.devices} device nodes were left out: a container's /dev is made anew for it"
                 click.echo(f"kube46: {text}", err=True)
