@@ -10,6 +10,7 @@ from kube46.cli.daemon import serve
 from kube46.kubernetes.caches import Caches
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.config import ClusterConfig, ConfigError
+from kube46.lab.images.store import STORE
 from kube46.lab.kubelet.controller import run
 from kube46.lab.kubelet.settings import Settings, SettingsError
 
@@ -75,6 +76,13 @@ def _labels(_: click.Context, __: click.Parameter, value: str) -> tuple[tuple[st
     help="TOML files that give images commands.",
 )
 @click.option(
+    "--image-store",
+    type=DIRECTORY,
+    default=STORE,
+    show_default=True,
+    help="Images that `kube46 image load` has loaded.",
+)
+@click.option(
     "--sync-frequency",
     type=click.FloatRange(0.1),
     default=60.0,
@@ -108,6 +116,7 @@ def command(
     cni_conf_dir: Path,
     cni_bin_dir: str,
     image_dir: Path,
+    image_store: Path,
     sync_frequency: float,
     host_path_root: tuple[str, ...],
     cgroup_root: str,
@@ -132,6 +141,7 @@ def command(
             cni_conf_dir=cni_conf_dir,
             cni_bin_dirs=tuple(Path(part) for part in cni_bin_dir.split(":") if part),
             image_dir=image_dir,
+            image_store=image_store,
             host_path_roots=host_path_root,
             host_path_file=host_path_file,
             sync_frequency=sync_frequency,

@@ -16,6 +16,7 @@ HIDDEN_MASKS = ("/var/lib/kube46", "/var/lib/kubelet", "/var/cache/kube46")
 OPEN_SIZE, OPEN_INODES = "512m", "64k"  # of each: what is written there is the machine's memory
 # Of terminals until a client's first size comes: programs that ask once must not find none.
 CONSOLE_SIZE = {"height": 24, "width": 80}
+IDS = 65536  # users, and groups, of a container with a user namespace
 PROCESSES = 8192  # of one user in all pods: a fork bomb ends there (root is not counted by the kernel)
 # The machine's secrets, which a pod that runs as root could read as their owner.
 SECRETS = [
@@ -81,6 +82,10 @@ class Plan:
     views: tuple[str, ...]  # where the machine's file system is bound again, to be masked there too
     seccomp: Mapping[str, Any]
     open_files: int  # the hard limit of open files, at most the kubelet's own
+    image: bool = False  # the root is an image's, not the machine's
+    read_only: bool = True  # the root
+    base: int | None = None  # the machine's number of the container's user 0, in a user namespace
+    kernel_binds: tuple[Bind, ...] = ()  # what a user namespace can't mount itself
     oom_score_adjustment: int = 0
     annotations: Mapping[str, str] = field(default_factory=dict)
     terminal: bool = False
@@ -90,10 +95,10 @@ def config(plan: Plan) -> dict[str, Any]:
     """The bundle's config.json."""
     return {
         "ociVersion": "1.0.2",
-        "root": {"path": plan.root, "readonly": True},
+        "root": {"path": plan.root, "readonly": plan.read_only},
         "process": process(plan),
         "mounts": [
-            *_kernel_mounts(),
+            *_kernel_mounts(plan),
             *(_bind(Bind(path, path, read_only=True)) for path in plan.disks),
             *_masks(plan),
             *_volumes(plan),
@@ -106,8 +111,10 @@ def config(plan: Plan) -> dict[str, Any]:
                 *([] if "pid" in plan.namespaces else [{"type": "pid"}]),
                 {"type": "mount"},
                 *({"type": kind, "path": path} for kind, path in plan.namespaces.items()),
+                *([{"type": "user"}] if plan.base is not None else []),
             ],
-            "maskedPaths": [*MASKED_PATHS, *(view + path for view in ("", *plan.views) for path in SECRETS)],
+            **_mappings(plan),
+            "maskedPaths": [*MASKED_PATHS, *(view + path for view in _views(plan) for path in SECRETS)],
             "readonlyPaths": READONLY_PATHS,
             "seccomp": dict(plan.seccomp),
         },
@@ -138,13 +145,36 @@ def process(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _kernel_mounts() -> list[dict[str, Any]]:
+def owner(config: Mapping[str, Any]) -> tuple[int, int]:
+    """The user and group of a bundle's container as the machine counts them."""
+    user, linux = config["process"]["user"], config["linux"]
+    base = linux["uidMappings"][0]["hostID"] if "uidMappings" in linux else 0
+    return base + user["uid"], base + user["gid"]
+
+
+def _views(plan: Plan) -> tuple[str, ...]:
+    """Where the machine's file system is to be seen."""
+    return plan.views if plan.image else ("", *plan.views)
+
+
+def _mappings(plan: Plan) -> dict[str, Any]:
+    if plan.base is None:
+        return {}
+    mapped = [{"containerID": 0, "hostID": plan.base, "size": IDS}]
+    return {"uidMappings": mapped, "gidMappings": mapped}
+
+
+def _kernel_mounts(plan: Plan) -> list[dict[str, Any]]:
+    own = [
+        _mount("/dev/mqueue", "mqueue", "nosuid", "noexec", "nodev"),
+        _mount("/sys", "sysfs", "nosuid", "noexec", "nodev", "ro"),
+    ]
+    bound = [_bind(bind) for bind in plan.kernel_binds]
     return [
         _mount("/proc", "proc", "nosuid", "noexec", "nodev"),
         _mount("/dev", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
         _mount("/dev/pts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
-        _mount("/dev/mqueue", "mqueue", "nosuid", "noexec", "nodev"),
-        _mount("/sys", "sysfs", "nosuid", "noexec", "nodev", "ro"),
+        *(bound or own),
     ]
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kube46.lab.kubelet import keeping
+from kube46.lab.kubelet.bundles import owner
 from kube46.lab.kubelet.directories import RunDirectory, read_record, write
 from kube46.lab.kubelet.keeping import Kept
 from kube46.lab.kubelet.logs import LogFile
@@ -87,11 +88,10 @@ class Process:
         place.path.mkdir(parents=True, exist_ok=True)
         self._terminal = bool(config["process"]["terminal"])
         piped = stdin is not Stdin.NONE and not self._terminal
-        user = config["process"]["user"]
         for name in (*PIPES, "in") if piped else PIPES:
             place.pipe(name).unlink(missing_ok=True)
             os.mkfifo(place.pipe(name), 0o600)
-            os.chown(place.pipe(name), user["uid"], user["gid"])
+            os.chown(place.pipe(name), *owner(config))
         place.config.write_text(json.dumps(config))
         with ExitStack() as stack:
             ends = {}

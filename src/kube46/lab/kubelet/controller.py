@@ -9,6 +9,7 @@ from kube46.api.resources import SERVICES
 from kube46.kubernetes.caches import Caches
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.events import EventRecorder
+from kube46.lab.images.store import Store
 from kube46.lab.kubelet import cgroups, images, node, orphans, roots
 from kube46.lab.kubelet.announcing import Announcer
 from kube46.lab.kubelet.directories import Root
@@ -22,6 +23,7 @@ from kube46.lab.kubelet.worker import Worker
 from kube46.lab.kubelet.workshop import Workshop
 
 RETRY = 1.0
+IMAGES_EVERY = 1.0  # seconds between looks whether images were loaded
 log = logging.getLogger(__name__)
 
 
@@ -36,7 +38,7 @@ async def run(settings: Settings, client: Client, caches: Caches) -> None:
         client=client,
         sources=Sources(client, services),
         events=events,
-        images=images.Catalogue(settings.image_dir),
+        images=images.Catalogue(settings.image_dir, Store(settings.image_store)),
         allocatable=node.capacity(settings),
         cgroups=await asyncio.to_thread(cgroups.find, Root(settings.root_dir).cgroups, settings.cgroup),
     )
@@ -44,7 +46,7 @@ async def run(settings: Settings, client: Client, caches: Caches) -> None:
     if workshop.cgroups.missing:
         text = f"limits of {', '.join(workshop.cgroups.missing)} are not enforced: {workshop.cgroups.why_not}"
         events.node("CgroupsNotAvailable", text, "Warning")
-    keeper = node.NodeKeeper(settings, client, events, await runtime_version())
+    keeper = node.NodeKeeper(settings, client, events, await runtime_version(), workshop.images.names)
     crew = Crew(workshop)
     async with asyncio.TaskGroup() as group:
         group.create_task(events.run())
@@ -54,6 +56,7 @@ async def run(settings: Settings, client: Client, caches: Caches) -> None:
         await keeper.register()
         group.create_task(keeper.keep_status())
         group.create_task(keeper.keep_lease())
+        group.create_task(crew.watch_images())
         await caches.synced()
         await crew.run(group, pods.listen, {pod.metadata.uid for pod in pods.values()})
 
@@ -88,6 +91,17 @@ class Crew:
     def all(self) -> list[PodState]:
         """Every pod."""
         return [worker.state for worker in self._workers.values()]
+
+    async def watch_images(self) -> None:
+        """Who waits for an image looks again once images were loaded; never returns."""
+        store = self._workshop.images.store
+        seen = store.state() if store else None
+        while store:
+            await asyncio.sleep(IMAGES_EVERY)
+            if (state := store.state()) != seen:
+                seen = state
+                for pod in self.all():
+                    pod.retry_images()
 
     def _changed(self, old: Pod | None, new: Pod | None) -> None:
         if old and (new is None or new.metadata.uid != old.metadata.uid):

@@ -55,8 +55,23 @@ class RunDirectory:
 
     @property
     def root(self) -> Path:
-        """The container's own root, when the machine's lacks a mount point."""
+        """The container's own root: an image's, or the machine's when that lacks a mount point."""
         return self.path / "root"
+
+    @property
+    def upper(self) -> Path:
+        """What the container of an image writes to its root."""
+        return self.path / "upper"
+
+    @property
+    def work(self) -> Path:
+        """Overlay's own."""
+        return self.path / "work"
+
+    @property
+    def lower(self) -> Path:
+        """Where an image's layers are mounted while an overlay is made of them."""
+        return self.path / "lower"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,11 @@ from kube46.kubernetes.errors import KubernetesError
 from kube46.lab.kubelet import binding, trees, volumes
 from kube46.lab.kubelet.directories import write
 from kube46.lab.kubelet.environment import Context
+from kube46.lab.kubelet.images import ImageError
+from kube46.lab.kubelet.manifests import Container
 from kube46.lab.kubelet.places import Place, place_of
 from kube46.lab.kubelet.podstate import PodState
-from kube46.lab.kubelet.security import ConfigError, identity
+from kube46.lab.kubelet.security import ConfigError
 from kube46.lab.kubelet.sources import Objects
 
 FRESH = 5.0  # seconds for which fetched objects are good enough to start a container from
@@ -104,7 +106,7 @@ class Filler:
         spec, directory = self._state.pod.spec, self._state.directory
         group = spec.security_context.fs_group
         default = self._state.shop.settings.default_uid
-        user = volumes.single_user(identity(spec, c, default).uid for c in (*spec.init_containers, *spec.containers))
+        user = volumes.single_user(self._user(c, default) for c in (*spec.init_containers, *spec.containers))
         tokens = {key: token.text for key, token in self._objects.tokens.items()}
         for volume in spec.volumes:
             if volume.empty_dir is not None:
@@ -116,3 +118,14 @@ class Filler:
                 raise volumes.failed(volume.name, error) from error
             if files is not None:
                 trees.update(directory.volume(volume.name), files, user=user, group=group)
+
+    def _user(self, container: Container, default: int) -> int | None:
+        """Who a container runs as, None when its image says."""
+        spec = self._state.pod.spec
+        asked = (container.security_context.run_as_user, spec.security_context.run_as_user)
+        for uid in asked:
+            if uid is not None:
+                return uid
+        with suppress(ImageError):
+            return None if self._state.shop.images.loaded(container.image) else default
+        return default

@@ -1,6 +1,6 @@
-"""What an image name means without a registry: the machine's file system, and names mapped to programs of it.
+"""What an image name means without a registry: a loaded image, the machine's file system, or a program of it.
 
-The names are in TOML files: those beside this module (`images.d`), then those of --image-dir.
+Names of programs are in TOML files: those beside this module (`images.d`), then those of --image-dir.
 """
 
 import shutil
@@ -12,6 +12,11 @@ from typing import Annotated
 
 import msgspec
 
+from kube46.lab.images import references
+from kube46.lab.images.errors import BadName
+from kube46.lab.images.records import Image as Record
+from kube46.lab.images.records import environment
+from kube46.lab.images.store import Names, Store
 from kube46.lab.kubelet.environment import PATH
 
 HOST = "host"
@@ -19,7 +24,11 @@ PACKAGED = Path(__file__).parent / "images.d"
 
 
 class ImageError(LookupError):
-    """An image that isn't to be had here; the text says what to do."""
+    """An image that isn't to be had here; the text says what to do, `reason` is the waiting state's."""
+
+    def __init__(self, message: str, reason: str = "ErrImagePull") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Needs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,6 +50,11 @@ class Image:
     files: Mapping[str, str] = field(default_factory=dict)  # path in the container → file of the machine
     volumes: tuple[str, ...] = ()  # directories that are empty and writable unless the pod mounts something there
     needs: Needs | None = None
+    # Of a loaded image:
+    id: str = ""
+    layers: tuple[Path, ...] = ()  # lowest first
+    user: str = ""
+    stop_signal: str = ""
 
     def arguments(self, command: tuple[str, ...], args: tuple[str, ...]) -> tuple[str, ...]:
         """The command line: `command` replaces the entrypoint and the image's arguments, `args` only these."""
@@ -72,15 +86,50 @@ class ImageFile(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Catalogue:
-    """The images of a directory's files; a change of them counts from the next look on."""
+    """The loaded images, then those of a directory's files; a change of them counts from the next look on."""
 
-    def __init__(self, directory: Path | None) -> None:
+    def __init__(self, directory: Path | None, store: Store | None = None) -> None:
+        self.store = store
+        self._loaded = Names({}, {})
+        self._state: tuple[int, int] | None = None
         self._directories = (PACKAGED,) if directory is None else (PACKAGED, directory)
         self._seen: list[tuple[str, int]] | None = None
         self._images: dict[str, Image] = {}
 
-    def resolve(self, name: str) -> Image:
-        """The image called `name`. Raises ImageError, also for a file that can't be read."""
+    def resolve(self, name: str, policy: str = "") -> Image:
+        """The image called `name`; `policy` is imagePullPolicy. Raises ImageError, also for a file that can't be
+        read."""
+        loaded = self.loaded(name)
+        if loaded:
+            return loaded
+        try:
+            return self._mapped(name)
+        except ImageError as error:
+            if policy != "Never":
+                raise
+            text = f'Container image "{name}" is not present with pull policy of Never: {error}'
+            raise ImageError(text, "ErrImageNeverPull") from error
+
+    def loaded(self, name: str) -> Image | None:
+        """The image of that name that was loaded, if one was. Raises ImageError for what can't be a name."""
+        if name == HOST or self.store is None:
+            return None
+        try:
+            wanted = references.parse(name)
+        except BadName as error:
+            text = f'Failed to apply default image tag "{name}": couldn\'t parse image name: {error}'
+            raise ImageError(text, "InvalidImageName") from error
+        found = self.names().find(wanted)
+        return _of_record(str(wanted), found, self.store) if found else None
+
+    def names(self) -> Names:
+        """All loaded images."""
+        if self.store and (state := self.store.state()) != self._state:
+            self._loaded = self.store.read()
+            self._state = state
+        return self._loaded
+
+    def _mapped(self, name: str) -> Image:
         files = [file for directory in self._directories for file in sorted(directory.glob("*.toml"))]
         seen = [(str(file), file.stat().st_mtime_ns) for file in files]
         if seen != self._seen:
@@ -118,14 +167,31 @@ def load(files: Iterable[Path]) -> dict[str, Image]:
     return found
 
 
+def _of_record(name: str, found: Record, store: Store) -> Image:
+    about = found.behaviour
+    return Image(
+        name=name,
+        entrypoint=about.entrypoint or (),
+        command=about.cmd or (),
+        environment=environment(about.env or ()),
+        working_dir=about.working_dir or "",
+        volumes=tuple(about.volumes or ()),
+        id=found.id,
+        layers=tuple(map(store.layer, found.layers)),
+        user=about.user or "",
+        stop_signal=about.stop_signal or "",
+    )
+
+
 def resolve(images: Mapping[str, Image], name: str) -> Image:
     """The image called `name`: as written, else without registry, digest or tag. Raises ImageError."""
     for candidate in _spellings(name):
         if candidate in images:
             return images[candidate]
     raise ImageError(
-        f'image "{name}" is not on this node: a stand-alone kube46 cluster pulls from no registry. Use `image: host` '
-        f"with `command` to run a program of this machine, or map the name in images.d/*.toml "
+        f'image "{name}" is not on this node: a stand-alone kube46 cluster pulls from no registry. Load it with '
+        f"`docker save {name} | kube46 image load -`, use `image: host` with `command` to run a program of this "
+        f"machine, or map the name in images.d/*.toml "
         f"(known: {', '.join(sorted(images))})"
     )
 

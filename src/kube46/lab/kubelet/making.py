@@ -2,24 +2,27 @@
 
 import os
 import platform
+import posixpath
 import resource
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from kube46.api.quantities import parse
 from kube46.lab.kubelet import binding, bundles, seccomp, volumes
+from kube46.lab.kubelet import layered as layers
 from kube46.lab.kubelet.bundles import Bind, Plan
 from kube46.lab.kubelet.cgrouprules import oom_score_adjustment
 from kube46.lab.kubelet.directories import PodDirectory, Root, RunDirectory
 from kube46.lab.kubelet.environment import Context, environment, expand
 from kube46.lab.kubelet.images import Image
+from kube46.lab.kubelet.layered import Layered
 from kube46.lab.kubelet.manifests import Container, Volume, VolumeMount
 from kube46.lab.kubelet.places import Place
 from kube46.lab.kubelet.quantities import qos_class
-from kube46.lab.kubelet.security import ConfigError, Identity, capabilities
+from kube46.lab.kubelet.security import ConfigError, Identity, capabilities, image_capabilities
 
 TERMINAL = {"TERM": "xterm"}  # as containerd, for programs on a terminal
 MANAGED = ("resolv.conf", "hosts", "hostname")
@@ -45,9 +48,13 @@ def make(
     image: Image,
     identity: Identity,
     namespaces: Mapping[str, str],
+    layered: Layered | None = None,
 ) -> Made:
-    """What the container runs with. Raises ConfigError that names what is missing."""
-    variables = environment(context, container, {**(TERMINAL if container.tty else {}), **image.environment})
+    """What the container runs with; `layered` is the root of a loaded image. Raises ConfigError that names what is
+    missing, OSError."""
+    own_home = {"HOME": layered.home} if layered else {}
+    base = own_home | (TERMINAL if container.tty else {}) | dict(image.environment)
+    variables = environment(context, container, base)
     arguments = image.arguments(
         *(tuple(expand(a, variables) for a in part) for part in (container.command, container.args))
     )
@@ -57,9 +64,9 @@ def make(
             "CreateContainerError",
         )
     binds, views = _binds(root, directory, run, container, context, variables, image)
-    masks = _masks()
-    own = _image_volumes(image, container)
-    rights = capabilities(container)
+    masks = () if layered else _masks()
+    own = () if layered else _image_volumes(image, container)
+    rights = image_capabilities(container) if layered else capabilities(container)
     plan = Plan(
         arguments=arguments,
         environment=variables,
@@ -68,12 +75,12 @@ def make(
         capabilities=rights,
         root=str(root.host),
         namespaces=namespaces,
-        disks=tuple(path for path in OWN_DISKS if os.path.ismount(path)),
+        disks=() if layered else tuple(path for path in OWN_DISKS if os.path.ismount(path)),
         binds=binds,
         masks=masks,
         volumes=own,
         views=views,
-        seccomp=_profile(traces="CAP_SYS_PTRACE" in rights["bounding"]),
+        seccomp=_profile(*_calls(rights["bounding"], layered)),
         oom_score_adjustment=_oom_score(context, container),
         open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         annotations={
@@ -83,7 +90,26 @@ def make(
         },
         terminal=container.tty,
     )
+    if layered:
+        return Made(_inside(plan, layered, image, run, container), {})
     return Made(plan, _missing(root, binds, masks, own))
+
+
+def _inside(plan: Plan, layered: Layered, image: Image, run: RunDirectory, container: Container) -> Plan:
+    """The plan, for the root of a loaded image. Raises OSError."""
+    binds = (*plan.binds, *layers.volumes(image, run, container))
+    kernel: tuple[Bind, ...] = ()
+    if layered.base is not None:
+        binds = layers.mapped(binds, run, layered.base, plan.views)
+        kernel = layers.kernel_mounts(run, plan.namespaces)
+    return replace(
+        plan,
+        image=True,
+        read_only=bool(container.security_context.read_only_root_filesystem),
+        base=layered.base,
+        binds=tuple(sorted(binds, key=lambda bind: bind.destination)),
+        kernel_binds=kernel,
+    )
 
 
 def _oom_score(context: Context, container: Container) -> int:
@@ -112,18 +138,20 @@ def _binds(
     image: Image,
 ) -> tuple[tuple[Bind, ...], tuple[str, ...]]:
     """All binds, and which of them show the machine's file system."""
-    etc = [Bind(str(directory.etc(name)), os.path.realpath(f"/etc/{name}")) for name in MANAGED]
+    inside = posixpath.normpath if image.layers else os.path.realpath  # links are the image's, or the machine's
+    etc = [Bind(str(directory.etc(name)), inside(f"/etc/{name}")) for name in MANAGED]
     message = Bind(str(run.termination), container.termination_message_path)
     named = {volume.name: volume for volume in context.pod.spec.volumes}
     mounts, views = list[Bind](), list[str]()
     for number, mount in enumerate(container.volume_mounts):
         place = context.places.get(mount.name)
         if place and place.view:
-            views.append(os.path.realpath(mount.mount_path))
+            views.append(inside(mount.mount_path))
             mounts.append(Bind(str(root.host), views[-1], read_only=True))
             continue
         volume = named.get(mount.name)
-        mounts.append(_volume_bind(directory, run.bind(number), mount, volume, place, variables))
+        bind = _volume_bind(directory, run.bind(number), mount, volume, place, variables)
+        mounts.append(replace(bind, destination=inside(mount.mount_path)))
     # The pod's own mounts win, also over files of the image below them.
     taken = [bind.destination for bind in mounts]
     files = [Bind(source, path, read_only=True) for path, source in image.files.items() if not _below(path, taken)]
@@ -159,7 +187,7 @@ def _volume_bind(
         raise volumes.failed(volume.name, error) from error
     # Volumes that are kept up to date by us are never the container's to change.
     ours = place.read_only if place else volume.empty_dir is None
-    return Bind(str(source), os.path.realpath(mount.mount_path), mount.read_only or ours)
+    return Bind(str(source), mount.mount_path, mount.read_only or ours)
 
 
 def _masks() -> tuple[str, ...]:
@@ -186,5 +214,13 @@ def _missing(root: Root, binds: tuple[Bind, ...], masks: tuple[str, ...], own: t
 
 
 @cache
-def _profile(*, traces: bool) -> dict[str, Any]:
-    return seccomp.profile(platform.machine(), *(seccomp.TRACING if traces else ()))
+def _profile(*allowed: str) -> dict[str, Any]:
+    return seccomp.profile(platform.machine(), *allowed)
+
+
+def _calls(rights: Iterable[str], layered: Layered | None) -> Iterator[str]:
+    """Calls that are not refused to this container."""
+    if "CAP_SYS_PTRACE" in rights:
+        yield from seccomp.TRACING
+    if layered and layered.base is not None:
+        yield "chroot"

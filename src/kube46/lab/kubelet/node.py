@@ -5,7 +5,7 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from kube46 import __version__
 from kube46.api.resources import LEASES, NODES
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.errors import AlreadyExists, KubernetesError, NotFound
+from kube46.lab.images.store import Names
 from kube46.lab.kubelet import chain
 from kube46.lab.kubelet.announcing import Announcer
 from kube46.lab.kubelet.settings import Settings
@@ -21,6 +22,7 @@ from kube46.lab.kubelet.statuses import rfc3339
 
 LEASE_NAMESPACE = "kube-node-lease"
 LEASE_SECONDS, RENEW_EVERY = 40, 10.0
+MOST_IMAGES = 50  # --node-status-max-images of kubelet
 STATUS_EVERY = 300.0  # seconds between writes of an unchanged status
 LOOK_NOT_READY, LOOK_READY = 0.2, 5.0  # seconds between looks for a network configuration
 KUBELET_VERSION = f"v1.37.2-kube46.{__version__}"
@@ -60,6 +62,12 @@ def architecture() -> str:
     return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
 
+def image_list(found: Names) -> list[dict[str, Any]]:
+    """status.images: the largest first, at most as many as kubelet tells."""
+    largest = sorted(found.images.values(), key=lambda image: (-image.size, image.id))[:MOST_IMAGES]
+    return [{"names": [*found.of(image.id), image.id], "sizeBytes": image.size} for image in largest]
+
+
 def conditions(network: str, before: list[dict[str, Any]], now: float) -> list[dict[str, Any]]:
     """status.conditions; `network` says why the network isn't ready, "" when it is. Transition times are kept."""
     known = {c.get("type"): c for c in before}
@@ -94,7 +102,10 @@ def conditions(network: str, before: list[dict[str, Any]], now: float) -> list[d
 class NodeKeeper:
     """Keeps the Node object of this kubelet."""
 
-    def __init__(self, settings: Settings, client: Client, events: Announcer, runtime: str) -> None:
+    def __init__(
+        self, settings: Settings, client: Client, events: Announcer, runtime: str, images: Callable[[], Names]
+    ) -> None:
+        self._images, self._told = images, Names({}, {})
         self._settings, self._client, self._events = settings, client, events
         self._info = node_info(runtime, platform.freedesktop_os_release() if _has_release() else {})
         self._conditions: list[dict[str, Any]] = []
@@ -119,7 +130,7 @@ class NodeKeeper:
         written = 0.0
         while True:
             changed = self._look()
-            if changed or time.monotonic() - written >= STATUS_EVERY:
+            if changed or self._images() is not self._told or time.monotonic() - written >= STATUS_EVERY:
                 try:
                     await self._write()
                     written = time.monotonic()
@@ -190,6 +201,7 @@ class NodeKeeper:
     def _status(self) -> dict[str, Any]:
         settings = self._settings
         self._conditions = conditions(self.network, self._conditions, time.time())
+        self._told = self._images()
         addresses = [{"type": "InternalIP", "address": address} for address in settings.node_ips]
         return {
             "addresses": [*addresses, {"type": "Hostname", "address": settings.node_name}],
@@ -197,6 +209,7 @@ class NodeKeeper:
             "allocatable": capacity(settings),
             "conditions": self._conditions,
             "daemonEndpoints": {"kubeletEndpoint": {"Port": settings.port}},
+            "images": image_list(self._told),
             "nodeInfo": self._info,
         }
 

@@ -35,6 +35,9 @@ class Run:
     failing: str = ""  # why it must be restarted
     failing_grace: int | None = None
     ending: bool = False  # it is being stopped
+    image: str = ""  # the whole name of a loaded image
+    image_id: str = ""
+    stop_signal: int = 15
     previous: "Run | None" = None
 
     @property

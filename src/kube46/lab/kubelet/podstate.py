@@ -22,6 +22,9 @@ DEBUGGERS = "spec.ephemeralContainers"
 RETRY_FIRST, RETRY_LAST = 1.0, 30.0  # seconds
 IMAGE_RETRY_FIRST, IMAGE_RETRY_LAST = 10.0, 300.0
 
+IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"})
+IMAGE_EVENTS = {"ErrImageNeverPull": "ErrImageNeverPull", "InvalidImageName": "InspectFailed"}
+
 
 class PodState:
     """Shared by all that work for the pod; `wake` is set when any of it changed."""
@@ -96,14 +99,23 @@ class PodState:
         self.problems[name] = Problem(reason, message, time.time() + delay, delay)
         self.tell(event or reason, message, "Warning", name)
 
-    def image_trouble(self, container: Container, message: str) -> None:
+    def image_trouble(self, container: Container, message: str, first: str) -> None:
         """A container's image is not to be had; looked for again ever more rarely."""
         before = self.problems.get(container.name)
         delay = min(before.delay * 2, IMAGE_RETRY_LAST) if before else IMAGE_RETRY_FIRST
-        reason = "ImagePullBackOff" if before else "ErrImagePull"
-        text = f'Back-off pulling image "{container.image}": {message}' if before else message
+        again = before is not None and first == "ErrImagePull"
+        reason = "ImagePullBackOff" if again else first
+        text = f'Back-off pulling image "{container.image}": {message}' if again else message
         self.problems[container.name] = Problem(reason, text, time.time() + delay, delay)
-        self.tell("BackOff" if before else "Failed", text, "Normal" if before else "Warning", container.name)
+        event = "BackOff" if again else IMAGE_EVENTS.get(first, "Failed")
+        self.tell(event, text, "Normal" if again else "Warning", container.name)
+
+    def retry_images(self) -> None:
+        """Images were loaded: what waits for one is tried now."""
+        waiting = {name: p for name, p in self.problems.items() if p.reason in IMAGE_REASONS}
+        self.problems |= {name: replace(problem, retry=time.time()) for name, problem in waiting.items()}
+        if waiting:
+            self.changed()
 
     # What the rules and the server ask
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kube46.lab import syscalls
+from kube46.lab.kubelet import overlays
 from kube46.lab.kubelet.containers import CONSOLE, PIPES
 from kube46.lab.kubelet.directories import PodDirectory, Root, RunDirectory
 
@@ -59,11 +60,12 @@ def _make_directories(skeleton: Path, place: Path) -> None:
 def clean(root: Root, id: str, run: RunDirectory) -> None:
     """Remove what an ended run leaves beside its record and log."""
     binds = run.bind(0).parent
-    for path in (run.root, *(sorted(binds.iterdir()) if binds.is_dir() else ())):
+    for path in sorted(binds.iterdir()) if binds.is_dir() else ():
         while path.exists() and syscalls.detach(path):
             pass
         with suppress(OSError):
             path.unlink() if path.is_file() else path.rmdir()
+    overlays.remove(run)
     shutil.rmtree(root.skeletons / id, ignore_errors=True)
     shutil.rmtree(root.crun / id, ignore_errors=True)
     for name in (*PIPES, CONSOLE, "in", "config.json"):

@@ -125,7 +125,7 @@ class Tended:
             except (HandlerError, TimeoutError) as error:
                 self._tell("FailedPreStopHook", f"PreStopHook failed: {error}", "Warning")
             self._deadline = max(self._deadline, time.monotonic() + min(AFTER_HOOK, grace))
-        self.process.signal(signal.SIGTERM)
+        self.process.signal(self.run.stop_signal)
         while (left := self._deadline - time.monotonic()) > 0 and not self.process.ended.is_set():
             self._hurry.clear()
             with suppress(TimeoutError):

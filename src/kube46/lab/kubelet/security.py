@@ -21,6 +21,23 @@ ALLOWED_CAPABILITIES = frozenset(
     }
 )
 
+# What an image's root has, as docker gives it, but for raw sockets, device nodes and the audit log (decision 111).
+IMAGE_CAPABILITIES = frozenset(
+    {
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FOWNER",
+        "FSETID",
+        "KILL",
+        "NET_BIND_SERVICE",
+        "SETFCAP",
+        "SETGID",
+        "SETPCAP",
+        "SETUID",
+        "SYS_CHROOT",
+    }
+)
+
 
 class ConfigError(ValueError):
     """A container that can't be made as asked; `reason` is the waiting state's."""
@@ -61,6 +78,19 @@ def capabilities(container: Container) -> dict[str, list[str]]:
     asked = {name.removeprefix("CAP_") for name in container.security_context.capabilities.add}
     names = [f"CAP_{name}" for name in sorted(asked & ALLOWED_CAPABILITIES)]
     return dict.fromkeys(("bounding", "effective", "permitted", "inheritable", "ambient"), names)
+
+
+def image_capabilities(container: Container) -> dict[str, list[str]]:
+    """The OCI capability sets of an image's container: what images count on, with what is added, without what is
+    dropped. Only what was added is ambient: another user than root gives the rest up when it executes its program."""
+    asked = container.security_context.capabilities
+    added = {name.removeprefix("CAP_") for name in asked.add} & (ALLOWED_CAPABILITIES | IMAGE_CAPABILITIES)
+    dropped = {name.removeprefix("CAP_") for name in asked.drop}
+    kept = frozenset() if "ALL" in dropped else IMAGE_CAPABILITIES - dropped
+    names = [f"CAP_{name}" for name in sorted(kept | added)]
+    ambient = [f"CAP_{name}" for name in sorted(added)]
+    inheritable = {"inheritable": ambient, "ambient": ambient}
+    return dict.fromkeys(("bounding", "effective", "permitted"), names) | inheritable
 
 
 def _first(*values: int | None) -> int:

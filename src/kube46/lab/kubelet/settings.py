@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kube46.addresses.families import Family, by_family, family_of
+from kube46.lab.images.store import STORE
 
 
 class SettingsError(ValueError):
@@ -29,6 +30,7 @@ class Settings:
     cni_conf_dir: Path = Path("/etc/cni/net.d")
     cni_bin_dirs: tuple[Path, ...] = (Path("/opt/kube46/cni/bin"), Path("/opt/cni/bin"))
     image_dir: Path | None = Path("/etc/kube46/images.d")
+    image_store: Path = STORE
     cgroup_root: str = ""  # the group below which those of the pods are; "": kube46/NODE
     pod_max_pids: int = 4096  # processes of one pod
     host_path_roots: tuple[str, ...] = ()  # DIR or DIR:ro

@@ -10,13 +10,14 @@ from functools import partial
 import msgspec
 
 from kube46.kubernetes.errors import KubernetesError
-from kube46.lab.kubelet import attaching, containers, making, metrics, roots, rules
+from kube46.lab.kubelet import attaching, containers, making, metrics, roots, rules, signals
 from kube46.lab.kubelet.attaching import Made
 from kube46.lab.kubelet.cgrouprules import limits, pod_limits
 from kube46.lab.kubelet.containers import Process, Stdin
 from kube46.lab.kubelet.directories import RunDirectory, read_record, write
 from kube46.lab.kubelet.filling import Filler
 from kube46.lab.kubelet.images import Image, ImageError
+from kube46.lab.kubelet.layered import Layered, base_for, make_root
 from kube46.lab.kubelet.logs import LogFile
 from kube46.lab.kubelet.manifests import Container, EphemeralContainer
 from kube46.lab.kubelet.observed import Run
@@ -26,6 +27,7 @@ from kube46.lab.kubelet.security import ConfigError, identity
 from kube46.lab.kubelet.targets import Target
 
 KEPT_RUNS = 2
+STORE_CHANGES = 0.02  # seconds between looks whether the store of images is at rest
 
 
 class Starter:
@@ -40,11 +42,11 @@ class Starter:
         container = state.pod.spec.container(name)
         assert container is not None
         try:
-            image = state.shop.images.resolve(container.image)
+            image = state.shop.images.resolve(container.image, container.image_pull_policy)
             await self._spawn(container, image, attempt, delay)
             state.problems.pop(name, None)
         except ImageError as error:
-            state.image_trouble(container, str(error))
+            state.image_trouble(container, str(error), error.reason)
         except ConfigError as error:
             self._filler.expire()
             waits = error.reason == "FailedMount"  # as kubelet tells it: no container is there to fail
@@ -113,23 +115,29 @@ class Starter:
             sandbox=state.made.sandbox.generation,
             delay=delay,
             previous=past.brief() if past else None,
+            image=image.name if image.id else "",
+            image_id=image.id,
+            stop_signal=signals.number(image.stop_signal),
         )
         try:
             await self._launch(state.made, run, container, image, place)
         except BaseException:
             if container.name not in state.tended:
                 roots.clean(state.shop.root, id, place)
+                place.record.unlink(missing_ok=True)
                 state.shop.cgroups.remove(state.object.metadata.uid, id)
             raise
 
     async def _launch(self, made: Made, run: Run, container: Container, image: Image, place: RunDirectory) -> None:
         state, root = self._state, self._state.shop.root
-        who = identity(state.pod.spec, container, state.shop.settings.default_uid)
         context = await self._filler.ready()
         place.path.mkdir(parents=True, exist_ok=True)
+        layered = await self._layered(run, container, image, place) if image.layers else None
+        who = layered.identity if layered else identity(state.pod.spec, container, state.shop.settings.default_uid)
         place.termination.touch()
         os.chown(place.termination, who.uid, -1)  # the container's to write
-        bundle = making.make(
+        bundle = await asyncio.to_thread(
+            making.make,
             root=root,
             directory=state.directory,
             run=place,
@@ -138,10 +146,13 @@ class Starter:
             image=image,
             identity=who,
             namespaces=made.namespaces | self._processes_of(container),
+            layered=layered,
         )
-        root_path = roots.make_root(root, run.id, place, bundle.missing)
+        root_path = layered.path if layered else roots.make_root(root, run.id, place, bundle.missing)
         name = container.name
-        state.tell("Pulled", f'Container image "{container.image}" already present on machine', container=name)
+        always = " (there is no registry to ask for a newer one)" if container.image_pull_policy == "Always" else ""
+        text = f'Container image "{container.image}" already present on machine{always}'
+        state.tell("Pulled", text, container=name)
         groups = self._make_groups(run, container)
         tended = self._tend(made, run, container, place)
         write(place.record, msgspec.json.encode(run))
@@ -160,6 +171,22 @@ class Starter:
         if found is None:
             raise ConfigError(f"unable to find target container {target}")
         return {"pid": f"/proc/{found.process.pid}/ns/pid"}
+
+    async def _layered(self, run: Run, container: Container, image: Image, place: RunDirectory) -> Layered:
+        """The root of a loaded image's container. The record names the image before any of it is used, so that it is
+        not removed. Raises ConfigError, ImageError, OSError."""
+        state, store = self._state, self._state.shop.images.store
+        assert store is not None
+        path = state.shop.root.path
+        base = await asyncio.to_thread(base_for, state.object.metadata.uid, container, path, store.path)
+        while True:
+            with store.reading() as quiet:
+                if quiet:
+                    state.shop.images.resolve(container.image)  # it may have been removed just now
+                    write(place.record, msgspec.json.encode(run))
+                    break
+            await asyncio.sleep(STORE_CHANGES)
+        return await asyncio.to_thread(make_root, image, place, state.pod.spec, container, base)
 
     def _make_groups(self, run: Run, container: Container) -> tuple[str, ...]:
         """The control groups of a run; what to enter them by. Raises ConfigError, OSError."""

@@ -75,8 +75,8 @@ def _container(pod: ReadPod, container: Container, seen: Observed, now: float) -
     up = run is not None and run.serving
     found = {
         "name": container.name,
-        "image": container.image,
-        "imageID": container.image,
+        "image": (run and run.image) or container.image,
+        "imageID": (run and run.image_id) or container.image,
         "restartCount": run.attempt if run else 0,
         "ready": _ready(container, run, initial=container in pod.spec.init_containers),
         "started": up,

@@ -153,8 +153,8 @@ def _inside(path: str) -> str:
     return path
 
 
-def single_user(uids: Iterable[int]) -> int | None:
-    """The one user of all containers, None when they differ."""
+def single_user(uids: Iterable[int | None]) -> int | None:
+    """The one user of all containers, None when they differ or one's is not known before it runs."""
     found = set(uids)
     return found.pop() if len(found) == 1 else None
 

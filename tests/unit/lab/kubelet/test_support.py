@@ -160,7 +160,7 @@ def catalogue(tmp_path):
 def test_image_names(catalogue, name, found):
     """Names are found with and without tag, digest and Docker's registry; others are refused with advice."""
     if found is None:
-        with pytest.raises(ImageError, match="Use `image: host`"):
+        with pytest.raises(ImageError, match="use `image: host`"):
             catalogue.resolve(name)
     else:
         assert catalogue.resolve(name).name == found
