@@ -232,7 +232,7 @@ def test_what_is_not_supported_is_named(node):
     refused = [message for reason, message in node.events("e-path") if reason == "FailedMount"]
     assert any('volume "x" : hostPath /etc is outside' in m and "--host-path-root /etc" in m for m in refused)
     image = node.until("e-image", lambda p: main(p)["state"].get("waiting", {}).get("reason") == "ErrImagePull")
-    assert "Use `image: host`" in main(image)["state"]["waiting"]["message"]
+    assert "use `image: host`" in main(image)["state"]["waiting"]["message"]
     node.until("e-field", lambda _: "UnsupportedField" in [reason for reason, _ in node.events("e-field")])
     for name in ("e-field", "e-image", "e-path"):
         node.kubectl("delete", "pod", name, "--wait=false")
