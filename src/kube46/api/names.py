@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 SUBDOMAIN = rf"{LABEL}(\.{LABEL})*"
 WILDCARD = rf"\*\.{SUBDOMAIN}"
 QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
@@ -18,6 +19,10 @@ CONFIG_KEY = "[-._a-zA-Z0-9]+"
 LABEL_TEXT = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
     "and must start and end with an alphanumeric character"
+)
+LABEL_1035_TEXT = (
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
+    "and end with an alphanumeric character"
 )
 SUBDOMAIN_TEXT = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
@@ -57,6 +62,11 @@ def label(text: str) -> list[str]:
     """DNS-1123 label."""
     complaint = example(LABEL_TEXT, LABEL, "my-name", "123-abc")
     return _check(text, 63, LABEL, "must not contain dots" if matches(SUBDOMAIN, text) else complaint)
+
+
+def label_1035(text: str) -> list[str]:
+    """DNS-1035 label: the names of custom kinds and versions."""
+    return _check(text, 63, LABEL_1035, example(LABEL_1035_TEXT, LABEL_1035, "my-name", "abc-123"))
 
 
 def subdomain(text: str) -> list[str]:

@@ -1,0 +1,1 @@
+"""Kinds that CustomResourceDefinitions make: served, validated, defaulted and pruned as their schemas say."""
