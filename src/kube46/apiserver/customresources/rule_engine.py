@@ -1,0 +1,107 @@
+"""Validation rules compiled and run by Google's CEL; loaded at the first rule, which a server without any never meets.
+
+The library ends an evaluation after 10,000 iterations; `budget` bounds what a rule may read in them.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from kube46.apiserver.customresources.rule_functions import extension
+from kube46.apiserver.customresources.rule_trees import Findings, examine
+
+Object = dict[str, Any]
+ITERATIONS = 10_000  # of one evaluation: the library's limit
+MOST_BYTES = 1 << 30  # that one evaluation may read: text times the iterations that may go over it
+COMPILED = 2048  # expressions kept
+TAIL = re.compile(r"\s*\[[A-Z_]+\]\s*$")
+
+
+class RuleProblem(Exception):
+    """An expression can't be compiled; the text says where and why."""
+
+
+class EvaluationProblem(Exception):
+    """An evaluation failed; the text is the evaluator's."""
+
+
+class OutOfBudget(Exception):
+    """An evaluation would take too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """An expression that can be run; `returns` is the evaluator's name of its type, `dyn` where it can't tell."""
+
+    program: Any
+    serialized: bytes
+    returns: str
+
+    def examine(self, schema: Object) -> tuple[Findings, Object | None]:
+        """What it says of a schema."""
+        return examine(self.serialized, schema)
+
+
+@functools.cache
+def _environment() -> Any:
+    from cel_expr_python import cel
+    from cel_expr_python.ext import ext_bindings, ext_encoders, ext_math, ext_optional, ext_strings
+
+    kinds = cel.Type
+    extensions = [
+        ext_bindings.ExtBindings(), ext_encoders.ExtEncoders(), ext_math.ExtMath(), ext_optional.ExtOptional(),
+        ext_strings.ExtStrings(), extension(cel),
+    ]  # fmt: skip
+    variables = {"self": kinds.DYN, "oldSelf": kinds.DYN, "__old": kinds.DYN}
+    return cel.NewEnv(variables=variables, extensions=extensions)
+
+
+@functools.lru_cache(maxsize=COMPILED)
+def compiled(expression: str, *, optional_old: bool = False) -> Compiled:
+    """A compiled expression; with `optional_old`, `oldSelf` is an optional value. Raises RuleProblem."""
+    # an absent old value is an empty map here: the evaluator takes no optional values from Python
+    text = f"cel.bind(oldSelf, __old.?value, ({expression}\n))" if optional_old else expression
+    try:
+        program = _environment().compile(text)
+    except RuntimeError as error:
+        raise RuleProblem(_words(error)) from None
+    return Compiled(program, program.serialize(), program.return_type().name())
+
+
+def _words(error: RuntimeError) -> str:
+    return TAIL.sub("", str(error).removeprefix("INVALID_ARGUMENT: "))
+
+
+def run(rule: Compiled, value: Any, old: Any, *, optional_old: bool = False) -> Any:
+    """The value of an expression; raises EvaluationProblem, OutOfBudget."""
+    data = {"self": value, "oldSelf": None if optional_old else old}
+    data["__old"] = {} if old is None else {"value": old}
+    try:
+        found = rule.program.eval(data=data)
+    except RuntimeError as error:
+        if "budget" in str(error):
+            raise OutOfBudget from None
+        raise EvaluationProblem(_words(error)) from None
+    if found.type().name().lower() == "*error*" or str(found.type()) == "ERROR":
+        raise EvaluationProblem(re.sub(r"^[A-Z_]+: ", "", str(found.value())))
+    return found.value()
+
+
+def check_budget(loops: int, value: Any) -> None:
+    """Raise OutOfBudget for what could read too much: all of a value's text, as often as its loops may turn."""
+    if loops:
+        size = len(json.dumps(value, default=str))
+        if size * min(ITERATIONS, _widest(value) ** loops) > MOST_BYTES:
+            raise OutOfBudget
+
+
+def _widest(value: Any) -> int:
+    """The length of the longest collection within a value."""
+    if isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        return max(len(value), 1, *(_widest(one) for one in inner))
+    return 1
