@@ -17,6 +17,7 @@ from kube46.api.rbac.rules import Asked
 from kube46.apiserver import answers, requests, statuses
 from kube46.apiserver.authentication import unauthorized
 from kube46.apiserver.authorization import STREAMS
+from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.measures import GROUP as MEASURED_GROUP
 from kube46.apiserver.negotiation import negotiate
 from kube46.apiserver.requests import Disconnected, check_method
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from kube46.apiserver.answers import Answer
     from kube46.apiserver.authentication import Authenticator
     from kube46.apiserver.authorization import Authorizer
+    from kube46.apiserver.catalog import Catalog
     from kube46.apiserver.kubelets import Kubelets
     from kube46.apiserver.measures import Measures
     from kube46.apiserver.metrics import Metrics
@@ -46,9 +48,9 @@ class Application:
 
     def __init__(
         self, authenticator: Authenticator, authorizer: Authorizer, resources: Resources, subresources: Subresources,
-        reviews: Reviews, kubelets: Kubelets, measures: Measures, paths: Paths, metrics: Metrics,
+        reviews: Reviews, kubelets: Kubelets, measures: Measures, paths: Paths, metrics: Metrics, catalog: Catalog,
     ) -> None:  # fmt: skip
-        self._authenticator, self._authorizer = authenticator, authorizer
+        self._authenticator, self._authorizer, self._catalog = authenticator, authorizer, catalog
         self._resources, self._subresources = resources, subresources
         self._measures = measures
         self._reviews, self._kubelets, self._paths, self._metrics = reviews, kubelets, paths, metrics
@@ -60,7 +62,7 @@ class Application:
         send: Callable[[dict[str, Any]], Awaitable[None]],
     ) -> None:
         """Answer one request, whatever happens."""
-        request = requests.parse(scope, receive)
+        request = requests.parse(scope, receive, self._catalog)
         started = time.perf_counter()
         try:
             answer = await self._answer(request)
@@ -99,7 +101,7 @@ class Application:
         if request.verb != "watch" or request.target is None:
             yield
             return
-        plural, watching = request.target.kind.plural, self._resources.watching
+        plural, watching = request.target.kind.resource, self._resources.watching
         watching[plural] = watching.get(plural, 0) + 1
         try:
             yield
@@ -121,6 +123,10 @@ class Application:
         self._authorizer.authorize(request)
         if request.target is None:
             return await self._paths.answer(request)
+        kind = request.target.kind
+        if isinstance(kind, CustomKind) and kind.terminating and request.verb == "create":
+            text = "create not allowed while custom resource definition is terminating"
+            raise StatusError(405, "MethodNotAllowed", text, {"group": kind.group, "kind": kind.plural})
         check_method(request, request.target)
         if request.target.kind.warning:
             request.warnings.append(request.target.kind.warning)

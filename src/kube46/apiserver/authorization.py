@@ -14,7 +14,7 @@ from kube46.api.rbac.rules import ALL, Asked
 from kube46.api.rbac.rules import Rule as PolicyRule
 from kube46.api.storage import volumes
 from kube46.apiserver import statuses
-from kube46.apiserver.kinds import BY_PLURAL
+from kube46.apiserver.kinds import BY_PLURAL, GROUPS
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.strategy import User
 from kube46.apiserver.transactions import decode
@@ -70,10 +70,8 @@ RULES = (
 
 def _by_table(user: User, asked: Asked) -> bool:
     subjects = {user.name, *user.groups}
-    return any(
-        rule.subject in subjects and asked.verb in rule.verbs and bool(rule.resources & {asked.qualified, ALL})
-        for rule in RULES
-    )
+    names = {asked.qualified, ALL} if asked.group in GROUPS else {ALL}  # a custom kind may be called as one of ours
+    return any(rule.subject in subjects and asked.verb in rule.verbs and bool(rule.resources & names) for rule in RULES)
 
 
 def _path_by_table(user: User, asked: Asked) -> bool:
@@ -177,15 +175,15 @@ def admit(user: User, kind: Kind, subresource: str, name: str, obj: dict[str, An
     if NODES not in user.groups or MASTERS in user.groups or not user.name.startswith(NODE_PREFIX):
         return
     node, namespace = user.name.removeprefix(NODE_PREFIX), obj["metadata"].get("namespace", "")
-    if kind.plural == "nodes" and name != node:
+    if kind.resource == "nodes" and name != node:
         raise statuses.forbidden(kind, name, f'node "{node}" is not allowed to modify node "{name}"')
-    if kind.plural == "leases" and (namespace, name) != ("kube-node-lease", node):
+    if kind.resource == "leases" and (namespace, name) != ("kube-node-lease", node):
         raise statuses.forbidden(kind, name, f'node "{node}" can only access its own lease in kube-node-lease')
-    if kind.plural == "endpointslices" and not _is_own_dns(node, namespace, name, obj):
+    if kind.resource == "endpointslices" and not _is_own_dns(node, namespace, name, obj):
         raise statuses.forbidden(kind, name, f'node "{node}" can only write its own slices of kube-system/kube-dns')
-    if kind.plural == "persistentvolumes" and not _is_own_volume(node, obj):
+    if kind.resource == "persistentvolumes" and not _is_own_volume(node, obj):
         raise statuses.forbidden(kind, name, f'node "{node}" can only write local volumes that lie on itself')
-    if kind.plural == "pods" and (obj.get("spec") or {}).get("nodeName") != node:
+    if kind.resource == "pods" and (obj.get("spec") or {}).get("nodeName") != node:
         what = "update status for" if subresource else "delete"
         raise statuses.forbidden(kind, name, f'node "{node}" can only {what} pods with spec.nodeName set to itself')
 

@@ -108,7 +108,7 @@ async def delete(
 
 async def delete_all(registry: Registry, call: Call, options: Options, selector: Selector) -> Object:
     """Delete what a selector picks, in one commit; returns the list of what was deleted."""
-    collection = registry.store.collection(call.kind.plural)
+    collection = registry.store.collection(call.kind.resource)
     keys = list(collection.under(call.namespace))
     found: list[Object] = []
     with registry.store.begin() as txn:
@@ -116,31 +116,32 @@ async def delete_all(registry: Registry, call: Call, options: Options, selector:
             if not selector.matches(collection.records[key].value):
                 continue
             call.namespace, _, call.name = key.rpartition("/")
-            if txn.exists(call.kind.plural, call.name, call.namespace):
+            if txn.exists(call.kind.resource, call.name, call.namespace):
                 found.append(registry.view(call, _delete(registry, call, options, txn).obj))
     await registry.finish(call, txn)
     metadata = {"resourceVersion": str(registry.store.revision)}
     return {
-        "kind": f"{call.kind.kind}List", "apiVersion": call.kind.api_version, "metadata": metadata,
+        "kind": call.kind.list_kind, "apiVersion": call.kind.api_version, "metadata": metadata,
         "items": [{k: v for k, v in obj.items() if k not in ("kind", "apiVersion")} for obj in found],
     }  # fmt: skip
 
 
 def _delete(registry: Registry, call: Call, options: Options, txn: Txn) -> Outcome:
-    obj = txn.get(call.kind.plural, call.name, call.namespace)
+    obj = txn.get(call.kind.resource, call.name, call.namespace)
     if obj is None:
         raise statuses.not_found(call.kind, call.name)
     _check(call, options, obj)
     admit(call.user, call.kind, call.subresource, call.name, obj)
     changed = _set_finalizers(obj["metadata"], options.propagation)
-    if call.kind.plural == "pods" or not registry.may_go(call.kind, obj):
+    changed = registry.strategy(call.kind).prepare_delete(obj) or changed
+    if call.kind.resource == "pods" or not registry.may_go(call.kind, obj):
         changed = _mark(call, options, obj) or changed
     if registry.may_go(call.kind, obj):
-        txn.delete(call.kind.plural, call.name, call.namespace)
+        txn.delete(call.kind.resource, call.name, call.namespace)
         registry.strategy(call.kind).after_delete(obj, registry.context(call, txn))
         return Outcome(obj, gone=True)
     if changed:
-        obj = txn.update(call.kind.plural, obj)
+        obj = txn.update(call.kind.resource, obj)
     return Outcome(obj)
 
 
@@ -158,7 +159,7 @@ def _check(call: Call, options: Options, obj: Object) -> None:
             f"ResourceVersion in record ({meta['resourceVersion']}). The object might have been modified"
         )
         raise statuses.conflict(call.kind, call.name, text)
-    if call.kind.plural == "namespaces":
+    if call.kind.resource == "namespaces":
         if call.name in IMMORTAL:
             raise statuses.forbidden(call.kind, call.name, "this namespace may not be deleted")
         if meta.get("deletionTimestamp") and (obj.get("spec") or {}).get("finalizers"):
@@ -180,7 +181,7 @@ def _mark(call: Call, options: Options, obj: Object) -> bool:
     meta["deletionGracePeriodSeconds"] = grace
     if "generation" in meta and before is None:
         meta["generation"] += 1
-    if call.kind.plural == "namespaces":
+    if call.kind.resource == "namespaces":
         meta.pop("deletionGracePeriodSeconds")
         obj["status"] = {**(obj.get("status") or {}), "phase": "Terminating"}
     return True
@@ -188,7 +189,7 @@ def _mark(call: Call, options: Options, obj: Object) -> bool:
 
 def _grace(call: Call, options: Options, obj: Object) -> int:
     """Seconds until the object goes: only pods that a kubelet runs get any."""
-    if call.kind.plural != "pods":
+    if call.kind.resource != "pods":
         return 0
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     if not spec.get("nodeName") or status.get("phase") in ("Failed", "Succeeded"):

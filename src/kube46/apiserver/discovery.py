@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kube46.apiserver import protobuf_encoding
+from kube46.apiserver.customresources.versions import rank
 from kube46.apiserver.negotiation import PROTOBUF, negotiate
 
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ class Kind(Protocol):
     def verbs(self) -> Sequence[str]: ...
     @property
     def subresources(self) -> Sequence[Subresource]: ...
+    @property
+    def list_kind(self) -> str: ...
+    @property
+    def custom(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +158,9 @@ def _wants_aggregated(accept: str) -> bool:
 
 
 def _by_group(kinds: Sequence[Kind]) -> dict[str, dict[str, list[Kind]]]:
-    """Group → version → kinds, groups by priority, kinds by plural."""
+    """Group → version → kinds, groups by priority, versions as clients shall prefer them, kinds by plural."""
     groups: dict[str, dict[str, list[Kind]]] = {}
-    for kind in sorted(kinds, key=lambda k: (_priority(k.group), k.group, k.plural)):
+    for kind in sorted(kinds, key=lambda k: (_priority(k.group), k.group, rank(k.version), k.plural)):
         groups.setdefault(kind.group, {}).setdefault(kind.version, []).append(kind)
     return groups
 

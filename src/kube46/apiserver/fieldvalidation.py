@@ -62,7 +62,7 @@ def decode_as(body: bytes, group: str, version: str, kind: str, validation: str 
     try:
         found = gojson.parse(body)
     except gojson.SyntaxProblem as problem:
-        raise _unrecognized(body, kind, f"couldn't get version/kind; json parse error: {problem}") from None
+        raise unrecognized(body, kind, f"couldn't get version/kind; json parse error: {problem}") from None
     return _decoded(found, (group, version, kind), validation, body)
 
 
@@ -114,12 +114,12 @@ def _identity(found: object, expected: str, body: bytes) -> tuple[str, str]:
         return "", ""
     if not isinstance(found, dict):
         text = f"json: cannot unmarshal {gojson.described(found)} into Go value of type {TYPE_META}"
-        raise _unrecognized(body, expected, f"couldn't get version/kind; json parse error: {text}")
+        raise unrecognized(body, expected, f"couldn't get version/kind; json parse error: {text}")
     for name in ("apiVersion", "kind"):
         value = found.get(name)
         if value is not None and not isinstance(value, str):
             text = f"json: cannot unmarshal {gojson.described(value)} into Go struct field .{name} of type string"
-            raise _unrecognized(body, expected, f"couldn't get version/kind; json parse error: {text}")
+            raise unrecognized(body, expected, f"couldn't get version/kind; json parse error: {text}")
     return found.get("apiVersion") or "", found.get("kind") or ""
 
 
@@ -136,7 +136,7 @@ def _bad_request(text: str) -> StatusError:
     return StatusError(400, "BadRequest", text)
 
 
-def _unrecognized(body: bytes, kind: str, text: str) -> StatusError:
+def unrecognized(body: bytes, kind: str, text: str) -> StatusError:
     """The refusal of a body whose kind could not even be read; it shows the body's beginning."""
     if not body:
         shown = "<empty>"

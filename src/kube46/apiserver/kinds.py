@@ -52,6 +52,26 @@ class Kind:
         return self.kind.lower()
 
     @property
+    def list_kind(self) -> str:
+        """`ServiceList` of `Service`."""
+        return f"{self.kind}List"
+
+    @property
+    def resource(self) -> str:
+        """The name that its objects are stored under: a custom kind's is qualified, so that it meets no other."""
+        return self.plural
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """The verbs that requests may use."""
+        return self.verbs
+
+    @property
+    def custom(self) -> bool:
+        """Whether a CustomResourceDefinition made it."""
+        return False
+
+    @property
     def api_version(self) -> str:
         """`v1` or `group/version`."""
         return f"{self.group}/{self.version}" if self.group else self.version
@@ -72,6 +92,7 @@ class Kind:
 
 
 DISCOVERY, NETWORKING, APPS, COORDINATION = "discovery.k8s.io", "networking.k8s.io", "apps", "coordination.k8s.io"
+APIEXTENSIONS = "apiextensions.k8s.io"
 BATCH, POLICY, SCHEDULING, RBAC = "batch", "policy", "scheduling.k8s.io", "rbac.authorization.k8s.io"
 STORAGE = "storage.k8s.io"
 ADMISSION = "admissionregistration.k8s.io"
@@ -149,6 +170,8 @@ KINDS: tuple[Kind, ...] = (
     Kind(RBAC, "v1", "rolebindings", "RoleBinding"),
     Kind(RBAC, "v1", "clusterroles", "ClusterRole", False),
     Kind(RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", False),
+    Kind(APIEXTENSIONS, "v1", "customresourcedefinitions", "CustomResourceDefinition", False, ("crd", "crds"),
+         ("api-extensions",), (STATUS,), generation=True, returns_deleted=True),
     Kind(AUTHENTICATION, "v1", "tokenreviews", "TokenReview", False, verbs=CREATE),
     Kind(AUTHENTICATION, "v1", "selfsubjectreviews", "SelfSubjectReview", False, verbs=CREATE),
     Kind(AUTHORIZATION, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False, verbs=CREATE),
@@ -165,4 +188,12 @@ MEASURED: tuple[Kind, ...] = (
 
 BY_PATH: dict[tuple[str, str, str], Kind] = {(k.group, k.version, k.plural): k for k in (*KINDS, *MEASURED)}
 BY_PLURAL: dict[str, Kind] = {k.plural: k for k in KINDS}
-GROUP_VERSIONS: tuple[tuple[str, str], ...] = tuple(dict.fromkeys((k.group, k.version) for k in KINDS))
+GROUP_VERSIONS: frozenset[tuple[str, str]] = frozenset((k.group, k.version) for k in (*KINDS, *MEASURED))
+
+GROUPS: frozenset[str] = frozenset(group for group, _ in GROUP_VERSIONS)
+
+
+def stored_as(resource: str) -> Kind:
+    """The kind of a stored resource, as far as error texts name it."""
+    plural, _, group = resource.partition(".")
+    return BY_PLURAL.get(resource) or Kind(group, "", plural, "")

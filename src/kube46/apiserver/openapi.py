@@ -13,6 +13,8 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from kube46.apiserver.customresources import documents
+from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.discovery import Document, Kind, etag
 from kube46.apiserver.openapi_paths import paths
 from kube46.apiserver.openapi_protobuf import encode_v2
@@ -37,12 +39,17 @@ INFO = {"title": "Kubernetes", "version": "v1.37.2"}
 class OpenApi:
     """Answers below /openapi for a table of kinds. `answer` blocks some 30 ms on first use: call it on a thread."""
 
-    def __init__(self, kinds: Sequence[Kind]) -> None:
+    def __init__(self, kinds: Sequence[Kind], made: Mapping[str, Document] | None = None) -> None:
         self._kinds = kinds
         self._lock = threading.Lock()
-        self._groups: dict[str, Document] = {}
+        self._groups = dict(made or {})
         self._index: Document | None = None
         self._v2: dict[str, Document] = {}
+
+    def of(self, kinds: Sequence[Kind]) -> OpenApi:
+        """The answers for another table; documents of Kubernetes' own kinds are not made again."""
+        own = {name for name, listed in _by_group(kinds).items() if not any(kind.custom for kind in listed)}
+        return OpenApi(kinds, {name: document for name, document in self._groups.items() if name in own})
 
     def answer(self, path: str, accept: str = "", query: Mapping[str, str] | None = None) -> Document | None:
         """The document of a path, None when it is none of ours; status 406 and 301 are answers of their own."""
@@ -81,6 +88,8 @@ class OpenApi:
                 return
             definitions = openapi_definitions()
             for name, kinds in _by_group(self._kinds).items():
+                if name in self._groups:
+                    continue
                 body = _encoded(_group_document(kinds, definitions))
                 self._groups[name] = Document(body, JSON, etag(body), {"Vary": "Accept"})
             urls = {
@@ -121,21 +130,35 @@ def _by_group(kinds: Iterable[Kind]) -> dict[str, list[Kind]]:
 
 
 def _group_document(kinds: Sequence[Kind], definitions: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    definitions = {**definitions, **_models(kinds, definitions, 3)}
     schemas = {name: _third(definitions[name]) for name in _closure(_roots(kinds), definitions)}
     return {"openapi": "3.0.0", "info": INFO, "paths": paths(kinds, 3), "components": {"schemas": schemas}}
 
 
 def _swagger(kinds: Sequence[Kind]) -> dict[str, Any]:
     definitions = openapi_definitions()
+    definitions |= _models(kinds, definitions, 2)
     found = {name: _second(definitions[name]) for name in _closure(_roots(kinds), definitions)}
     return {"swagger": "2.0", "info": INFO, "paths": paths(kinds, 2), "definitions": found}
+
+
+def _models(kinds: Iterable[Kind], definitions: Mapping[str, dict[str, Any]], version: int) -> dict[str, Any]:
+    """The definitions of custom kinds."""
+    found: dict[str, Any] = {}
+    for kind in kinds:
+        if isinstance(kind, CustomKind):
+            found |= documents.models(kind, definitions, version)
+    return found
 
 
 def _roots(kinds: Iterable[Kind]) -> set[str]:
     schemas = Schemas.load()
     roots = set(SHARED)
     for kind in kinds:
-        roots.add(schemas.definition(kind.group, kind.version, kind.kind))
+        if kind.custom:
+            roots |= {documents.model_name(kind.group, kind.version, name) for name in (kind.kind, kind.list_kind)}
+        else:
+            roots.add(schemas.definition(kind.group, kind.version, kind.kind))
         if schemas.knows(kind.group, kind.version, f"{kind.kind}List"):
             roots.add(schemas.definition(kind.group, kind.version, f"{kind.kind}List"))
         for sub in kind.subresources:

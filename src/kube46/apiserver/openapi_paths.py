@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kube46.apiserver.customresources.documents import model_name
 from kube46.apiserver.schemas import Schemas
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from kube46.apiserver.discovery import Kind, Subresource
 
@@ -60,7 +61,8 @@ Parameters = tuple[tuple[str, str, str], ...]
 
 def paths(kinds: Sequence[Kind], version: int) -> dict[str, Any]:
     """Path → operations, for OpenAPI 2 or 3."""
-    builder = _Builder(version)
+    custom = {(k.group, k.version, name) for k in kinds if k.custom for name in (k.kind, k.list_kind)}
+    builder = _Builder(version, custom)
     found: dict[str, Any] = {}
     for kind in kinds:
         root = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
@@ -71,7 +73,7 @@ def paths(kinds: Sequence[Kind], version: int) -> dict[str, Any]:
         for sub in kind.subresources:
             found[f"{scoped}/{{name}}/{sub.name}"] = builder.subresource(kind, sub)
         if kind.namespaced and "list" in kind.verbs:
-            item = builder.item(builder.operation(kind, "list", f"{kind.kind}List", LIST, everywhere=True))
+            item = builder.item(builder.operation(kind, "list", kind.list_kind, LIST, everywhere=True))
             found[f"{root}/{kind.plural}"] = item
     return {path: found[path] for path in sorted(found)}
 
@@ -79,8 +81,8 @@ def paths(kinds: Sequence[Kind], version: int) -> dict[str, Any]:
 class _Builder:
     """Writes operations in the form of one OpenAPI version."""
 
-    def __init__(self, version: int) -> None:
-        self.version = version
+    def __init__(self, version: int, custom: Collection[tuple[str, str, str]]) -> None:
+        self.version, self.custom = version, custom
         self.schemas = Schemas.load()
 
     def item(self, operation: dict[str, Any]) -> dict[str, Any]:
@@ -89,7 +91,7 @@ class _Builder:
     def collection(self, kind: Kind) -> dict[str, Any]:
         found: dict[str, Any] = {}
         if "list" in kind.verbs:
-            found["get"] = self.operation(kind, "list", f"{kind.kind}List", LIST)
+            found["get"] = self.operation(kind, "list", kind.list_kind, LIST)
         if "create" in kind.verbs:
             found["post"] = self.operation(kind, "create", kind.kind, WRITE, body=kind.kind)
         if "deletecollection" in kind.verbs:
@@ -159,7 +161,7 @@ class _Builder:
             | {"401": {"description": "Unauthorized"}},
             "x-kubernetes-action": _ACTIONS.get(verb, verb),
             "x-kubernetes-group-version-kind": {"group": group, "version": version, "kind": name},
-            **self.media(verb),
+            **self.media(verb, kind),
         }
         listed = [self.parameter(*parameter) for parameter in parameters]
         if body is not None:
@@ -167,7 +169,7 @@ class _Builder:
             if self.version == 2:
                 listed.append({"name": "body", "in": "body", "required": body != "DeleteOptions", "schema": schema})
             else:
-                types = PATCHES if verb == "patch" else ("*/*",)
+                types = _patches(kind) if verb == "patch" else ("*/*",)
                 operation["requestBody"] = {
                     "content": {media: {"schema": schema} for media in types},
                     "required": body != "DeleteOptions",
@@ -177,6 +179,8 @@ class _Builder:
     def definition(self, group: str, version: str, kind: str) -> str:
         if kind in ("Status", "DeleteOptions", "Patch"):
             return META + kind
+        if (group, version, kind) in self.custom:
+            return model_name(group, version, kind)
         return self.schemas.definition(group, version, kind) if self.schemas.knows(group, version, kind) else ""
 
     def reference(self, definition: str) -> dict[str, Any]:
@@ -192,10 +196,10 @@ class _Builder:
             "content": {media: {"schema": schema} for media in ("application/json", "application/yaml")},
         }
 
-    def media(self, verb: str | None) -> dict[str, Any]:
+    def media(self, verb: str | None, kind: Kind | None = None) -> dict[str, Any]:
         if self.version == 3:
             return {}
-        consumed = list(PATCHES) if verb == "patch" else ["*/*"]
+        consumed = _patches(kind) if verb == "patch" else ["*/*"]
         return {"consumes": consumed, "produces": ["application/json", "application/yaml"], "schemes": ["https"]}
 
 
@@ -206,6 +210,11 @@ _SINGLE: Iterable[tuple[str, str, Parameters, str | None]] = (
 _CODES = {"create": ("200", "201", "202"), "update": ("200", "201"), "patch": ("200", "201"), "delete": ("200", "202")}
 _ACTIONS = {"create": "post", "update": "put"}
 _VERBS = {"get": "read", "update": "replace", "deletecollection": "deleteCollection"}
+
+
+def _patches(kind: Kind | None) -> list[str]:
+    """Custom kinds know no strategic merge."""
+    return [media for media in PATCHES if kind is None or not kind.custom or "strategic" not in media]
 
 
 def _title(text: str) -> str:

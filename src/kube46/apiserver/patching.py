@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from kube46.apiserver.schemas import Type
 
+    Settle = Callable[[dict[str, Any]], tuple[dict[str, Any], list[str]]]
+
 __all__ = [
     "JSON",
     "MEDIA_TYPES",
@@ -54,13 +56,30 @@ def apply_patch(
     if media_type not in MEDIA_TYPES:
         raise StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
     schema = Schemas.load().kind(kind.group, kind.version, kind.kind)
-    document = copy.deepcopy(current)
-    apply = {JSON: _json, MERGE: _merge, STRATEGIC: _strategic}[media_type]
-    patched, problems, shown = apply(patch, document, schema, validation)
     if media_type != STRATEGIC:
-        _same_kind(patched, current, shown)
+        return apply_untyped(media_type, patch, current, lambda patched: prune(patched, schema), validation)
+    patched, problems, shown = _strategic(patch, copy.deepcopy(current), schema, validation)
+    return _settled(
+        current, problems, shown, validation, lambda: prune(patched, schema, unstructured=True)
+    )  # fmt: skip
+
+
+def apply_untyped(
+    media_type: str, patch: bytes, current: dict[str, Any], settle: Settle, validation: str = Validation.WARN
+) -> Decoded:
+    """A JSON or merge patch, which need no types; `settle` brings the result into stored form, or raises Mismatch."""
+    apply = {JSON: _json, MERGE: _merge}[media_type]
+    patched, problems, shown = apply(patch, copy.deepcopy(current), validation)
+    _same_kind(patched, current, shown)
+    return _settled(current, problems, shown, validation, lambda: settle(patched))
+
+
+def _settled(
+    current: dict[str, Any], problems: list[str], shown: Callable[[], str], validation: str,
+    settle: Callable[[], tuple[dict[str, Any], list[str]]],
+) -> Decoded:  # fmt: skip
     try:
-        decoded, more = prune(patched, schema, unstructured=media_type == STRATEGIC)
+        decoded, more = settle()
     except Mismatch as problem:
         raise _invalid(shown(), str(problem)) from None
     problems = problems + more
@@ -70,16 +89,14 @@ def apply_patch(
     return Decoded({**identity, **decoded, **identity}, problems if validation == Validation.WARN else [])
 
 
-def _json(
-    patch: bytes, document: dict[str, Any], schema: Type, validation: str
-) -> tuple[Any, list[str], Callable[[], str]]:
+def _json(patch: bytes, document: dict[str, Any], validation: str) -> tuple[Any, list[str], Callable[[], str]]:
     strict = validation != Validation.IGNORE
     operations = _parsed(patch, "error decoding patch: " if strict else "")
     if operations is not None and not isinstance(operations, list):
         go = "Go value of type []interface {}" if strict else "Go value of type jsonpatch.Patch"
         prefix = "error decoding patch: " if strict else ""
         raise _bad_request(f"{prefix}json: cannot unmarshal {gojson.described(operations)} into {go}")
-    problems = _repeated(operations) if strict else []
+    problems = repeated(operations) if strict else []
     operations = gojson.plain(operations or [])
     for operation in operations:
         if operation is not None and not isinstance(operation, dict):
@@ -98,9 +115,7 @@ def _json(
     return patched, problems, lambda: _compact(patched)
 
 
-def _merge(
-    patch: bytes, document: dict[str, Any], schema: Type, validation: str
-) -> tuple[Any, list[str], Callable[[], str]]:
+def _merge(patch: bytes, document: dict[str, Any], validation: str) -> tuple[Any, list[str], Callable[[], str]]:
     strict = validation != Validation.IGNORE
     found = _parsed(patch, "error decoding patch: " if strict else "")
     if strict and found is not None and not isinstance(found, dict):
@@ -109,7 +124,7 @@ def _merge(
         patched = merge_patch(document, gojson.plain(found))
     except PatchProblem as problem:
         raise _bad_request(str(problem)) from None
-    return patched, _repeated(found) if strict else [], lambda: _compact(patched)
+    return patched, repeated(found) if strict else [], lambda: _compact(patched)
 
 
 def _strategic(
@@ -120,7 +135,7 @@ def _strategic(
         found = {}
     if not isinstance(found, dict):
         raise _bad_request(f"json: cannot unmarshal {gojson.described(found)} into {ANY_MAP}")
-    problems = _repeated(found) if validation != Validation.IGNORE else []
+    problems = repeated(found) if validation != Validation.IGNORE else []
     plain, shown = gojson.plain(found), gojson.plain(found)  # merging takes the one apart
     try:
         patched = strategic_merge_patch(document, plain, schema)
@@ -136,7 +151,7 @@ def _parsed(patch: bytes, prefix: str) -> Any:
         raise _bad_request(f"{prefix}{problem}") from None
 
 
-def _repeated(value: Any, path: str = "") -> list[str]:
+def repeated(value: Any, path: str = "") -> list[str]:
     """`duplicate field "…"` for each key that comes twice in an object of the patch."""
     found: list[str] = []
     if isinstance(value, gojson.Repeated):
@@ -148,10 +163,10 @@ def _repeated(value: Any, path: str = "") -> list[str]:
             seen.add(name)
     if isinstance(value, dict):
         for name, inner in value.items():
-            found += _repeated(inner, f"{path}.{name}" if path else name)
+            found += repeated(inner, f"{path}.{name}" if path else name)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            found += _repeated(inner, f"{path}[{index}]")
+            found += repeated(inner, f"{path}[{index}]")
     return found
 
 

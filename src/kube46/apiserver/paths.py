@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from kube46.apiserver import answers, statuses
 from kube46.apiserver.answers import Answer
 from kube46.apiserver.discovery import Discovery, Document
-from kube46.apiserver.kinds import KINDS, MEASURED
+from kube46.apiserver.kinds import MEASURED
 from kube46.apiserver.openapi import OpenApi
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from kube46.apiserver.catalog import Catalog
+    from kube46.apiserver.kinds import Kind
     from kube46.apiserver.metrics import Metrics
     from kube46.apiserver.requests import Request
 
@@ -45,13 +47,26 @@ class Checks:
 class Paths:
     """Answers requests that name no resource."""
 
-    def __init__(self, checks: Checks, metrics: Metrics, address: str) -> None:
-        self._checks, self._metrics = checks, metrics
-        self._discovery, self._openapi = Discovery((*KINDS, *MEASURED), address), OpenApi(KINDS)
+    def __init__(self, checks: Checks, metrics: Metrics, address: str, catalog: Catalog) -> None:
+        self._checks, self._metrics, self._address = checks, metrics, address
+        self._catalog, self._edition = catalog, catalog.edition
+        self._discovery, self._openapi = Discovery(self._kinds, address), OpenApi(catalog.kinds)
+
+    @property
+    def _kinds(self) -> tuple[Kind, ...]:
+        return (*self._catalog.kinds, *MEASURED)
+
+    def _renew(self) -> None:
+        """Make the documents anew when kinds have come or gone since."""
+        if self._edition != self._catalog.edition:
+            self._edition = self._catalog.edition
+            self._discovery = Discovery(self._kinds, self._address)
+            self._openapi = self._openapi.of(self._catalog.kinds)
 
     async def answer(self, request: Request) -> Answer:
         """Dispatch by the path's first part."""
         first, _, rest = request.path.strip("/").partition("/")
+        self._renew()
         if request.method not in ("GET", "HEAD"):
             raise statuses.no_such_resource() if first in ("api", "apis") else statuses.method_not_allowed()
         if first in HEALTH:
@@ -68,7 +83,7 @@ class Paths:
                 ask = self._openapi.answer  # built at first use
                 return _document(request, await asyncio.to_thread(ask, request.path, request.accept, request.query))
             case "":
-                return answers.json({"paths": root_paths()})
+                return answers.json({"paths": root_paths(self._kinds)})
         raise statuses.no_such_resource()
 
     def _health(self, which: str, name: str, request: Request) -> Answer:
@@ -89,9 +104,9 @@ class Paths:
         return answers.text("ok")
 
 
-def root_paths() -> list[str]:
+def root_paths(kinds: Sequence[Kind]) -> list[str]:
     """The paths that `GET /` lists."""
-    served = sorted({(kind.group, kind.version) for kind in (*KINDS, *MEASURED) if kind.group})
+    served = sorted({(kind.group, kind.version) for kind in kinds if kind.group})
     apis = dict.fromkeys(path for group, v in served for path in (f"/apis/{group}", f"/apis/{group}/{v}"))
     return [
         "/api",

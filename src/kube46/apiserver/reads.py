@@ -121,7 +121,7 @@ async def listing(
 ) -> tuple[list[bytes], dict[str, Any]]:
     """The objects of a list and its metadata."""
     await fresh(store, page.revision)
-    collection = store.collection(kind.plural)
+    collection = store.collection(kind.resource)
     shown = page.revision if page.exact and page.revision is not None else store.revision
     if shown == store.revision and not page.limit and not page.start:
         return _whole(store, kind, namespace, selector), {"resourceVersion": str(shown)}
@@ -133,15 +133,15 @@ async def listing(
 
 
 def _whole(store: Store, kind: Kind, namespace: str, selector: Selector) -> list[bytes]:
-    records = store.collection(kind.plural).records
+    records = store.collection(kind.resource).records
     if not selector:
-        return [records[key].value for key in store.collection(kind.plural).under(namespace)]
+        return [records[key].value for key in store.collection(kind.resource).under(namespace)]
     name = selector.only_name()
     if name and (namespace or not kind.namespaced):
         record = records.get(f"{namespace}/{name}" if kind.namespaced else name)
         values = [] if record is None else [record.value]
     else:
-        values = [records[key].value for key in store.collection(kind.plural).under(namespace)]
+        values = [records[key].value for key in store.collection(kind.resource).under(namespace)]
     return [value for value in values if selector.matches(value)]
 
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
 from kube46.apiserver import statuses
-from kube46.apiserver.kinds import BY_PATH, Kind
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.strategy import User
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from kube46.apiserver.catalog import Catalog
+    from kube46.apiserver.kinds import Kind
 
 MAX_BODY = 3 << 20  # bytes; kube-apiserver's limit
 BODY_SECONDS = 60  # a client has so long to send its body
@@ -103,7 +105,7 @@ def number_of(query: dict[str, str], name: str) -> int:
     return int(text)
 
 
-def parse(scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]]) -> Request:
+def parse(scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]], catalog: Catalog) -> Request:
     """A request from its ASGI scope; an unknown resource leaves `target` None and `verb` the lower-case method."""
     raw_query: bytes = scope["query_string"]
     pairs = parse_qsl(raw_query.decode("latin-1"), keep_blank_values=True) if raw_query else []
@@ -111,7 +113,7 @@ def parse(scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]
     for name, value in pairs:
         query.setdefault(name, value)
     request = Request(scope["method"], scope["path"], query, dict(scope["headers"]), scope, receive)
-    request.target = _target(scope["raw_path"].decode("latin-1"))
+    request.target = _target(scope["raw_path"].decode("latin-1"), catalog)
     request.verb = _verb(request)
     return request
 
@@ -129,7 +131,7 @@ def _verb(request: Request) -> str:
     return VERBS.get(method, method.lower())
 
 
-def _target(raw_path: str) -> Target | None:
+def _target(raw_path: str, catalog: Catalog) -> Target | None:
     parts = [unquote(part) for part in raw_path.strip("/").split("/")]
     match parts:
         case ["api", version, *rest] if rest:
@@ -141,7 +143,7 @@ def _target(raw_path: str) -> Target | None:
     namespace = ""
     if rest[0] == "namespaces" and len(rest) > 2 and not (len(rest) == 3 and rest[2] in ("status", "finalize")):
         namespace, rest = rest[1], rest[2:]
-    kind = BY_PATH.get((group, version, rest[0]))
+    kind = catalog.find(group, version, rest[0])
     if kind is None or len(rest) > 3 or "" in rest:
         return None
     name, subresource = [*rest[1:], "", ""][:2]
@@ -162,7 +164,7 @@ def check_method(request: Request, target: Target) -> None:
         assert subresource is not None
         verbs = subresource.verbs
     else:
-        verbs = target.kind.verbs
+        verbs = target.kind.allowed
     if request.verb not in verbs or (request.verb == "create" and target.name and not target.subresource):
         raise statuses.method_not_allowed()
     if request.verb in ("update", "patch") and not target.name:

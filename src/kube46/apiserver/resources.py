@@ -9,7 +9,9 @@ import msgspec
 
 from kube46.apiserver import deletes, fieldvalidation, patching, protobuf, reads, selectors, statuses, watches
 from kube46.apiserver.answers import Answer
-from kube46.apiserver.negotiation import OFFERED, PROTOBUF, negotiate
+from kube46.apiserver.customresources import bodies
+from kube46.apiserver.customresources.kinds import CustomKind
+from kube46.apiserver.negotiation import CUSTOM, OFFERED, PROTOBUF, negotiate
 from kube46.apiserver.requests import MAX_BODY
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.transactions import key_of
@@ -18,6 +20,7 @@ from kube46.apiserver.views_protobuf import Messages, ProtobufView
 from kube46.apiserver.writes import Call
 
 if TYPE_CHECKING:
+    from kube46.apiserver.kinds import Kind
     from kube46.apiserver.requests import Request, Target
     from kube46.apiserver.strategy import Object
     from kube46.apiserver.writes import Registry
@@ -37,7 +40,8 @@ class Resources:
 
     def view(self, request: Request, target: Target) -> View | ProtobufView:
         """The form in which this client sees this kind."""
-        form = negotiate(request.accept, stream=request.verb == "watch")
+        whole = CUSTOM if target.kind.custom else OFFERED
+        form = negotiate(request.accept, whole=whole, stream=request.verb == "watch")
         strategy = self.registry.strategy(target.kind)
         if form.media_type == PROTOBUF:
             return ProtobufView(target.kind, strategy, form, self._messages)
@@ -65,7 +69,7 @@ class Resources:
         """GET of one object."""
         view = self.view(request, target)
         await reads.fresh(self._store, reads.revision_of(request.query.get("resourceVersion", "")))
-        record = self._store.get(target.kind.plural, key_of(target.namespace, target.name))
+        record = self._store.get(target.kind.resource, key_of(target.namespace, target.name))
         if record is None:
             raise statuses.not_found(target.kind, target.name)
         return _answer(view, view.one(record.value))
@@ -81,9 +85,15 @@ class Resources:
         """GET of a collection with watch=true."""
         view, selector = self.view(request, target), _selector(request, target)
         options = watches.Options.parse(request.query)
-        watch = watches.Watch(self._store, target.kind, target.namespace, selector, options, view, self._stopping)
+        watch = watches.Watch(
+            self._store, target.kind, target.namespace, selector, options, view, lambda: self._ended(target.kind)
+        )  # fmt: skip
         await watch.prepare()
         return Answer(content_type=view.stream_type.encode(), watch=watch)
+
+    def _ended(self, kind: Kind) -> bool:
+        """Whether watches are to end: with the server, and with the definition of a custom kind."""
+        return self._stopping.is_set() or (isinstance(kind, CustomKind) and kind.version_of.retired)
 
     # Writing
 
@@ -127,9 +137,11 @@ class Resources:
 
     async def decode(self, request: Request, target: Target) -> Object:
         """The object of a request's body, checked against its schema."""
-        return self._checked(
-            request, fieldvalidation.decode(await read_json(request), target.kind, validation(request))
-        )
+        kind = target.kind
+        body = await read_json(request, protobuf_too=not kind.custom)
+        if isinstance(kind, CustomKind):
+            return self._checked(request, bodies.decode(body, kind, validation(request)))
+        return self._checked(request, fieldvalidation.decode(body, kind, validation(request)))
 
     def _checked(self, request: Request, decoded: fieldvalidation.Decoded) -> Object:
         request.warnings += decoded.warnings
@@ -142,12 +154,16 @@ class Resources:
         if media == "application/apply-patch+yaml":
             text = "server-side apply is not supported by this server yet: use kubectl apply without --server-side"
             raise StatusError(415, "UnsupportedMediaType", text, {})
+        kind = target.kind
         if media not in patching.MEDIA_TYPES:
             raise StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
         body = await request.body()
 
         def change(current: Object) -> Object:
-            patched = patching.apply_patch(media, body, current, target.kind, validation(request))
+            if isinstance(kind, CustomKind):
+                patched = bodies.patch(media, body, current, kind, validation(request))
+            else:
+                patched = patching.apply_patch(media, body, current, kind, validation(request))
             return self._checked(request, patched)
 
         return change
@@ -172,11 +188,12 @@ def validation(request: Request) -> str:
     return request.query.get("fieldValidation") or "Warn"
 
 
-async def read_json(request: Request) -> bytes:
+async def read_json(request: Request, *, protobuf_too: bool = True) -> bytes:
     """A body as JSON; YAML and protobuf are converted; raises 415 for anything else."""
     media = request.content_type
-    if media not in (*JSON_TYPES, *YAML_TYPES, PROTOBUF):
-        accepted = ", ".join(OFFERED)
+    offered = OFFERED if protobuf_too else CUSTOM
+    if media not in (*offered, *JSON_TYPES, *YAML_TYPES):
+        accepted = ", ".join(offered)
         text = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
         raise StatusError(415, "UnsupportedMediaType", text, {})
     body = await request.body()

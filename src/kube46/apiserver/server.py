@@ -20,8 +20,10 @@ from kube46.apiserver import authentication, bootstrap, expiry, sockets
 from kube46.apiserver.app import Application
 from kube46.apiserver.authentication import Authenticator, TokenFileError
 from kube46.apiserver.authorization import Authorizer
+from kube46.apiserver.catalog import Catalog
 from kube46.apiserver.certificates import Authority, write_private
 from kube46.apiserver.connections import Connection
+from kube46.apiserver.customresources import cleanup
 from kube46.apiserver.database import DataError
 from kube46.apiserver.kubelets import Credentials, Kubelets
 from kube46.apiserver.measures import Measures
@@ -82,6 +84,7 @@ class _Server:
         self._stopping, self._ready = asyncio.Event(), False
         signer = Signer.load_or_create(_signing_key(settings), settings.service_account_issuer, settings.api_audiences)
         authenticator = Authenticator(store, signer, _tokens(settings))
+        self._catalog = catalog = Catalog(store)
         self._registry = Registry(store, STRATEGIES, settings.service_ranges, settings.node_ports)
         resources = Resources(self._registry, self._stopping)
         self._kubelets = Kubelets(store, _kubelet_credentials(settings))
@@ -89,12 +92,13 @@ class _Server:
         metrics = Metrics(store.counts, lambda: resources.watching)
         subresources = Subresources(resources, signer)
         address = settings.advertise_address or _own_address(settings)
-        paths = Paths(self._checks(), metrics, bracketed(str(address), settings.secure_port))
+        paths = Paths(self._checks(), metrics, bracketed(str(address), settings.secure_port), catalog)
         authorizer = Authorizer(store)
         reviews = Reviews(authenticator, authorizer)
         self._app = Application(
-            authenticator, authorizer, resources, subresources, reviews, self._kubelets, measures, paths, metrics
-        )
+            authenticator, authorizer, resources, subresources, reviews, self._kubelets, measures, paths, metrics,
+            catalog,
+        )  # fmt: skip
 
     def _checks(self) -> Checks:
         live = {"ping": lambda: "", "etcd": self._store.problem}
@@ -131,9 +135,11 @@ class _Server:
         for sock in listening:
             log.info("listening address=%s port=%s", *sock.getsockname()[:2])
         async with asyncio.TaskGroup() as group:
-            sweeper = group.create_task(expiry.run(self._store))
+            loops = [expiry.run(self._store), cleanup.run(self._registry, self._catalog)]
+            tasks = [group.create_task(loop) for loop in loops]
             await server.serve(sockets=listening)
-            sweeper.cancel()
+            for task in tasks:
+                task.cancel()
 
     def _cluster(self, port: int) -> bootstrap.Cluster:
         address = self._settings.advertise_address or _own_address(self._settings)

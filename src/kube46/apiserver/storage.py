@@ -19,7 +19,7 @@ from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.transactions import Txn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -90,6 +90,7 @@ class Store:
         self._database = Database(path)
         compacted = self._database.compacted()
         self._collections = {resource: Collection(since) for resource, since in compacted.items()}
+        self.listeners: dict[str, Callable[[], None]] = {}  # resource → who is told of commits before those who wait
         self.memories: dict[str, Any] = {}  # indexes that strategies keep (Transaction.memory)
         self._pools: dict[str, dict[str, str]] = {}  # with everything staged; only transactions read pools
         self._committed_pools: dict[str, dict[str, str]] = {}
@@ -227,6 +228,8 @@ class Store:
         for resource in changed:
             if not resource.startswith("!"):
                 self._tell(resource)
+            if resource in self.listeners:
+                self.listeners[resource]()
         for _ in batches:
             future = self._pending.pop(0).future
             if not future.done():

@@ -105,10 +105,12 @@ class Strategy:
     """The rules of one kind; this base is the generic default and accepts everything.
 
     `create_on_update`: PUT to a missing name creates (Services, S1.1.1).
+    `unconditional_update`: an update may come without metadata.resourceVersion.
     `keeps_status_on_create`: a POST may bring `status` (nodes, B-5); otherwise it is dropped.
     """
 
     create_on_update: bool = False
+    unconditional_update: bool = True
     keeps_status_on_create: bool = False
 
     def generate_name(self, base: str) -> str:
@@ -145,6 +147,10 @@ class Strategy:
 
         Not called for answers of `/status`. Prefer storing what readers shall see.
         """
+
+    def prepare_delete(self, obj: Object) -> bool:
+        """Put into the object what its end has to wait for; whether that changed it."""
+        return False
 
     def after_delete(self, obj: Object, ctx: Context) -> None:
         """Release what the object held; called in the transaction that really removes it."""

@@ -12,6 +12,8 @@ import msgspec
 from kube46.api import errors
 from kube46.apiserver import answers, deletes, evictions, fieldvalidation, patching, statuses, tokens
 from kube46.apiserver.authorization import admit_token
+from kube46.apiserver.customresources import scaling
+from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.kinds import BY_PLURAL, SCALE, Kind
 from kube46.apiserver.resources import Resources, read_json, validation
 
@@ -38,7 +40,7 @@ class Subresources:
 
     def _stored(self, target: Target) -> Object:
         with self._registry.store.begin() as txn:
-            obj = txn.get(target.kind.plural, target.name, target.namespace)
+            obj = txn.get(target.kind.resource, target.name, target.namespace)
         if obj is None:
             raise statuses.not_found(target.kind, target.name)
         return obj
@@ -47,10 +49,10 @@ class Subresources:
 
     async def _scale(self, request: Request, target: Target) -> Answer:
         if request.verb == "get":
-            return answers.whole(_scale_of(self._stored(target)))
+            return answers.whole(_scale_of(self._stored(target), target.kind))
         if request.verb == "update":
             body = (await self._body(request, SCALE.group, SCALE.version, SCALE.kind)).object
-            return answers.whole(_scale_of(await self._rescale(request, target, lambda _: body)))
+            return answers.whole(_scale_of(await self._rescale(request, target, lambda _: body), target.kind))
         media, patch = request.content_type, await request.body()
         if media not in ("application/json-patch+json", "application/merge-patch+json"):
             media = "application/merge-patch+json"
@@ -59,19 +61,22 @@ class Subresources:
             result: Object = patching.apply_patch(media, patch, scale, SCALE_KIND, validation(request)).object
             return result
 
-        return answers.whole(_scale_of(await self._rescale(request, target, patched)))
+        return answers.whole(_scale_of(await self._rescale(request, target, patched), target.kind))
 
     async def _rescale(self, request: Request, target: Target, new_scale: Any) -> Object:
         call = self._resources.call(request, target)
         call.subresource = ""
 
         def edit(obj: Object) -> Object:
-            scale = new_scale(_scale_of(obj))
+            scale = new_scale(_scale_of(obj, target.kind))
             replicas = (scale.get("spec") or {}).get("replicas", 0)
             if replicas < 0:
                 problem = errors.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
                 raise statuses.invalid(SCALE_KIND, target.name, [problem])
-            obj["spec"]["replicas"] = replicas
+            if isinstance(target.kind, CustomKind):
+                scaling.rescale(obj, target.kind, replicas)
+            else:
+                obj["spec"]["replicas"] = replicas
             if version := (scale.get("metadata") or {}).get("resourceVersion"):
                 obj["metadata"]["resourceVersion"] = version
             return obj
@@ -176,8 +181,10 @@ def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _scale_of(obj: Object) -> Object:
-    """The autoscaling/v1 Scale of a workload."""
+def _scale_of(obj: Object, kind: Kind) -> Object:
+    """The autoscaling/v1 Scale of a workload or of a custom object."""
+    if isinstance(kind, CustomKind):
+        return scaling.scale_of(obj, kind)
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     selector = spec.get("selector") or {}

@@ -10,6 +10,8 @@ import datetime
 import functools
 from typing import TYPE_CHECKING, Any
 
+from kube46.apiserver.customresources import columns as custom
+from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.schemas import Schemas
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.tables_cells import CELLS, generic
@@ -17,7 +19,7 @@ from kube46.apiserver.tables_columns import COLUMNS, GENERIC, Column
 from kube46.apiserver.tables_pods import conditions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from kube46.apiserver.discovery import Kind
 
@@ -41,7 +43,7 @@ def table(
     if include not in (NONE, METADATA, OBJECT, ""):
         raise StatusError(400, "BadRequest", f'unrecognized includeObject value: "{include}"')
     moment = now or datetime.datetime.now(datetime.UTC)
-    cells = CELLS.get((kind.group, kind.plural), generic)
+    cells = _cells(kind)
     pods = (kind.group, kind.plural) == ("", "pods")
     rows = []
     for found in objects:
@@ -55,7 +57,7 @@ def table(
             {k: v for k, v in (objects[0].get("metadata") or {}).items() if k == "resourceVersion"} if objects else {}
         )
     api = f"meta.k8s.io/{version}"
-    definitions = _definitions(kind.group, kind.plural) if columns else None
+    definitions = _heads(kind) if columns else None
     return {
         "kind": "Table",
         "apiVersion": api,
@@ -63,6 +65,20 @@ def table(
         "columnDefinitions": definitions,
         "rows": rows,
     }
+
+
+def _cells(kind: Kind) -> Callable[[dict[str, Any], datetime.datetime], list[Any]]:
+    if isinstance(kind, CustomKind):
+        return functools.partial(custom.cells, kind)
+    return CELLS.get((kind.group, kind.plural), generic)
+
+
+def _heads(kind: Kind) -> list[dict[str, Any]]:
+    if not isinstance(kind, CustomKind):
+        return _definitions(kind.group, kind.plural)
+    prose = Schemas.load().prose
+    heads = custom.definitions(kind)
+    return [{**head, "description": prose.get(head["description"], head["description"])} for head in heads]
 
 
 def partial_metadata(found: dict[str, Any], version: str = "v1") -> dict[str, Any]:

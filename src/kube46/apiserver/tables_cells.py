@@ -349,6 +349,23 @@ def _scale(found: Object, now: datetime.datetime) -> list[Any]:
     return [_name(found), dig(found, "spec", "replicas") or 0, dig(found, "status", "replicas") or 0, age(found, now)]
 
 
+def _definition(found: Object, now: datetime.datetime) -> list[Any]:
+    spec = found.get("spec") or {}
+    versions = sorted(
+        f"{version['name']}{'(storage)' if version.get('storage') else ''}"
+        for version in spec.get("versions") or ()
+        if version.get("served")
+    )
+    conditions = dig(found, "status", "conditions") or ()
+    established = any(c.get("type") == "Established" and c.get("status") == "True" for c in conditions)
+    names = spec.get("names") or {}
+    name, created = generic(found, now)
+    return [
+        name, spec.get("scope", ""), ",".join(versions), created, spec.get("group", ""), names.get("kind", ""),
+        ",".join(names.get("shortNames") or ()), established,
+    ]  # fmt: skip
+
+
 CELLS: dict[tuple[str, str], Callable[[Object, datetime.datetime], list[Any]]] = {
     ("", "pods"): pod,
     ("", "services"): _service,
@@ -375,6 +392,7 @@ CELLS: dict[tuple[str, str], Callable[[Object, datetime.datetime], list[Any]]] =
     ("batch", "cronjobs"): _cron_job,
     ("apps", "controllerrevisions"): _revision,
     ("policy", "poddisruptionbudgets"): _budget,
+    ("apiextensions.k8s.io", "customresourcedefinitions"): _definition,
     ("scheduling.k8s.io", "priorityclasses"): _priority,
     ("", "persistentvolumes"): volume,
     ("", "persistentvolumeclaims"): claim,

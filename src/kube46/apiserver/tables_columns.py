@@ -211,6 +211,16 @@ COLUMNS: dict[tuple[str, str], tuple[Column, ...]] = {
         Column("Allowed Disruptions", "Calculated number of pods that may be disrupted at this time.", "integer"),
         AGE,
     ),
+    ("apiextensions.k8s.io", "customresourcedefinitions"): (
+        NAME,
+        Column("Scope", "Cluster/Namespaced"),
+        Column("Versions", "Served versions"),
+        CREATED,
+        Column("Group", "API group", priority=1),
+        Column("Kind", "CustomResource kind", priority=1),
+        Column("ShortNames", "Short names", priority=1),
+        Column("Established", "Established status", "boolean", priority=1),
+    ),
     ("scheduling.k8s.io", "priorityclasses"): (
         NAME,
         Column("Value", f"@{SCHEDULING}.PriorityClass#value", "integer"),

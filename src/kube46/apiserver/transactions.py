@@ -10,7 +10,7 @@ import msgspec
 
 from kube46.apiserver import statuses
 from kube46.apiserver.database import Event, Write
-from kube46.apiserver.kinds import BY_PLURAL
+from kube46.apiserver.kinds import stored_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -101,7 +101,7 @@ class Txn:
         meta = obj.setdefault("metadata", {})
         name, namespace = meta["name"], meta.get("namespace", "")
         if self.exists(plural, name, namespace):
-            raise statuses.already_exists(BY_PLURAL[plural], name)
+            raise statuses.already_exists(stored_as(plural), name)
         meta.setdefault("uid", str(uuid.uuid4()))
         meta.setdefault("creationTimestamp", now())
         return self._put(plural, obj)

@@ -19,7 +19,7 @@ SYSTEM_META = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSec
 
 def desire(kind: Kind, obj: Object) -> Object:
     """The part whose changes metadata.generation counts."""
-    desire: Object = {k: v for k, v in obj.items() if k not in ("metadata", "status")}
+    desire: Object = {k: v for k, v in obj.items() if k != "metadata" and not (k == "status" and kind.has_status)}
     if kind.generation_labels:
         desire["labels"] = obj["metadata"].get("labels") or {}
     return desire
@@ -39,7 +39,7 @@ def carry_over(call: Call, new: Object, old: Object) -> Object:
     """What the server decides stays as stored; /status changes only status and some metadata, others never status."""
     stored: dict[str, Any] = old["metadata"]
     if call.subresource == "status":
-        meta = new["metadata"]
+        meta = new["metadata"] if not call.kind.custom else stored
         merged = copy.deepcopy(old)
         merged["metadata"] = {k: v for k, v in merged["metadata"].items() if k not in STATUS_META}
         merged["metadata"] |= {k: meta[k] for k in STATUS_META if meta.get(k)}
@@ -53,7 +53,7 @@ def carry_over(call: Call, new: Object, old: Object) -> Object:
         meta.pop(name, None)
         if name in stored:
             meta[name] = stored[name]
-    if call.kind.plural == "namespaces" and call.subresource != "finalize":
+    if call.kind.resource == "namespaces" and call.subresource != "finalize":
         new["spec"] = copy.deepcopy(old.get("spec", {}))
     if call.kind.has_status:
         new.pop("status", None)

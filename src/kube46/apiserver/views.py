@@ -72,7 +72,7 @@ class View:
         """A list."""
         if self._form.shape:
             return self._finish(encode(self._shaped(self._objects(values), metadata)))
-        head = encode({"kind": f"{self._kind.kind}List", "apiVersion": self._kind.api_version, "metadata": metadata})
+        head = encode({"kind": self._kind.list_kind, "apiVersion": self._kind.api_version, "metadata": metadata})
         if self._on_read is not None:
             values = [self._plain(value) for value in values]
         return self._finish(b"".join((head[:-1], b',"items":[', b",".join(values), b"]}")))

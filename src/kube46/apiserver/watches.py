@@ -19,6 +19,8 @@ from kube46.apiserver.transactions import decode
 from kube46.apiserver.views import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kube46.apiserver.connections import Stream
     from kube46.apiserver.database import Event
     from kube46.apiserver.kinds import Kind
@@ -77,12 +79,12 @@ class Watch:
 
     def __init__(
         self, store: Store, kind: Kind, namespace: str, selector: Selector, options: Options,
-        view: View | ProtobufView, stopping: asyncio.Event,
+        view: View | ProtobufView, over: Callable[[], bool],
     ) -> None:  # fmt: skip
         self._store, self._kind, self._selector = store, kind, selector
         self._namespace, self._prefix = namespace, f"{namespace}/" if namespace else ""
-        self._options, self._view, self._stopping = options, view, stopping
-        self._history = store.collection(kind.plural).history
+        self._options, self._view, self._over = options, view, over
+        self._history = store.collection(kind.resource).history
         self._cursor = 0
         self._alike = f"{view.shared} {namespace} {selector}" if view.shared else ""
         self._attention, self._ended = asyncio.Event(), False
@@ -108,7 +110,7 @@ class Watch:
             out.write(first)
         self._history.listeners.add(self._push)
         try:
-            while not self._stopping.is_set():
+            while not self._over():
                 await out.drained()
                 self._push()
                 if self._ended or loop.time() >= end:
@@ -134,7 +136,7 @@ class Watch:
 
     def _push(self) -> None:
         """Write what happened since the last time; a client that does not keep up is left to `serve`."""
-        if self._out.full or self._stopping.is_set() or self._ended:
+        if self._out.full or self._over() or self._ended:
             self._attention.set()
             return
         try:
@@ -166,7 +168,7 @@ class Watch:
         self._cursor = self._store.revision
         if self._options.initial is False:
             return []
-        collection = self._store.collection(self._kind.plural)
+        collection = self._store.collection(self._kind.resource)
         values = (collection.records[key].value for key in collection.under(self._namespace))
         lines = [
             self._view.event("ADDED", value) for value in values if not self._selector or self._selector.matches(value)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kube46.api import errors
 from kube46.apiserver import statuses, updates
 from kube46.apiserver.authorization import admit
+from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.kinds import BY_PLURAL, Kind
 from kube46.apiserver.strategy import Context, Object, Strategy, User
 from kube46.apiserver.transactions import now
@@ -56,6 +57,8 @@ class Registry:
 
     def strategy(self, kind: Kind) -> Strategy:
         """The rules of a kind."""
+        if isinstance(kind, CustomKind):
+            return kind.rules
         return self._strategies.get(kind.plural, self._base)
 
     def context(self, call: Call, txn: Txn) -> Context:
@@ -115,7 +118,9 @@ class Registry:
         meta.update(uid=str(uuid.uuid4()), creationTimestamp=now(), **({"generation": 1} if kind.generation else {}))
         if kind.has_status and not strategy.keeps_status_on_create:
             obj["status"] = {}
-        if kind.plural == "namespaces":
+            if kind.custom:
+                del obj["status"]
+        if kind.resource == "namespaces":
             _fill_namespace(obj)
         admit(call.user, kind, call.subresource, call.name, obj)
         context = self.context(call, txn)
@@ -126,7 +131,7 @@ class Registry:
         if problems:
             raise statuses.invalid(kind, call.name, problems)
         call.warnings += strategy.warnings(obj, None)
-        return txn.create(kind.plural, obj)
+        return txn.create(kind.resource, obj)
 
     def _check_namespace_lives(self, call: Call, txn: Txn) -> None:
         namespace = txn.get("namespaces", call.namespace)
@@ -154,7 +159,7 @@ class Registry:
             text = f"the name of the object ({meta['name']}) does not match the name on the URL ({call.name})"
             raise statuses.bad_request(text)
         with self.store.begin() as txn:
-            old = txn.get(call.kind.plural, call.name, call.namespace)
+            old = txn.get(call.kind.resource, call.name, call.namespace)
             made = self._replace_or_create(call, obj, old, txn)
         await self.finish(call, txn)
         return self.view(call, made), old is None
@@ -173,7 +178,7 @@ class Registry:
     async def change(self, call: Call, edit: Callable[[Object], Object]) -> Object:
         """Apply a function (a patch) to a copy of the stored object and store the result."""
         with self.store.begin() as txn:
-            old = txn.get(call.kind.plural, call.name, call.namespace)
+            old = txn.get(call.kind.resource, call.name, call.namespace)
             if old is None:
                 raise statuses.not_found(call.kind, call.name)
             current = {"kind": call.kind.kind, "apiVersion": call.kind.api_version, **copy.deepcopy(old)}
@@ -191,7 +196,7 @@ class Registry:
     async def change_directly(self, call: Call, *edits: Callable[[Object], Object | None]) -> Object:
         """Change a copy of the stored object in place, past its kind's rules (bindings), and store the result."""
         with self.store.begin() as txn:
-            obj = txn.get(call.kind.plural, call.name, call.namespace)
+            obj = txn.get(call.kind.resource, call.name, call.namespace)
             if obj is None:
                 raise statuses.not_found(call.kind, call.name)
             before = copy.deepcopy(obj)
@@ -208,6 +213,9 @@ class Registry:
         new.pop("apiVersion", None)
         strategy.default(new)
         updates.check_preconditions(call, new["metadata"], old["metadata"])
+        if not strategy.unconditional_update and new["metadata"].get("resourceVersion", "") in ("", "0"):
+            unset = errors.invalid("metadata.resourceVersion", 0, "must be specified for an update")
+            raise statuses.invalid(kind, call.name, [unset])
         new = updates.carry_over(call, new, old)
         admit(call.user, kind, call.subresource, call.name, new)
         context = self.context(call, txn)
@@ -224,17 +232,17 @@ class Registry:
         if call.kind.generation and updates.desire(call.kind, new) != updates.desire(call.kind, old):
             meta["generation"] = int(meta.get("generation", 0)) + 1
         if meta.get("deletionTimestamp") and self.may_go(call.kind, new):
-            txn.delete(call.kind.plural, call.name, call.namespace)
+            txn.delete(call.kind.resource, call.name, call.namespace)
             self.strategy(call.kind).after_delete(new, context)
             return new
-        return new if new == old else txn.update(call.kind.plural, new)
+        return new if new == old else txn.update(call.kind.resource, new)
 
     def may_go(self, kind: Kind, obj: Object) -> bool:
         """Whether an object that is being deleted has nothing more to wait for."""
         meta = obj["metadata"]
         if meta.get("finalizers"):
             return False
-        if kind.plural == "namespaces":
+        if kind.resource == "namespaces":
             return not (obj.get("spec") or {}).get("finalizers")
         return not meta.get("deletionGracePeriodSeconds")
 

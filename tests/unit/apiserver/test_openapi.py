@@ -26,7 +26,7 @@ def get(path: str, **options: Any) -> Any:
 def references(value: Any) -> set[str]:
     """All $ref of a document."""
     if isinstance(value, dict):
-        return {value["$ref"]} if "$ref" in value else set().union(*map(references, value.values()))
+        return {value["$ref"]} if isinstance(value.get("$ref"), str) else set().union(*map(references, value.values()))
     return set().union(*map(references, value)) if isinstance(value, list) else set()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kube46.apiserver.customresources.definitions import Definitions
 from kube46.apiserver.strategies.cluster import Events, Leases, Namespaces
 from kube46.apiserver.strategies.configuration import ConfigMaps, Secrets
 from kube46.apiserver.strategies.discovery import Endpoints, EndpointSlices
@@ -28,6 +29,7 @@ STRATEGIES: dict[str, Strategy] = {
     "configmaps": ConfigMaps(),
     "controllerrevisions": ControllerRevisions(),
     "cronjobs": CronJobs(),
+    "customresourcedefinitions": Definitions(),
     "daemonsets": DaemonSets(),
     "deployments": Deployments(),
     "endpoints": Endpoints(),
