@@ -61,7 +61,7 @@ class ProtobufView:
             api_version, name = kind.api_version, kind.kind
             self._form = Schemas.load().definition(kind.group, kind.version, kind.kind)
         self.shared = api_version, self._form, PROTOBUF
-        self._one, self._many = Envelope(api_version, name), Envelope(api_version, kind.list_kind)
+        self._one, self._many = Envelope(api_version, name), Envelope(api_version, f"{name}List")
 
     def _message(self, value: bytes) -> bytes:
         made = self._messages.get(self._form, value)

@@ -33,8 +33,8 @@ async def run(registry: Registry, catalog: Catalog) -> None:
     collection, read = registry.store.collection(DEFINITIONS), 0
     changed = asyncio.Event()
     collection.history.listeners.add(changed.set)
+    waits: float | None = None
     while True:
-        waits: float | None = None
         changed.clear()
         while read != registry.store.revision:  # also what was written meanwhile
             read = registry.store.revision
