@@ -388,6 +388,20 @@ class SpreadConstraint(Value, frozen=True):
     match_label_keys: tuple[str, ...] = ()
 
 
+class ClaimVolume(Value, frozen=True):
+    """persistentVolumeClaim of a pod's volume."""
+
+    claim_name: str = ""
+
+
+class Volume(Value, frozen=True):
+    """spec.volumes[] of a pod: only what has a claim; `ephemeral` holds the template of one."""
+
+    name: str = ""
+    persistent_volume_claim: ClaimVolume | None = None
+    ephemeral: dict[str, Any] | None = None
+
+
 class PodSpec(Value, frozen=True):
     """spec of a Pod."""
 
@@ -407,6 +421,8 @@ class PodSpec(Value, frozen=True):
     preemption_policy: str = "PreemptLowerPriority"
     overhead: dict[str, Any] = {}
     resources: ResourceRequirements = ResourceRequirements()
+
+    volumes: tuple[Volume, ...] = ()
 
 
 class PodIP(Value, frozen=True):
@@ -449,6 +465,12 @@ class Pod(Object, frozen=True):
 
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
+
+    @property
+    def claims(self) -> dict[str, str]:
+        """The names of the claims it mounts, by volume; that of a generic ephemeral volume is named after both."""
+        found = {v.name: v.persistent_volume_claim.claim_name for v in self.spec.volumes if v.persistent_volume_claim}
+        return found | {v.name: f"{self.metadata.name}-{v.name}" for v in self.spec.volumes if v.ephemeral}
 
 
 # Others

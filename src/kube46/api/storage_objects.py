@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from kube46.api.objects import LabelSelector, NodeSelector, Object, TargetRef, Value
+from kube46.api.objects import Condition, LabelSelector, NodeSelector, Object, TargetRef, Value
 
 CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"  # of old times
 BIND_COMPLETED = "pv.kubernetes.io/bind-completed"  # on a claim that was bound once
@@ -42,6 +42,7 @@ class ClaimStatus(Value, frozen=True):
     """status of a PersistentVolumeClaim: Pending, Bound or Lost."""
 
     phase: str = "Pending"
+    conditions: tuple[Condition, ...] = ()
     access_modes: tuple[str, ...] = ()
     capacity: dict[str, Any] = msgspec.field(default_factory=dict)
 

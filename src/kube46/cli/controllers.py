@@ -90,14 +90,17 @@ def _stand_alone(settings: Settings) -> list[Loop]:
     from kube46.lab.controllers.daemonsets import controller as daemon_sets
     from kube46.lab.controllers.deployments import controller as deployments
     from kube46.lab.controllers.disruption import controller as budgets
+    from kube46.lab.controllers.ephemeralvolumes import controller as ephemeral
     from kube46.lab.controllers.garbage import controller as garbage
     from kube46.lab.controllers.jobs import controller as jobs
     from kube46.lab.controllers.namespaces import controller as namespaces
     from kube46.lab.controllers.nodelifecycle import controller as nodes
+    from kube46.lab.controllers.persistentvolumes import controller as binder
     from kube46.lab.controllers.replicasets import controller as replica_sets
     from kube46.lab.controllers.scheduler import controller as scheduler
     from kube46.lab.controllers.serviceaccounts import controller as accounts
     from kube46.lab.controllers.statefulsets import controller as stateful_sets
+    from kube46.lab.controllers.volumeprotection import controller as protection
 
     grace, ca = nodes.Settings(settings.node_grace_seconds), accounts.Settings(settings.root_ca)
     every: dict[str, Loop] = {
@@ -113,6 +116,9 @@ def _stand_alone(settings: Settings) -> list[Loop]:
         "namespace": namespaces.run,
         "serviceaccount": lambda client, caches: accounts.run(ca, client, caches),
         "node-lifecycle": lambda client, caches: nodes.run(grace, client, caches),
+        "persistentvolume-binder": binder.run,
+        "ephemeral-volume": ephemeral.run,
+        "storage-protection": protection.run,
     }
     return [loop for name, loop in every.items() if name in settings.chosen]
 

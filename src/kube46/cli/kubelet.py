@@ -98,6 +98,7 @@ def _labels(_: click.Context, __: click.Parameter, value: str) -> tuple[tuple[st
     help="How many processes a pod may have.",
 )
 @click.option("--host-path-root", multiple=True, metavar="DIR[:ro]", help="Pods may mount what lies there; repeatable.")
+@click.option("--provision-volumes", is_flag=True, help="Make PersistentVolumes of class local-path on this node.")
 @click.option("--host-path-file", type=click.Path(path_type=Path), help="More of them, a line each; read at each use.")
 def command(
     kubeconfig: Path | None,
@@ -121,6 +122,7 @@ def command(
     host_path_root: tuple[str, ...],
     cgroup_root: str,
     pod_max_pids: int,
+    provision_volumes: bool,
     host_path_file: Path | None,
 ) -> None:
     """Run the stand-in kubelet of a stand-alone cluster's node, inside the node's network and mount namespaces."""
@@ -143,6 +145,7 @@ def command(
             image_dir=image_dir,
             image_store=image_store,
             host_path_roots=host_path_root,
+            provision_volumes=provision_volumes,
             host_path_file=host_path_file,
             sync_frequency=sync_frequency,
             cgroup_root=cgroup_root,

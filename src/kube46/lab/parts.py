@@ -118,6 +118,7 @@ def _kubelet(settings: Settings, paths: Paths, node: str, owner: int) -> tuple[s
         *_flag("--cgroup-root", f"{paths.cgroup}/{node}"),
         *_flag("--max-pods", MAX_PODS),
         *_flag("--host-path-file", paths.host_paths),
+        "--provision-volumes",
         *_flag("--cni-bin-dir", f"{paths.plugins}:/opt/kube46/cni/bin:/opt/cni/bin"),
     )
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from kube46.addresses.families import Family, family_of
 from kube46.api.objects import Endpoint, EndpointSlice, Node
-from kube46.api.resources import ENDPOINT_SLICES, NODES, SERVICES
+from kube46.api.resources import ENDPOINT_SLICES, NODES, SERVICES, STORAGE_CLASSES
+from kube46.api.storage.classes import DEFAULT
+from kube46.api.storage_objects import LOCAL_PROVISIONER
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.config import ClusterConfig
 from kube46.kubernetes.errors import KubernetesError, NotFound
@@ -15,6 +17,7 @@ from kube46.lab.settings import Settings
 
 POLL, ATTEMPT = 0.05, 1.0  # seconds
 NAMESPACE, DNS_SERVICE = "kube-system", "kube-dns"
+STORAGE_CLASS = "local-path"
 
 
 class NotReady(RuntimeError):
@@ -79,6 +82,22 @@ async def ensure_dns_service(api: Client, settings: Settings) -> bool:
         await api.get(SERVICES, DNS_SERVICE, NAMESPACE)
     except NotFound:
         await api.create(SERVICES, dns_service(settings), NAMESPACE)
+        return True
+    return False
+
+
+async def ensure_storage_class(api: Client) -> bool:
+    """Create the default StorageClass when there is none of its name, and tell whether. Raises KubernetesError."""
+    try:
+        await api.get(STORAGE_CLASSES, STORAGE_CLASS)
+    except NotFound:
+        body = {
+            "metadata": {"name": STORAGE_CLASS, "annotations": {DEFAULT[0]: "true"}},
+            "provisioner": LOCAL_PROVISIONER,
+            "reclaimPolicy": "Delete",
+            "volumeBindingMode": "WaitForFirstConsumer",
+        }
+        await api.create(STORAGE_CLASSES, body)
         return True
     return False
 

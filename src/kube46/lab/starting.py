@@ -154,21 +154,23 @@ def _check_kept_port(paths: Paths, port: int) -> None:
 
 
 def _complete(wanted: Settings, paths: Paths, wait: bool) -> list[str]:
-    """Add what an interrupted `up` did not come to, or what was deleted since: our context, the DNS Service."""
+    """Add what an interrupted `up` did not come to, or what was deleted since: context, DNS Service, StorageClass."""
     added = []
     if not userconfig.holds(paths):
         added.append(f"the context {cluster.context(paths)} to {cluster.merge_kubeconfig(paths)}")
 
-    async def names() -> bool:
+    async def objects() -> None:
         async with readiness.client(paths.kubeconfig("admin")) as api:
             await readiness.until(lambda: readiness.api_missing(api), lambda: None, seconds=WAIT_SECONDS)
             made = await readiness.ensure_dns_service(api, wanted)
             if made and wait:
                 await readiness.until(lambda: readiness.dns_missing(api, wanted), lambda: None, seconds=WAIT_SECONDS)
-            return made
+            if made:
+                added.append(f"the Service {readiness.NAMESPACE}/{readiness.DNS_SERVICE}")
+            if await readiness.ensure_storage_class(api):
+                added.append(f"the StorageClass {readiness.STORAGE_CLASS}")
 
-    if asyncio.run(names()):
-        added.append(f"the Service {readiness.NAMESPACE}/{readiness.DNS_SERVICE}")
+    asyncio.run(objects())
     return added
 
 
@@ -202,6 +204,7 @@ async def _wait(wanted: Settings, paths: Paths, daemon: Daemon, wait: bool, prog
         with progress.step(text):
             await readiness.until(partial(readiness.api_missing, api), partial(alive, text), seconds=WAIT_SECONDS)
             await readiness.ensure_dns_service(api, wanted)
+            await readiness.ensure_storage_class(api)
         if not wait:
             return []
         for text, missing in (("Nodes", readiness.nodes_missing), ("Cluster DNS", readiness.dns_missing)):

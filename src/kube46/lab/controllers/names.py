@@ -18,5 +18,8 @@ STAND_ALONE = (
     "namespace",
     "serviceaccount",
     "node-lifecycle",
+    "persistentvolume-binder",
+    "ephemeral-volume",
+    "storage-protection",
 )
 ALL = (*NETWORK, *STAND_ALONE)

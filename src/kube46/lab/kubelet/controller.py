@@ -16,6 +16,7 @@ from kube46.lab.kubelet.directories import Root
 from kube46.lab.kubelet.manifests import PODS, Pod
 from kube46.lab.kubelet.metering import Meter
 from kube46.lab.kubelet.podstate import PodState
+from kube46.lab.kubelet.provisioning import Provisioner
 from kube46.lab.kubelet.server import Server
 from kube46.lab.kubelet.settings import Settings
 from kube46.lab.kubelet.sources import Sources
@@ -57,6 +58,9 @@ async def run(settings: Settings, client: Client, caches: Caches) -> None:
         group.create_task(keeper.keep_status())
         group.create_task(keeper.keep_lease())
         group.create_task(crew.watch_images())
+        if settings.provision_volumes:
+            provisioner = Provisioner(client, caches, settings.node_name, workshop.root.provisioned)
+            group.create_task(provisioner.run())
         await caches.synced()
         await crew.run(group, pods.listen, {pod.metadata.uid for pod in pods.values()})
 

@@ -34,6 +34,7 @@ class Settings:
     cgroup_root: str = ""  # the group below which those of the pods are; "": kube46/NODE
     pod_max_pids: int = 4096  # processes of one pod
     host_path_roots: tuple[str, ...] = ()  # DIR or DIR:ro
+    provision_volumes: bool = False  # make PersistentVolumes on the own disk; takes rights that nodes elsewhere lack
     host_path_file: Path | None = None  # more of them, a line each, which may change
     sync_frequency: float = 60.0  # seconds between looks at the objects that volumes are made of
 

@@ -9,12 +9,26 @@ import logging
 from collections.abc import Collection, Sequence
 
 from kube46.api.objects import Namespace, Node, Pod
-from kube46.api.resources import BUDGETS, NAMESPACES, NODES, PODS, REPLICA_SETS, SERVICES, STATEFUL_SETS
+from kube46.api.resources import (
+    BUDGETS,
+    CLAIMS,
+    NAMESPACES,
+    NODES,
+    PERSISTENT_VOLUMES,
+    PODS,
+    REPLICA_SETS,
+    SERVICES,
+    STATEFUL_SETS,
+    STORAGE_CLASSES,
+)
+from kube46.api.storage_objects import PersistentVolumeClaim
+from kube46.controllers.indexes import Index
 from kube46.kubernetes.caches import Caches, Key
 from kube46.kubernetes.client import Client
+from kube46.kubernetes.errors import Conflict, NotFound
 from kube46.kubernetes.events import EventRecorder
 from kube46.kubernetes.queues import WorkQueue
-from kube46.lab.controllers.scheduler import rules
+from kube46.lab.controllers.scheduler import rules, volumes
 from kube46.lab.controllers.scheduler.likeness import Likeness
 from kube46.lab.controllers.scheduler.places import Cluster
 from kube46.lab.controllers.scheduler.plugins import Filter
@@ -25,10 +39,12 @@ from kube46.lab.controllers.scheduler.writing import NAME, Writer
 log = logging.getLogger(__name__)
 # Choosing and counting a pod in is one step without a pause; only the writes overlap.
 WORKERS = 8
+LOOK_AGAIN_SECONDS = 0.1
 
 
 async def run(client: Client, caches: Caches) -> None:
     """Runs until cancelled."""
+    await caches.filled(CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES)
     await caches.filled(PODS, NODES, NAMESPACES, SERVICES, REPLICA_SETS, STATEFUL_SETS, BUDGETS)
     scheduler = Scheduler(client, caches)
     await scheduler.queue.run(scheduler.sync, WORKERS)
@@ -42,12 +58,19 @@ class Scheduler:
         self._pods, self._budgets = caches.of(PODS), caches.of(BUDGETS)
         self._events = EventRecorder(client, NAME)
         self._writer = Writer(client, self._events)
-        self._filters, self._waiting = filters, Waiting()
+        self._mounting: Index[Key, Pod] = Index(self._pods, _mounted)
+        self._storage = volumes.Storage(
+            caches.of(CLAIMS), caches.of(PERSISTENT_VOLUMES), caches.of(STORAGE_CLASSES), self._mounting.objects
+        )
+        self._filters, self._waiting = (*filters, *volumes.filters(self._storage)), Waiting()
         self._namespaces: dict[str, dict[str, str]] = {}
         self._cluster = Cluster(self._namespaces, Likeness(caches).selector)
         caches.of(NAMESPACES).listen(self._namespace_changed)
         caches.of(NODES).listen(self._node_changed)
         self._pods.listen(self._pod_changed)
+        caches.of(CLAIMS).listen(self._claim_changed)
+        caches.of(PERSISTENT_VOLUMES).listen(lambda old, new: self.wake({volumes.NAME}))
+        caches.of(STORAGE_CLASSES).listen(lambda old, new: self.wake({volumes.NAME}))
 
     async def sync(self, key: Key) -> None:
         """Gives the pod a node, or says why it has none."""
@@ -58,9 +81,14 @@ class Scheduler:
         if pod.spec.scheduling_gates:
             await self._writer.refuse(pod, "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
             return
+        if why := volumes.obstacle(pod, self._storage):
+            await self._make_room(pod, rules.nowhere(why, self._cluster, volumes.NAME))
+            return
         choice = rules.choose(pod, self._cluster, self._filters)
-        if choice.node:
+        if choice.node and await self._have_volumes(pod, choice.node):
             await self._bind(pod, choice.node)
+        elif choice.node:
+            self._cluster.nominate(pod, choice.node)  # its room stays free until its claims are bound
         else:
             await self._make_room(pod, choice)
 
@@ -68,6 +96,18 @@ class Scheduler:
         """Looks again at the pods that one of these filters refused; None is every filter."""
         for key, seconds in self._waiting.wake(filters):
             self.queue.add_after(key, seconds) if seconds else self.queue.add(key)
+
+    async def _have_volumes(self, pod: Pod, node: str) -> bool:
+        """Whether all of the pod's claims are bound; what they need on the node is begun. Their change tells."""
+        plan = volumes.plan(pod, self._cluster.places[node].node, self._storage)
+        try:
+            for claim, volume in plan.bind:
+                await self._writer.reserve(volume, claim)
+            for claim in plan.provision:
+                await self._writer.select(claim, node)
+        except (Conflict, NotFound):
+            self.queue.add_after(pod.key, LOOK_AGAIN_SECONDS)
+        return not plan.waits
 
     async def _bind(self, pod: Pod, node: str) -> None:
         self._cluster.nominate(pod, "")
@@ -131,6 +171,11 @@ class Scheduler:
             if old is None or gone or (old.spec, old.metadata.labels) != (new.spec, new.metadata.labels):
                 self.queue.add(key)  # its status is what we write ourselves
 
+    def _claim_changed(self, old: PersistentVolumeClaim | None, new: PersistentVolumeClaim | None) -> None:
+        for pod in self._mounting.objects((new or old).key):  # type: ignore[union-attr]
+            if _is_ours(pod):
+                self.queue.add(pod.key)
+
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
         self._cluster.set_node((new or old).metadata.name, new)  # type: ignore[union-attr]
         if new is None or old is None or _matters(old) != _matters(new):
@@ -141,6 +186,10 @@ class Scheduler:
             self._namespaces[new.metadata.name] = new.metadata.labels
         elif old:
             self._namespaces.pop(old.metadata.name, None)
+
+
+def _mounted(pod: Pod) -> set[Key]:
+    return {(pod.metadata.namespace, name) for name in pod.claims.values()}
 
 
 def _is_ours(pod: Pod) -> bool:

@@ -26,7 +26,7 @@ FILTERS = (
 )
 # Filters that a pod's going may satisfy, and those that one's coming may.
 WANT_COMPANY = frozenset(("PodTopologySpread", "InterPodAffinity"))
-NEED_ROOM = WANT_COMPANY | {"NodePorts", "NodeResourcesFit"}
+NEED_ROOM = WANT_COMPANY | {"NodePorts", "NodeResourcesFit", "VolumeRestrictions"}
 SCORES = (
     Score("TaintToleration", 3, taints.preferred),
     Score("NodeAffinity", 2, nodeaffinity.preferred),
@@ -43,14 +43,23 @@ class Choice:
 
     node: str = ""
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
+    why: str = ""  # what speaks against every node alike
 
     @property
     def message(self) -> str:
         """Why there is no node, in kube-scheduler's words."""
-        return unfit(len(self.refusals), self.refusals.values()) if self.refusals else NO_NODES
+        if not self.refusals:
+            return NO_NODES
+        return unfit(len(self.refusals), () if self.why else self.refusals.values(), self.why)
 
 
 NO_NODES = "no nodes available to schedule pods"
+
+
+def nowhere(why: str, cluster: Cluster, filter: str) -> Choice:
+    """Every node refused for one and the same reason, which pods' going does not mend."""
+    refusal = Refusal((why,), final=True, filter=filter)
+    return Choice(refusals={place.node.metadata.name: refusal for place in cluster.nodes()}, why=why)
 
 
 def choose(pod: Pod, cluster: Cluster, filters: Sequence[Filter] = FILTERS) -> Choice:

@@ -5,11 +5,13 @@ import logging
 from typing import Any
 
 from kube46.api.objects import Pod
-from kube46.api.resources import PODS
+from kube46.api.resources import CLAIMS, PERSISTENT_VOLUMES, PODS
+from kube46.api.storage_objects import SELECTED_NODE, PersistentVolume, PersistentVolumeClaim
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.errors import Conflict, NotFound
 from kube46.kubernetes.events import EventRecorder
 from kube46.lab.controllers import clock
+from kube46.lab.controllers.persistentvolumes import binding
 
 log = logging.getLogger(__name__)
 NAME = "default-scheduler"
@@ -38,6 +40,20 @@ class Writer:
         message = f"Successfully assigned {meta.namespace}/{meta.name} to {node}"
         await self._events.record(PODS, pod, "Scheduled", message)
         return True
+
+    async def reserve(self, volume: PersistentVolume, claim: PersistentVolumeClaim) -> None:
+        """Keeps a volume for a claim, which the binder then completes. Raises Conflict, NotFound: it was taken, or is
+        gone."""
+        meta = volume.metadata
+        if body := binding.of_volume(volume, claim):
+            body = binding.pinned(body, meta.uid, meta.resource_version)
+            await self._client.patch(PERSISTENT_VOLUMES, meta.name, body)
+
+    async def select(self, claim: PersistentVolumeClaim, node: str) -> None:
+        """Says on which node the claim's volume is to be provisioned. Raises Conflict, NotFound."""
+        meta = claim.metadata
+        body = binding.pinned({"metadata": {"annotations": {SELECTED_NODE: node}}}, meta.uid, meta.resource_version)
+        await self._client.patch(CLAIMS, meta.name, body, meta.namespace)
 
     async def refuse(self, pod: Pod, reason: str, message: str, nominated: str = "") -> None:
         """Writes the PodScheduled condition and the node that is nominated, unless they are written already."""
