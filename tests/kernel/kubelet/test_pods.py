@@ -143,7 +143,7 @@ def test_missing_config_map_is_waited_for(node):
 
     assert main(waiting)["state"]["waiting"] == {
         "reason": "CreateContainerConfigError",
-        "message": 'configmap "e-late" not found in namespace default',
+        "message": 'configmap "e-late" not found',
     }
     node.kubectl("create", "configmap", "e-late", "--from-literal=x=there")
     node.until("e-waits", phase("Succeeded"))

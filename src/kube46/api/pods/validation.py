@@ -7,7 +7,7 @@ from typing import Any
 from kube46.api import ip, names
 from kube46.api.errors import FieldError, each_invalid, forbidden, invalid, not_supported, required, too_many
 from kube46.api.metadata import labels_valid
-from kube46.api.pods import containers, placement, volumes
+from kube46.api.pods import containers, placement, security, volumes
 
 Object = dict[str, Any]
 
@@ -27,6 +27,7 @@ def validate(spec: Object, field: str = "spec") -> list[FieldError]:
     if spec.get("restartPolicy") not in RESTART_POLICIES:
         found.append(not_supported(f"{field}.restartPolicy", spec.get("restartPolicy"), RESTART_POLICIES))
     found += _dns(spec, field)
+    found += security.of_pod(spec.get("securityContext") or {}, f"{field}.securityContext")
     found += labels_valid(spec.get("nodeSelector"), f"{field}.nodeSelector")
     found += _host_ports(spec, field)
     account = spec.get("serviceAccountName") or ""

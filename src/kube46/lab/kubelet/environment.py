@@ -14,6 +14,7 @@ from kube46.lab.kubelet.security import ConfigError
 
 REFERENCE = re.compile(r"\$(\$|\(([^()]*)\))")
 SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['(.*)'\]")
+KINDS = {"configmap": "ConfigMap", "secret": "Secret"}
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -151,7 +152,7 @@ def _value(context: Context, container: Container, variable: EnvVar, known: Mapp
 
 def _whole(store: Mapping[str, Mapping[str, bytes]], ref: NameRef, kind: str, context: Context) -> Mapping[str, bytes]:
     if ref.name not in store and not ref.optional:
-        raise ConfigError(f'{kind} "{ref.name}" not found in namespace {context.pod.metadata.namespace}')
+        raise ConfigError(f'{kind} "{ref.name}" not found')
     return store.get(ref.name, {})
 
 
@@ -161,7 +162,7 @@ def _key(store: Mapping[str, Mapping[str, bytes]], ref: KeyRef, kind: str, conte
         return _text(found[ref.key])
     if ref.optional:
         return None
-    raise ConfigError(f"couldn't find key {ref.key} in {kind} {context.pod.metadata.namespace}/{ref.name}")
+    raise ConfigError(f"couldn't find key {ref.key} in {KINDS[kind]} {context.pod.metadata.namespace}/{ref.name}")
 
 
 def _text(value: bytes) -> str:

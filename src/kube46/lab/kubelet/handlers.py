@@ -4,6 +4,7 @@ Requests go from the node to the pod's primary address, by the node's own socket
 """
 
 import asyncio
+import os
 import ssl
 from contextlib import suppress
 
@@ -62,7 +63,7 @@ async def connect(target: Target, wanted: TcpSocket, timeout: float) -> None:
     except TimeoutError:
         raise HandlerError(f"dial tcp {bracketed(host, port)}: i/o timeout") from None
     except OSError as error:
-        raise HandlerError(f"dial tcp {bracketed(host, port)}: {error.strerror or error}") from None
+        raise HandlerError(_refused(host, port, error)) from None
     writer.close()
 
 
@@ -75,7 +76,9 @@ async def get(target: Target, wanted: HttpGet, timeout: float, agent: str) -> No
             status = await _request(host, port, wanted, agent)
     except TimeoutError:
         raise HandlerError(f'Get "{url}": context deadline exceeded (no answer in {timeout:g}s)') from None
-    except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+    except OSError as error:
+        raise HandlerError(f'Get "{url}": {_refused(host, port, error)}') from None
+    except (ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
         raise HandlerError(f'Get "{url}": {error}') from None
     if not http_success(status):
         raise HandlerError(f"HTTP probe failed with statuscode: {status}")
@@ -112,6 +115,12 @@ def request_bytes(host: str, port: int, wanted: HttpGet, agent: str) -> bytes:
         raise ValueError("a header or the path of the request has a line break or blank in it")
     path = wanted.path if wanted.path.startswith("/") else f"/{wanted.path}"
     return "\r\n".join([f"GET {path} HTTP/1.1", *lines, "Connection: close", "", ""]).encode()
+
+
+def _refused(host: str, port: int, error: OSError) -> str:
+    """A connection's failure as Go says it: `dial tcp 10.244.0.4:80: connect: connection refused`."""
+    text = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
+    return f"dial tcp {bracketed(host, port)}: connect: {text}"
 
 
 def _port(target: Target, port: int | str) -> int:

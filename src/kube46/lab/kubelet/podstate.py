@@ -92,12 +92,13 @@ class PodState:
         """An Event of the pod, or of one of its containers."""
         self.shop.events.pod(self.object.metadata, reason, message, type, self.pod.spec.path_of(container))
 
-    def trouble(self, name: str, reason: str, message: str, event: str = "") -> None:
-        """Something couldn't be made: why, and when to try again."""
+    def trouble(self, name: str, reason: str, message: str, event: str = "", prefix: str = "") -> None:
+        """Something couldn't be made: why, and when to try again. `event` and `prefix` are the Event's reason and how
+        its message begins."""
         before = self.problems.get(name)
         delay = min(before.delay * 2, RETRY_LAST) if before else RETRY_FIRST
         self.problems[name] = Problem(reason, message, time.time() + delay, delay)
-        self.tell(event or reason, message, "Warning", name)
+        self.tell(event or reason, prefix + message, "Warning", name)
 
     def image_trouble(self, container: Container, message: str, first: str) -> None:
         """A container's image is not to be had; looked for again ever more rarely."""

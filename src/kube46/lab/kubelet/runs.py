@@ -140,7 +140,7 @@ class Tended:
             await handlers.hook(self.target, hook, 600.0)
         except HandlerError as error:
             self._tell("FailedPostStartHook", f"PostStartHook failed: {error}", "Warning")
-            self._fail("FailedPostStartHook", None)
+            self._fail("postStart hook", None)
         else:
             self.run = replace(self.run, hooked=True)
         self._changed()

@@ -65,9 +65,7 @@ def identity(spec: PodSpec, container: Container, default_uid: int) -> Identity:
     uid = _first(own.run_as_user, pod.run_as_user, default_uid)
     gid = _first(own.run_as_group, pod.run_as_group, uid)
     if uid == 0 and _first(own.run_as_non_root, pod.run_as_non_root, False):
-        raise ConfigError(
-            "container has runAsNonRoot and would run as root: set securityContext.runAsUser to another user"
-        )
+        raise ConfigError(f"container's runAsUser breaks non-root policy (container: {container.name})")
     groups = (*pod.supplemental_groups, *(() if pod.fs_group is None else (pod.fs_group,)))
     return Identity(uid, gid, groups)
 

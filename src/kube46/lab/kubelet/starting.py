@@ -51,12 +51,12 @@ class Starter:
             self._filler.expire()
             waits = error.reason == "FailedMount"  # as kubelet tells it: no container is there to fail
             reason = "ContainerCreating" if waits else error.reason
-            state.trouble(name, reason, str(error), error.reason if waits else "Failed")
+            state.trouble(name, reason, str(error), error.reason if waits else "Failed", "" if waits else "Error: ")
         except KubernetesError as error:
             text = f"the objects it refers to can't be read: {error}"
             state.trouble(name, "CreateContainerConfigError", text, "FailedMount")
         except OSError as error:
-            state.trouble(name, "CreateContainerError", str(error), "Failed")
+            state.trouble(name, "CreateContainerError", str(error), "Failed", "Error: ")
 
     def adopt(self) -> None:
         """Take over the sandbox, the containers and the past that an earlier kubelet left on disk."""

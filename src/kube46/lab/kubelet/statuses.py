@@ -13,6 +13,7 @@ from kube46.lab.kubelet.observed import Observed, Run
 from kube46.lab.kubelet.quantities import qos_class
 
 RUNTIME = "crun"
+DEADLINE = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 
 
 def rfc3339(seconds: float) -> str:
@@ -42,8 +43,7 @@ def status(pod: ReadPod, seen: Observed, before: Mapping[str, Any], now: float) 
         "ephemeralContainerStatuses": [_debugger(pod, c, seen, now) for c in spec.ephemeral_containers],
     }
     if phase == "Failed" and not completed_by_itself(pod, seen, now):
-        found["reason"] = "DeadlineExceeded"
-        found["message"] = "Pod was active on the node longer than the specified deadline"
+        found["reason"], found["message"] = DEADLINE
     return {name: value for name, value in found.items() if value not in ("", [], None)}
 
 

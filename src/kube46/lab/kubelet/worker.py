@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 
 from kube46.kubernetes.errors import Conflict, KubernetesError, NotFound
-from kube46.lab.kubelet import attaching, roots, rules, trees
+from kube46.lab.kubelet import attaching, roots, rules, statuses, trees
 from kube46.lab.kubelet.chain import CniError
 from kube46.lab.kubelet.filling import Filler
 from kube46.lab.kubelet.manifests import PODS, Pod
@@ -70,6 +70,8 @@ class Worker:
             now = time.time()
             if state.ending_since is None and rules.must_end(state.pod, state.observe(), now):
                 state.ending_since = now
+                if not statuses.completed_by_itself(state.pod, state.observe(), now):
+                    state.tell(*statuses.DEADLINE)
             decision = rules.decide(state.pod, state.observe(), now)
             self._teller.due.set()
             for action in decision.actions:

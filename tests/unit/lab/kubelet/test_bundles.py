@@ -87,10 +87,10 @@ def test_identity(own, pod, expected):
 
 
 def test_run_as_non_root():
-    """runAsNonRoot with user 0 is refused, with the mend."""
+    """runAsNonRoot with user 0 is refused, in kubelet's words."""
     container = Container(security_context=SecurityContext(run_as_user=0, run_as_non_root=True))
 
-    with pytest.raises(ConfigError, match=r"set securityContext\.runAsUser"):
+    with pytest.raises(ConfigError, match="runAsUser breaks non-root policy"):
         identity(PodSpec(), container, 65534)
 
 

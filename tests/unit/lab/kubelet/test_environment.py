@@ -154,7 +154,7 @@ def test_environment_in_order():
 
 REFUSED = {
     "configmap": (variable("X", config_map_key_ref=KeyRef(name="no", key="k")), 'configmap "no" not found'),
-    "key": (variable("X", secret_key_ref=KeyRef(name="secret", key="k")), "couldn't find key k in secret shop/secret"),
+    "key": (variable("X", secret_key_ref=KeyRef(name="secret", key="k")), "couldn't find key k in Secret shop/secret"),
     "field": (variable("X", field_ref=ObjectField(field_path="spec.x")), "fieldRef.fieldPath: 'spec.x'"),
 }
 

@@ -1,0 +1,48 @@
+"""Validation of what containers ask for: resources (ValidateResourceRequirements, 1.37)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kube46.api import names
+from kube46.api.errors import FieldError, each_invalid, invalid, required
+from kube46.api.quantities import parse
+
+Object = dict[str, Any]
+
+STANDARD = ("cpu", "memory", "ephemeral-storage")
+HUGE_PAGES = "hugepages-"
+
+
+def validate(resources: Object, field: str) -> list[FieldError]:
+    """Errors of `resources`: names, amounts, and requests that exceed their limits."""
+    limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
+    found: list[FieldError] = []
+    for key, amounts in (("limits", limits), ("requests", requests)):
+        for name, amount in amounts.items():
+            found += _amount(f"{field}.{key}[{name}]", name, amount)
+            if key == "requests":
+                found += _request(field, name, amount, limits)
+    return found
+
+
+def _amount(field: str, name: str, amount: str | int) -> list[FieldError]:
+    found = each_invalid(field, name, names.qualified(name))
+    if "/" not in name and name not in STANDARD and not name.startswith(HUGE_PAGES):
+        found.append(invalid(field, name, "must be a standard resource for containers"))
+    if parse(amount) < 0:
+        found.append(invalid(field, str(amount), "must be greater than or equal to 0"))
+    return found
+
+
+def _request(field: str, name: str, amount: str | int, limits: Object) -> list[FieldError]:
+    limit = limits.get(name)
+    shared = name in STANDARD  # may be promised to more than get it
+    if limit is None:
+        text = "Limit must be set for non overcommitable resources"
+        return [] if shared else [required(f"{field}.limits", text)]
+    if not shared and parse(amount) != parse(limit):
+        return [invalid(f"{field}.requests", str(amount), f"must be equal to {name} limit of {limit}")]
+    if parse(amount) > parse(limit):
+        return [invalid(f"{field}.requests", str(amount), f"must be less than or equal to {name} limit of {limit}")]
+    return []
