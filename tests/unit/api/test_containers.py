@@ -40,7 +40,7 @@ def test_resources(resources: dict[str, Any], expected: list[str]) -> None:
         ({"runAsUser": -1}, ["s.runAsUser: Invalid value: -1: must be between 0 and 2147483647, inclusive"]),
         (
             {"runAsGroup": 2**31},
-            ["s.runAsGroup: Invalid value: -2: must be between 0 and 2147483647, inclusive"],
+            ["s.runAsGroup: Invalid value: 2147483648: must be between 0 and 2147483647, inclusive"],
         ),
         ({"procMount": "None"}, ['s.procMount: Unsupported value: "None": supported values: "Default", "Unmasked"']),
         (
