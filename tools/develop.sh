@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 tools/packages.sh run test
 stamp=.venv/.made-from
-wanted=$(cat pyproject.toml constraints.txt hatch_build.py tools/build_schemas.py src/kube46/apiserver/{kinds,tables_columns}.py | sha256sum)
+wanted=$(cat pyproject.toml constraints.txt hatch_build.py tools/build_schemas.py tools/go_types.txt src/kube46/apiserver/{kinds,tables_columns}.py | sha256sum)
 if [ "$(cat $stamp 2>/dev/null)" = "$wanted" ]; then exit 0; fi
 echo "Making the development environment in .venv"
 /usr/bin/python3 -m venv .venv

@@ -6,7 +6,8 @@
 Makes a minimal bookworm (debootstrap's `minbase`, kept as /var/cache/kube46/bookworm.tar), and enters it in mount and
 PID namespaces of its own. A clean clone of this repository's HEAD lies in it. Two phases:
 
-1. set-up, with the machine's network: `apt-get install -y git make`, `make install develop` (Debian's packages, PyPI);
+1. set-up, with the machine's network: `apt-get install -y git make`, `make install develop` (Debian's packages, PyPI;
+   `clients` in its place adds Go modules);
 2. run, in a network namespace of its own with nothing but loopback: `make up`, `kube46 status`, `make TARGET`
    (default `test-quick`), `kube46 down`. So the cluster is seen to need no network of the machine's.
 """
@@ -49,7 +50,7 @@ apt-get update -qq
 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends git make >/dev/null
 git clone --quiet /source {clone}
 cd {clone}
-make install develop
+make install {prepared}
 """
 RUN = """
 set -eu
@@ -75,6 +76,7 @@ def main() -> int:
         print("debootstrap.py: root is needed", file=sys.stderr)
         return 2
     words = {"mirror": options.mirror, "clone": CLONE, "target": options.test}
+    words["prepared"] = "clients" if options.test == "test" else "develop"  # the Go modules too
     if options.tree:
         return enter(options.tree, RUN.format(**words), "run", "--net")
     root = Path(tempfile.mkdtemp(prefix="kube46-bookworm-", dir="/var/tmp"))
