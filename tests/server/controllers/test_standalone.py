@@ -277,6 +277,27 @@ def test_unschedulable_pod_says_why_and_waits(cluster: Cluster, namespace: str) 
     eventually(lambda: condition()["status"] == "True")
 
 
+def test_taints_drive_pods_away(cluster: Cluster, namespace: str) -> None:
+    """NoExecute: at once without a toleration, after its seconds with one, never with one for ever."""
+    cluster.node("hot")
+    place = f"{namespace}/x"
+    exists = {"key": place, "operator": "Exists", "effect": "NoExecute"}
+    tolerations = {"at-once": [], "soon": [{**exists, "tolerationSeconds": 1}], "never": [exists]}
+    try:
+        for name, listed in tolerations.items():
+            body = {**template(tolerations=listed, nodeName="hot"), "metadata": {"name": name}}
+            cluster.create(f"/api/v1/namespaces/{namespace}/pods", body)
+        eventually(lambda: len(ready(cluster, namespace)) == 3)
+        cluster.kubectl("taint", "node", "hot", f"{place}=y:NoExecute")
+        eventually(lambda: ready(cluster, namespace) == ["never", "soon"], 1.5)
+        eventually(lambda: ready(cluster, namespace) == ["never"])
+        for_a_while(lambda: ready(cluster, namespace) == ["never"], 0.5)
+        reasons = {e["reason"] for e in cluster.items(f"/api/v1/namespaces/{namespace}/events")}
+        assert "TaintManagerEviction" in reasons
+    finally:
+        cluster.delete("/api/v1/nodes/hot")
+
+
 def test_silent_node_loses_its_pods(server: Cluster, namespace: str) -> None:
     """A node without signs of life becomes Unknown and tainted, its pods unready; when it is deleted they go."""
     server.node("mute")

@@ -83,3 +83,16 @@ def test_only_new_signs_count() -> None:
     assert beat.seen == 100.0
     beat.hear("1999-01-01T00:00:00Z", 160.0)
     assert beat.seen == 160.0
+
+
+def test_taints_without_a_time_count_from_when_they_were_seen() -> None:
+    """What `kubectl taint` wrote is dated once; a taint that went and came back is dated anew."""
+    where = node(taints=[{"key": "k", "effect": "NoExecute"}])
+    who = pod({"key": "k", **EXISTS, "effect": "NoExecute", "tolerationSeconds": 60})
+    first, seen = rules.dated(where, {}, NOW)
+    assert rules.eviction_wait(who, first, NOW) == 60
+    later = NOW + timedelta(seconds=45)
+    again, seen = rules.dated(where, seen, later)
+    assert rules.eviction_wait(who, again, later) == 15
+    _, seen = rules.dated(node(), seen, later)
+    assert rules.eviction_wait(who, rules.dated(where, seen, later)[0], later) == 60

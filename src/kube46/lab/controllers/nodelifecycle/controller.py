@@ -53,6 +53,7 @@ class NodeLifecycle:
         self._pods: Index[str, Pod] = Index(pods, lambda pod: [pod.spec.node_name])
         self._beats: dict[str, rules.Heartbeat] = {}
         self._missed: dict[str, float] = {}
+        self._tainted: dict[str, dict[tuple[str, str], str]] = {}
         self._nodes.listen(self._node_changed)
         self._leases.listen(self._lease_changed)
         pods.listen(self._pod_changed)
@@ -88,23 +89,18 @@ class NodeLifecycle:
         await self._judge_pods(node)
 
     async def _judge_pods(self, node: Node) -> None:
-        now = clock.now()
-        for pod in self._pods.objects(node.metadata.name):
+        now, name = clock.now(), node.metadata.name
+        node, self._tainted[name] = rules.dated(node, self._tainted.get(name, {}), now)
+        for pod in self._pods.objects(name):
             if rules.readiness(node) == "Unknown" and (conditions := rules.unready(pod, now)):
-                await self._client.patch(
-                    PODS,
-                    pod.metadata.name,
-                    _status(pod, conditions),
-                    pod.metadata.namespace,
-                    subresource="status",
-                    kind="strategic",
-                )
+                await self._say(pod, conditions)
             wait = rules.eviction_wait(pod, node, now)
             if wait is None or pod.metadata.deletion_timestamp:
                 continue
             if wait > 0:
-                self.queue.add_after(node.metadata.name, wait + 0.05)
+                self.queue.add_after(name, wait + 0.05)
                 continue
+            await self._say(pod, rules.driven_away(now))
             await self._delete(pod, None)
             message = f"Marking for deletion Pod {pod.metadata.namespace}/{pod.metadata.name}"
             await self._events.record(PODS, pod, "TaintManagerEviction", message)
@@ -112,6 +108,7 @@ class NodeLifecycle:
     async def _bury(self, name: str) -> None:
         """Deletes the pods of a node that is gone, after a while in which it may come back."""
         self._beats.pop(name, None)
+        self._tainted.pop(name, None)
         pods = self._pods.objects(name)
         if not name or not pods:
             self._missed.pop(name, None)
@@ -126,6 +123,10 @@ class NodeLifecycle:
             for pod in pods:
                 log.info("Pod of a vanished node deleted pod=%s/%s node=%s", *pod.key, name)
                 await self._delete(pod, 0)
+
+    async def _say(self, pod: Pod, conditions: list[dict[str, Any]]) -> None:
+        meta, body = pod.metadata, _status(pod, conditions)
+        await self._client.patch(PODS, meta.name, body, meta.namespace, subresource="status", kind="strategic")
 
     async def _delete(self, pod: Pod, grace_seconds: int | None) -> None:
         meta = pod.metadata

@@ -4,10 +4,12 @@ Source: kubernetes/pkg/controller/nodelifecycle/node_lifecycle_controller.go, pk
 pkg/controller/podgc.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from kube46.api.objects import Condition, Node, Pod, Taint
 from kube46.lab.controllers import clock
@@ -72,6 +74,21 @@ def eviction_wait(pod: Pod, node: Node, now: datetime) -> float | None:
     """Seconds until the node's NoExecute taints drive the pod away; None when they don't."""
     waits = [_wait(pod, taint, now) for taint in node.spec.taints if taint.effect == "NoExecute"]
     return min((wait for wait in waits if wait is not None), default=None)
+
+
+def dated(node: Node, seen: Mapping[tuple[str, str], str], now: datetime) -> tuple[Node, dict[tuple[str, str], str]]:
+    """The node with a time on each of its taints, and those times: `kubectl taint` gives none, so it is when we saw."""
+    times = {
+        (t.key, t.effect): t.time_added or seen.get((t.key, t.effect)) or clock.text(now) for t in node.spec.taints
+    }
+    taints = tuple(msgspec.structs.replace(t, time_added=times[t.key, t.effect]) for t in node.spec.taints)
+    return msgspec.structs.replace(node, spec=msgspec.structs.replace(node.spec, taints=taints)), times
+
+
+def driven_away(now: datetime) -> list[dict[str, Any]]:
+    """The condition of a pod that a taint drives away."""
+    words = {"reason": "DeletionByTaintManager", "message": "Taint manager: deleting due to NoExecute taint"}
+    return [{"type": "DisruptionTarget", "status": "True", **words, "lastTransitionTime": clock.text(now)}]
 
 
 def unready(pod: Pod, now: datetime) -> list[dict[str, Any]]:

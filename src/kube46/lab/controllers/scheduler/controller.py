@@ -126,7 +126,7 @@ class Scheduler:
         message, nominated = choice.message, pod.status.nominated_node_name
         if choice.refusals:
             verdict = preempt(pod, self._cluster, choice.refusals, self._budgets.values(), self._filters)
-            message = " ".join(filter(None, [message, verdict.message and f"{verdict.message}."]))
+            message = " ".join(filter(None, [message, verdict.message]))
             if verdict.candidate:
                 nominated = verdict.candidate.node
                 await self._drive_away(pod, nominated, verdict.candidate.victims)

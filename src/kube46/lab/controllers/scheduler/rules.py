@@ -106,11 +106,11 @@ def first(checks: Iterable[tuple[str, Check]], place: Place) -> Refusal | None:
     return None
 
 
-def unfit(total: int, refusals: Iterable[Refusal], *more: str) -> str:
-    """The reasons counted over the nodes, and what else there is to say."""
+def unfit(total: int, refusals: Iterable[Refusal]) -> str:
+    """The reasons counted over the nodes."""
     reasons = Counter(reason for refusal in refusals for reason in refusal.reasons)
     listed = ", ".join(sorted(f"{count} {reason}" for reason, count in reasons.items()))
-    return " ".join([f"0/{total} nodes are available:", *(f"{part}." for part in (listed, *more) if part)])
+    return f"0/{total} nodes are available: {listed}."
 
 
 def _best(pod: Pod, cluster: Cluster, places: Sequence[Place]) -> str:
