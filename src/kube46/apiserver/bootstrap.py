@@ -5,6 +5,7 @@ Source: semantics A-18, A-20, A-21; k8s.io/kubernetes pkg/controlplane/controlle
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+KEEP_SECONDS = 10.0  # how often what `kubectl delete all --all` took is looked for; upstream's interval
 LABELS = {"component": "apiserver", "provider": "kubernetes"}
 
 
@@ -49,6 +51,17 @@ async def prepare(registry: Registry, cluster: Cluster) -> None:
     for binding in roles.cluster_bindings():
         await _ensure(registry, "clusterrolebindings", "", binding)
     await _service_cidr(registry, cluster)
+    await _own_service(registry, cluster)
+
+
+async def keep(registry: Registry, cluster: Cluster, seconds: float = KEEP_SECONDS) -> None:
+    """Bring back `kubernetes.default` and its endpoints whenever they are gone or changed, until cancelled."""
+    while True:
+        await asyncio.sleep(seconds)
+        await _own_service(registry, cluster)
+
+
+async def _own_service(registry: Registry, cluster: Cluster) -> None:
     try:
         await _service(registry, cluster)
         await _endpoints(registry, cluster)

@@ -130,12 +130,17 @@ class _Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
         port = self._settings.secure_port or listening[0].getsockname()[1]
-        await bootstrap.prepare(self._registry, self._cluster(port))
+        cluster = self._cluster(port)
+        await bootstrap.prepare(self._registry, cluster)
         self._ready = True
         for sock in listening:
             log.info("listening address=%s port=%s", *sock.getsockname()[:2])
         async with asyncio.TaskGroup() as group:
-            loops = [expiry.run(self._store), cleanup.run(self._registry, self._catalog)]
+            loops = [
+                expiry.run(self._store),
+                cleanup.run(self._registry, self._catalog),
+                bootstrap.keep(self._registry, cluster),
+            ]
             tasks = [group.create_task(loop) for loop in loops]
             await server.serve(sockets=listening)
             for task in tasks:

@@ -128,6 +128,8 @@ def _sysctls(settings: Settings, place: str, bridge_filter: bool) -> list[Sysctl
     if routes:
         # every lost large packet gets its Packet Too Big: path MTU discovery shall not depend on chance
         found += [Sysctl("net/ipv4/icmp_ratelimit", "0"), Sysctl("net/ipv6/icmp/ratelimit", "0")]
+        # a pod on the node's network is no root here: port 80 is as open to it as on its own network
+        found.append(Sysctl("net/ipv4/ip_unprivileged_port_start", "0"))
     if bridge_filter:
         # Pods' traffic is routed (decision 076), never only switched: a bridge that also calls the rules would put IPv6
         # fragments together for good, and so make path MTU discovery fail.

@@ -36,8 +36,8 @@ def test_failed_job_says_why(cluster: Cluster, namespace: str) -> None:
     """More failures than backoffLimit end the Job."""
     job(cluster, namespace, "Failed", backoffLimit=0)
     cluster.kubectl("-n", namespace, "wait", "--for=condition=failed", "job/j", "--timeout=30s")
-    events = cluster.items(f"/api/v1/namespaces/{namespace}/events")
-    assert "BackoffLimitExceeded" in {event["reason"] for event in events}
+    events = f"/api/v1/namespaces/{namespace}/events"
+    eventually(lambda: "BackoffLimitExceeded" in {event["reason"] for event in cluster.items(events)})
 
 
 def test_deadline_ends_the_pods(cluster: Cluster, namespace: str) -> None:

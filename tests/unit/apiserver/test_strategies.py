@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import tempfile
+from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,6 +113,25 @@ def test_addresses_come_and_go_with_the_service(tmp_path: Path) -> None:
         cluster.check()
         await cluster.delete("a")
         assert {o["metadata"]["name"] for o in cluster.objects("ipaddresses")} == {"10.96.0.1"}
+        cluster.check()
+
+    run(test, tmp_path)
+
+
+def test_the_own_service_comes_back(tmp_path: Path) -> None:
+    """After `kubectl delete all --all`, `kubernetes.default` has its address and endpoints again."""
+
+    async def test(cluster: Cluster) -> None:
+        kinds = ("services", "endpoints", "endpointslices")
+        before = {kind: cluster.objects(kind)[0] for kind in kinds}
+        for kind in reversed(kinds):
+            await cluster.delete("kubernetes", kind)
+        assert not any(cluster.objects(kind) for kind in kinds)
+        told = bootstrap.Cluster(DUAL, ip_address("192.0.2.1"), 6443)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(bootstrap.keep(cluster.registry, told, 0.001), 0.2)
+        for kind, obj in before.items():
+            assert {**cluster.objects(kind)[0], "metadata": {}} == {**obj, "metadata": {}}
         cluster.check()
 
     run(test, tmp_path)

@@ -4,13 +4,12 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import click
 import pytest
 from click.testing import CliRunner
 
-from kube46.cli.controllers import choose, command
+from kube46.cli.controllers import command
 from kube46.controllers import health
-from kube46.lab.controllers.names import NETWORK
+from kube46.lab.controllers.names import NETWORK, choose
 
 
 @pytest.mark.parametrize(
@@ -30,7 +29,7 @@ def test_choice_of_loops(text: str, chosen: tuple[str, ...]) -> None:
 
 def test_unknown_loop_is_refused() -> None:
     """A misspelt name is told, with the names that there are."""
-    with pytest.raises(click.BadParameter, match="'schedular' is no controller: choose from"):
+    with pytest.raises(ValueError, match="'schedular' is no controller: choose from"):
         choose("schedular")
 
 

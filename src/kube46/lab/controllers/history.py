@@ -5,21 +5,23 @@ Source: kubernetes/pkg/controller/history/controller_history.go.
 """
 
 from collections.abc import Collection, Iterable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from kube46.api.objects import Object
 from kube46.api.resources import CONTROLLER_REVISIONS, Resource
-from kube46.api.workload_objects import ControllerRevision
+from kube46.api.workload_objects import ControllerRevision, DaemonSet, StatefulSet
 from kube46.controllers.indexes import Index
 from kube46.kubernetes.caches import Caches
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.errors import AlreadyExists, Conflict, NotFound
 from kube46.lab.controllers import owners
 from kube46.lab.controllers.deployments.rules import template_hash
+from kube46.lab.controllers.ownedpods import OwnedPods
 
 T = TypeVar("T", bound=Object)
+W = TypeVar("W", DaemonSet, StatefulSet)
 LABEL = "controller-revision-hash"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -72,11 +74,12 @@ def new_revision(
     }
 
 
-class History:
-    """The ControllerRevisions of one kind of owner."""
+class History(Generic[W]):
+    """The ControllerRevisions of the owners of `pods`."""
 
-    def __init__(self, client: Client, caches: Caches, resource: Resource[Any]) -> None:
-        self._client, self._resource = client, resource
+    def __init__(self, client: Client, caches: Caches, pods: OwnedPods[W]) -> None:
+        self._client = client
+        self._pods: OwnedPods[W] = pods
         revisions = caches.of(CONTROLLER_REVISIONS)
         self._owned: Index[str, ControllerRevision] = Index(revisions, owners.controller_uid)
 
@@ -84,33 +87,35 @@ class History:
         """The owner's revisions, oldest first."""
         return sorted(self._owned.objects(owner.metadata.uid), key=lambda one: one.revision)
 
-    async def current(self, owner: Object, template: dict[str, Any], collisions: int) -> ControllerRevision | None:
+    async def current(self, owner: W) -> ControllerRevision | None:
         """The revision of the template, made or made the latest where it is not; None when its name is taken.
 
-        A taken name asks for a higher count of collisions, and thereby another name.
+        A taken name asks for a higher count of collisions in the status, and thereby another name.
         """
         owned = self.of(owner)
         latest = owned[-1].revision if owned else 0
-        found = equal(template, owned)
+        found = equal(owner.spec.template, owned)
         if found is None:
-            return await self._create(owner, template, latest + 1, collisions)
+            return await self._create(owner, latest + 1)
         if found.revision < latest:
             meta = found.metadata
             body = {"metadata": {"uid": meta.uid}, "revision": latest + 1}
             return await self._client.patch(CONTROLLER_REVISIONS, meta.name, body, meta.namespace)
         return found
 
-    async def _create(
-        self, owner: Object, template: dict[str, Any], revision: int, collisions: int
-    ) -> ControllerRevision | None:
-        body = new_revision(self._resource, owner, template, revision, collisions)
+    async def _create(self, owner: W, revision: int) -> ControllerRevision | None:
+        collisions = int(owner.status.get("collisionCount") or 0)
+        body = new_revision(self._pods.resource, owner, owner.spec.template, revision, collisions)
         namespace = owner.metadata.namespace
         try:
             return await self._client.create(CONTROLLER_REVISIONS, body, namespace)
         except AlreadyExists:
             there = await self._client.get(CONTROLLER_REVISIONS, body["metadata"]["name"], namespace)
             mine = owners.controller_uid(there) == [owner.metadata.uid]
-            return there if mine and there.data == body["data"] else None
+            if mine and there.data == body["data"]:
+                return there
+            await self._pods.report(owner, {"collisionCount": collisions + 1})
+            return None
 
     async def prune(self, owner: Object, live: Collection[str], limit: int) -> None:
         """Deletes what is no longer needed to go back."""

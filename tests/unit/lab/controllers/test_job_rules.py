@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kube46.api.objects import Pod
+from kube46.api.objects import Meta, Pod
 from kube46.api.workload_objects import CronJob, Job
 from kube46.lab.controllers.cronjobs import rules as cron
 from kube46.lab.controllers.jobs import indexes, rules, status
@@ -219,4 +219,19 @@ def test_job_of_a_time_and_history() -> None:
     ]
     limits = cron_job(successfulJobsHistoryLimit=1, failedJobsHistoryLimit=0)
     assert [one.status["startTime"][12] for one in cron.obsolete(limits, jobs)] == ["0", "2", "3"]
-    assert len(cron.status(limits, jobs, NOW)["active"]) == 1
+    assert cron.status(limits, jobs, NOW)["active"] == []  # made by hand: none of the schedule's
+
+
+def test_jobs_of_the_schedule_are_active_until_they_end() -> None:
+    """A Job that `kubectl create job --from` made is not; one that has ended is told once, by its uid."""
+    ours, manual = (
+        msgspec.structs.replace(job(), metadata=Meta(name=name, uid=name, annotations={}))
+        for name in ("ours", "manual")
+    )
+    ours.metadata.annotations[cron.SCHEDULED] = "2026-11-23T12:00:00Z"
+    assert cron.active([ours, manual]) == [ours]
+    held = cron.status(cron_job(), [ours, manual], NOW)
+    assert [one["name"] for one in held["active"]] == ["ours"]
+    ended = msgspec.structs.replace(ours, status={"conditions": [{"type": "Complete", "status": "True"}]})
+    assert cron.completed(cron_job(held), [ended, manual]) == [(ended, "Complete")]
+    assert cron.completed(cron_job(cron.status(cron_job(held), [ended], None)), [ended]) == []

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from kube46.api.objects import Pod, ReplicaSet
 from kube46.lab.controllers import clock
+from kube46.lab.controllers.availability import next_available
+from kube46.lab.controllers.ownedpods import batches
 from kube46.lab.controllers.replicasets import rules
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
@@ -77,7 +79,7 @@ def test_plan_reaches_the_number(replicas: int, nodes: list[str]) -> None:
 @pytest.mark.parametrize(("count", "sizes"), [(0, []), (1, [1]), (4, [1, 2, 1]), (10, [1, 2, 4, 3])])
 def test_creation_starts_slowly(count: int, sizes: list[int]) -> None:
     """One request finds out that a template is refused."""
-    assert list(rules.batches(count)) == sizes
+    assert list(batches(count)) == sizes
 
 
 def test_ended_and_dying_pods_do_not_count() -> None:
@@ -111,8 +113,8 @@ def test_status_counts_and_waits() -> None:
     names = ("replicas", "readyReplicas", "availableReplicas", "fullyLabeledReplicas", "terminatingReplicas")
     assert [status[name] for name in names] == [3, 2, 1, 3, 1]
     assert status["observedGeneration"] == 3
-    assert rules.next_available(held, pods, NOW) == 20
-    assert rules.next_available(owner(3), pods, NOW) is None
+    assert next_available(pods, 30, NOW) == 20
+    assert next_available(pods, 0, NOW) is None
 
 
 def test_failure_is_a_condition() -> None:

@@ -98,7 +98,11 @@ def test_capabilities():
     """None by default; of those added, the allowed ones, in every set, so that other users than root have them."""
     asked = SecurityContext(capabilities=Capabilities(add=("NET_RAW", "CAP_CHOWN", "SYS_ADMIN")))
 
-    assert set(map(tuple, capabilities(Container()).values())) == {()}
+    none = capabilities(Container())
+    assert none.pop("bounding") == ["CAP_NET_RAW"]
+    assert set(map(tuple, none.values())) == {()}
+    bare = Container(security_context=SecurityContext(capabilities=Capabilities(drop=("ALL",))))
+    assert capabilities(bare)["bounding"] == []
     assert set(map(tuple, capabilities(Container(security_context=asked)).values())) == {("CAP_CHOWN", "CAP_NET_RAW")}
 
 

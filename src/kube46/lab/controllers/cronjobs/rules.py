@@ -57,8 +57,15 @@ def job_of(owner: CronJob, moment: datetime) -> dict[str, Any]:
 
 
 def active(jobs: Iterable[Job]) -> list[Job]:
-    """Those that have not ended, by name."""
-    return sorted((job for job in jobs if not finished(job)), key=lambda job: job.metadata.name)
+    """Those of the schedule that have not ended, by name; `kubectl create job --from` makes others."""
+    ours = (job for job in jobs if SCHEDULED in job.metadata.annotations and not finished(job))
+    return sorted(ours, key=lambda job: job.metadata.name)
+
+
+def completed(owner: CronJob, jobs: Iterable[Job]) -> list[tuple[Job, str]]:
+    """Those that the status says are active and that have ended, with the condition that ended them."""
+    held = {one.get("uid") for one in owner.status.get("active") or ()}
+    return [(job, end["type"]) for job in jobs if job.metadata.uid in held and (end := finished(job))]
 
 
 def obsolete(owner: CronJob, jobs: Sequence[Job]) -> list[Job]:

@@ -27,9 +27,9 @@ class DaemonSets:
 
     def __init__(self, client: Client, caches: Caches) -> None:
         self.pods: OwnedPods[DaemonSet] = OwnedPods(
-            client, caches, DAEMON_SETS, lambda owner: owner.spec.selector, "daemonset-controller"
+            client, caches, DAEMON_SETS, "daemonset-controller", lambda owner: owner.spec.selector
         )
-        self._history = history.History(client, caches, DAEMON_SETS)
+        self._history = history.History(client, caches, self.pods)
         self._nodes = caches.of(NODES)
         self._nodes.listen(self._node_changed)
 
@@ -38,10 +38,8 @@ class DaemonSets:
         owner = self.pods.owners.get(key)
         if owner is None or owner.metadata.deletion_timestamp:
             return
-        collisions = int(owner.status.get("collisionCount") or 0)
-        revision = await self._history.current(owner, owner.spec.template, collisions)
+        revision = await self._history.current(owner)
         if revision is None:
-            await self.pods.report(owner, {"collisionCount": collisions + 1})
             return
         value = history.hash_of(revision)
         mine = await self.pods.claim(owner)
@@ -49,10 +47,8 @@ class DaemonSets:
         nodes, now = list(self._nodes.values()), clock.now()
         if self.pods.settled(owner):
             plan = rules.plan(owner, nodes, by_node, value, now)
-            for pod in plan.delete:
-                await self.pods.delete(owner, pod)
-            for name in plan.create:
-                await self.pods.create(owner, rules.pod_on(owner, name, value))
+            await self.pods.delete(owner, plan.delete)
+            await self.pods.create(owner, [rules.pod_on(owner, name, value) for name in plan.create])
             if plan.again:
                 self.pods.queue.add_after(key, plan.again)
         await self.pods.report(owner, rules.status(owner, nodes, by_node, value, now))

@@ -43,22 +43,6 @@ def status(
     return {**counts, "conditions": [msgspec.to_builtins(c) for c in conditions]}
 
 
-def status_now(deployment: Deployment) -> dict[str, Any]:
-    """The status as it is, in the form of `status`."""
-    held = deployment.status
-    conditions = sorted(held.conditions, key=lambda c: ORDER.get(c.type, len(ORDER)))
-    return {
-        "replicas": held.replicas,
-        "updatedReplicas": held.updated_replicas,
-        "readyReplicas": held.ready_replicas,
-        "availableReplicas": held.available_replicas,
-        "unavailableReplicas": held.unavailable_replicas,
-        "observedGeneration": held.observed_generation,
-        "collisionCount": held.collision_count,
-        "conditions": [msgspec.to_builtins(c) for c in conditions],
-    }
-
-
 def until_deadline(deployment: Deployment, now: datetime) -> float | None:
     """Seconds until the rollout counts as stuck; None when it is complete, paused, stuck already or has no deadline."""
     old = _held(deployment, "Progressing")

@@ -32,7 +32,7 @@ class Jobs:
     def __init__(self, client: Client, caches: Caches) -> None:
         self._client = client
         self._tracked: Index[Key, Pod] = Index(caches.of(PODS), _job_of)
-        self.pods: OwnedPods[Job] = OwnedPods(client, caches, JOBS, lambda job: job.spec.selector, "job-controller")
+        self.pods: OwnedPods[Job] = OwnedPods(client, caches, JOBS, "job-controller", lambda job: job.spec.selector)
 
     async def sync(self, key: Key) -> None:
         """Makes one Job's pods and status right."""
@@ -63,14 +63,14 @@ class Jobs:
     async def _work(self, job: Job, count: rules.Tally, pods: Sequence[Pod], target: str) -> None:
         """Makes or deletes pods."""
         if target:
-            for pod in count.active:
-                await self.pods.delete(job, pod)
+            await self.pods.delete(job, count.active)
             return
         more = rules.surplus(job, count)
         if more > 0:
-            for pod in rules.first_to_go(count.active)[:more]:
+            unwanted = rules.first_to_go(count.active)[:more]
+            for pod in unwanted:
                 await self._let_go(pod)  # not wanted any more is not failed
-                await self.pods.delete(job, pod)
+            await self.pods.delete(job, unwanted)
         elif more < 0:
             await self._add(job, count, pods, min(-more, BURST))
 
@@ -80,12 +80,13 @@ class Jobs:
         if not alone and (wait := rules.delay(pods, now)):
             self.pods.queue.add_after(job.key, wait)
             return
+        bodies = []
         for number in rules.new_numbers(job, count, more):
             if alone and (wait := rules.delay_of(count, number, now)):
                 self.pods.queue.add_after(job.key, wait)
             else:
-                last = None if number is None else count.last.get(number)
-                await self.pods.create(job, pod_of(job, number, last))
+                bodies.append(pod_of(job, number, None if number is None else count.last.get(number)))
+        await self.pods.create(job, bodies)
 
     async def _ended(self, job: Job) -> None:
         """Lets the last pods go, and deletes the Job when its time is over."""

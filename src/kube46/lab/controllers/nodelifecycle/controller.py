@@ -35,8 +35,9 @@ class Settings:
 
 async def run(settings: Settings, client: Client, caches: Caches) -> None:
     """Runs until cancelled."""
+    leases = caches.of(LEASES, LEASE_NAMESPACE)
     await caches.filled(NODES, PODS)
-    await caches.of(LEASES, LEASE_NAMESPACE).synced.wait()
+    await leases.synced.wait()
     loop = NodeLifecycle(settings, client, caches)
     await loop.queue.run(loop.sync)
 

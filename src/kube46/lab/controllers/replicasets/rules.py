@@ -71,15 +71,6 @@ def pod_of(owner: ReplicaSet) -> dict[str, Any]:
     }
 
 
-def batches(count: int) -> Iterable[int]:
-    """Sizes of groups to create one after another: 1, 2, 4, …, so that a hopeless template costs one request."""
-    size = 1
-    while count > 0:
-        yield min(size, count)
-        count -= min(size, count)
-        size *= 2
-
-
 def status(
     owner: ReplicaSet, pods: Sequence[Pod], terminating: int, now: datetime, failure: str = ""
 ) -> dict[str, Any]:
@@ -96,36 +87,11 @@ def status(
     }
 
 
-def status_now(owner: ReplicaSet) -> dict[str, Any]:
-    """The status as it is, in the form of `status`."""
-    held = owner.status
-    return {
-        "replicas": held.replicas,
-        "fullyLabeledReplicas": held.fully_labeled_replicas,
-        "readyReplicas": held.ready_replicas,
-        "availableReplicas": held.available_replicas,
-        "terminatingReplicas": held.terminating_replicas,
-        "observedGeneration": held.observed_generation,
-        "conditions": [msgspec.to_builtins(c) for c in held.conditions],
-    }
-
-
 def available(pod: Pod, min_ready_seconds: int, now: datetime) -> bool:
     """Whether the pod has been ready for so long."""
     return pod.status.ready and (
         not min_ready_seconds or clock.seconds_since(ready_since(pod), now) >= min_ready_seconds
     )
-
-
-def next_available(owner: ReplicaSet, pods: Iterable[Pod], now: datetime) -> float | None:
-    """Seconds until one more pod becomes available by waiting alone; None when none does."""
-    least = owner.spec.min_ready_seconds
-    waits = [
-        least - clock.seconds_since(ready_since(pod), now)
-        for pod in pods
-        if pod.status.ready and not available(pod, least, now)
-    ]
-    return max(min(waits), 0.1) if waits else None
 
 
 def ready_since(pod: Pod) -> str | None:

@@ -50,7 +50,7 @@ class Choice:
         """Why there is no node, in kube-scheduler's words."""
         if not self.refusals:
             return NO_NODES
-        return unfit(len(self.refusals), () if self.why else self.refusals.values(), self.why)
+        return unfit(len(self.refusals), self.refusals.values(), self.why)
 
 
 NO_NODES = "no nodes available to schedule pods"
@@ -106,11 +106,11 @@ def first(checks: Iterable[tuple[str, Check]], place: Place) -> Refusal | None:
     return None
 
 
-def unfit(total: int, refusals: Iterable[Refusal]) -> str:
-    """The reasons counted over the nodes."""
+def unfit(total: int, refusals: Iterable[Refusal], why: str = "") -> str:
+    """What speaks against every node alike, or else the reasons counted over the nodes."""
     reasons = Counter(reason for refusal in refusals for reason in refusal.reasons)
     listed = ", ".join(sorted(f"{count} {reason}" for reason, count in reasons.items()))
-    return f"0/{total} nodes are available: {listed}."
+    return f"0/{total} nodes are available: {why or listed}."
 
 
 def _best(pod: Pod, cluster: Cluster, places: Sequence[Place]) -> str:

@@ -27,9 +27,9 @@ class StatefulSets:
 
     def __init__(self, client: Client, caches: Caches) -> None:
         self.pods: OwnedPods[StatefulSet] = OwnedPods(
-            client, caches, STATEFUL_SETS, lambda owner: owner.spec.selector, "statefulset-controller"
+            client, caches, STATEFUL_SETS, "statefulset-controller", lambda owner: owner.spec.selector
         )
-        self._history = history.History(client, caches, STATEFUL_SETS)
+        self._history = history.History(client, caches, self.pods)
 
     async def sync(self, key: Key) -> None:
         """Makes one StatefulSet's pods and status right."""
@@ -39,10 +39,8 @@ class StatefulSets:
         if owner.spec.volume_claim_templates:
             await self.pods.tell(owner, "FailedCreate", rules.NO_CLAIMS, "Warning")
             return
-        collisions = int(owner.status.get("collisionCount") or 0)
-        revision = await self._history.current(owner, owner.spec.template, collisions)
+        revision = await self._history.current(owner)
         if revision is None:
-            await self.pods.report(owner, {"collisionCount": collisions + 1})
             return
         update = revision.metadata.name
         current = str(owner.status.get("currentRevision") or update)
@@ -66,8 +64,10 @@ class StatefulSets:
             if pod.status.phase in rules.ENDED:
                 text = f"StatefulSet {owner.metadata.namespace}/{owner.metadata.name} is recreating failed Pod"
                 await self.pods.tell(owner, "RecreatingFailedPod", f"{text} {pod.metadata.name}", "Warning")
-            await self.pods.delete(owner, pod)
+        await self.pods.delete(owner, plan.delete)
+        bodies = []
         for number in plan.create:
             name = rules.revision_for(owner, number, old.metadata.name, update.metadata.name)
             template = owner.spec.template if name == update.metadata.name else history.template_of(old)
-            await self.pods.create(owner, rules.pod_of(owner, number, template, name))
+            bodies.append(rules.pod_of(owner, number, template, name))
+        await self.pods.create(owner, bodies)

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""`agnhost netexec` and `agnhost pause` for pods without a registry: Kubernetes' test server, standard library only.
+"""`agnhost netexec|liveness|serve-hostname|pause` for pods without a registry: Kubernetes' test server.
 
 netexec answers over HTTP: / /hostname /clientip /echo?msg= /header?key= /healthz /exit?code=
 /dial?host=&port=&request=&protocol=http|udp&tries=, and over UDP: `hostname`, `clientip`, `echo TEXT`.
-Source: the commands and answers of kubernetes/test/images/agnhost/netexec.
+liveness is healthy for ten seconds; serve-hostname says its name on port 9376. Standard library only.
+Source: the commands and answers of kubernetes/test/images/agnhost.
 """
 
 import argparse
@@ -18,6 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, quote, urlsplit
 
 PATIENCE = 5.0  # seconds that a dialled server has to answer
+HEALTHY = 10.0  # seconds that `liveness` says it is well
+STARTED = time.monotonic()
 
 
 def joined(host, port):
@@ -98,6 +101,31 @@ class Handler(BaseHTTPRequestHandler):
         return (json.dumps({"responses": responses} | ({"errors": errors} if errors else {})),)
 
 
+class Liveness(Handler):
+    """The server of the documentation's liveness probe."""
+
+    def on_root(self, query):
+        """For how long it runs."""
+        return self.on_started(query)
+
+    def on_started(self, query):
+        """For how long it runs."""
+        return (f"{time.monotonic() - STARTED:.6f}s",)
+
+    def on_healthz(self, query):
+        """Well, for a while."""
+        age = time.monotonic() - STARTED
+        return (f"error: {age:.6f}", 500) if age > HEALTHY else ("ok",)
+
+
+class HostName(Handler):
+    """A server that knows its name and nothing else."""
+
+    def do_GET(self):
+        """Its name."""
+        self.reply(socket.gethostname())
+
+
 def dialled(query):
     """The answer of another server to /dial's request. Raises OSError."""
     host, port, request = query["host"], int(query["port"]), query["request"]
@@ -119,9 +147,9 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port):
+    def __init__(self, port, handler):
         self.address_family = family()
-        super().__init__(("::" if self.address_family == socket.AF_INET6 else "0.0.0.0", port), Handler)
+        super().__init__(("::" if self.address_family == socket.AF_INET6 else "0.0.0.0", port), handler)
 
     def server_bind(self):
         """For both families at once."""
@@ -164,8 +192,26 @@ def netexec(options):
     if options.udp_port >= 0:
         threading.Thread(target=datagrams, args=(options.udp_port,), daemon=True).start()
     if options.http_port >= 0:
-        threading.Thread(target=Server(options.http_port).serve_forever, daemon=True).start()
+        serve(options, Handler)
         print(f"Started HTTP server on port {options.http_port}", flush=True)
+    pause(options)
+
+
+def serve(options, handler):
+    """Answers HTTP beside what else is done."""
+    threading.Thread(target=Server(options.http_port, handler).serve_forever, daemon=True).start()
+
+
+def liveness(options):
+    """Is well, then not."""
+    serve(options, Liveness)
+    pause(options)
+
+
+def serve_hostname(options):
+    """Says its name."""
+    serve(options, HostName)
+    print(f"Serving on port {options.http_port}.", flush=True)
     pause(options)
 
 
@@ -179,14 +225,19 @@ def main():
     """Reads the command line."""
     parser = argparse.ArgumentParser(prog="agnhost")
     commands = parser.add_subparsers(dest="command", required=True)
-    serving, waiting = commands.add_parser("netexec"), commands.add_parser("pause")
+    serving = commands.add_parser("netexec")
     serving.add_argument("--http-port", type=int, default=8080)
     serving.add_argument("--udp-port", type=int, default=8081)
     serving.add_argument("--delay-shutdown", type=int, default=0)
-    waiting.set_defaults(delay_shutdown=0)
+    commands.add_parser("pause").set_defaults(delay_shutdown=0)
+    commands.add_parser("liveness").set_defaults(delay_shutdown=0, http_port=8080)
+    naming = commands.add_parser("serve-hostname")
+    naming.add_argument("--port", type=int, default=9376, dest="http_port")
+    naming.set_defaults(delay_shutdown=0)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     options = parser.parse_args()
-    {"netexec": netexec, "pause": pause}[options.command](options)
+    doing = {"netexec": netexec, "liveness": liveness, "serve-hostname": serve_hostname, "pause": pause}
+    doing[options.command](options)
 
 
 if __name__ == "__main__":
