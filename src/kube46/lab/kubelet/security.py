@@ -73,9 +73,14 @@ def identity(spec: PodSpec, container: Container, default_uid: int) -> Identity:
 def capabilities(container: Container) -> dict[str, list[str]]:
     """The OCI capability sets: none unless added, and then only allowed ones. An added one is ambient, so that a
     program run by another user than root has it too."""
-    asked = {name.removeprefix("CAP_") for name in container.security_context.capabilities.add}
-    names = [f"CAP_{name}" for name in sorted(asked & ALLOWED_CAPABILITIES)]
-    return dict.fromkeys(("bounding", "effective", "permitted", "inheritable", "ambient"), names)
+    given = container.security_context.capabilities
+    asked = {name.removeprefix("CAP_") for name in given.add} & ALLOWED_CAPABILITIES
+    dropped = {name.removeprefix("CAP_") for name in given.drop}
+    # Never had, but not out of reach: the kernel refuses to execute Debian's ping, whose file asks for it, otherwise.
+    reachable = asked if dropped & {"ALL", "NET_RAW"} else asked | {"NET_RAW"}
+    names = [f"CAP_{name}" for name in sorted(asked)]
+    had = dict.fromkeys(("effective", "permitted", "inheritable", "ambient"), names)
+    return {"bounding": [f"CAP_{name}" for name in sorted(reachable)], **had}
 
 
 def image_capabilities(container: Container) -> dict[str, list[str]]:
