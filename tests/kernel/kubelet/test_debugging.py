@@ -99,3 +99,19 @@ def test_what_it_may_not(node: Node, patient: str) -> None:
     assert "privileged is not supported" in debugger(pod, "mighty")["waiting"]["message"]
     assert pod["status"]["phase"] == "Running"
     wait(lambda: "UnsupportedField" in [reason for reason, _ in node.events(patient)], "the Event")
+
+
+def test_copy_shares_processes(node: Node, patient: str) -> None:
+    """--copy-to: all containers of the copy see one another's processes, one that restarts too; nothing is left."""
+    script = "while :; do ps ax -o args; echo; sleep 0.2; done"
+    options = ("--copy-to=d-copy", "--same-node", "--image=busybox", "-c", "looker")
+    node.kubectl("debug", patient, *options, "--", "sh", "-c", script)
+    node.until("d-copy", lambda p: all(s["ready"] for s in p["status"].get("containerStatuses", [{"ready": False}])))
+    wait(lambda: "sleep 1234" in node.kubectl("logs", "d-copy", "-c", "looker").stdout, "the other's processes")
+    assert [s["name"] for s in node.pod("d-copy")["status"]["containerStatuses"]] == ["main", "looker"]
+    assert not [text for _, text in node.events("d-copy") if "POD" in text]
+    node.kubectl("exec", "d-copy", "-c", "main", "--", "sh", "-c", "kill -9 $(pgrep -of 'sleep 1234 & wait')")
+    node.until("d-copy", lambda p: p["status"]["containerStatuses"][0]["restartCount"] == 1)
+    seen = node.kubectl("exec", "d-copy", "-c", "main", "--", "ps", "ax", "-o", "args").stdout
+    assert seen.count("\nsleep 1234") == 1
+    node.kubectl("delete", "pod", "d-copy", "--timeout=10s")

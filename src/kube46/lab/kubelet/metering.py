@@ -14,6 +14,7 @@ from pathlib import Path
 
 from kube46.lab.kubelet.cgrouprules import Usage
 from kube46.lab.kubelet.cgroups import Cgroups
+from kube46.lab.kubelet.manifests import PAUSE
 from kube46.lab.kubelet.podstate import PodState
 from kube46.lab.kubelet.runs import Tended
 from kube46.lab.kubelet.usage import Measure, PodMeasure, Sample, measured
@@ -56,7 +57,7 @@ class Meter:
     def _pod(self, state: PodState, processes: "Processes", keep: bool) -> tuple[list[str], PodMeasure]:
         uid, found, ids = state.object.metadata.uid, [], []
         for name, tended in list(state.tended.items()):
-            if tended.run.running:
+            if tended.run.running and name != PAUSE.name:
                 used = self._cgroups.usage(uid, tended.run.id) or processes.of(tended)
                 now, began = Sample(time.time(), used), tended.run.started or tended.run.created
                 found.append((name, self._measure(tended.run.id, now, began, keep)))

@@ -12,7 +12,7 @@ import msgspec
 
 from kube46.lab.kubelet import attaching, statuses
 from kube46.lab.kubelet.logs import LogFile
-from kube46.lab.kubelet.manifests import Container, Pod, PodSpec, ReadPod, read
+from kube46.lab.kubelet.manifests import PAUSE, Container, Pod, PodSpec, ReadPod, read
 from kube46.lab.kubelet.observed import Observed, Problem, Run
 from kube46.lab.kubelet.runs import Tended
 from kube46.lab.kubelet.support import by_reason, unsupported
@@ -89,7 +89,9 @@ class PodState:
         self.wake.set()
 
     def tell(self, reason: str, message: str, type: str = "Normal", container: str = "") -> None:
-        """An Event of the pod, or of one of its containers."""
+        """An Event of the pod, or of one of its containers; what keeps its namespaces is nobody's concern."""
+        if container == PAUSE.name:
+            return
         self.shop.events.pod(self.object.metadata, reason, message, type, self.pod.spec.path_of(container))
 
     def trouble(self, name: str, reason: str, message: str, event: str = "", prefix: str = "") -> None:

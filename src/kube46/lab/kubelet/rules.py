@@ -150,6 +150,9 @@ def _run(pod: ReadPod, seen: Observed, now: float, decision: Decision) -> None:
         _make_sandbox(seen, now, decision)
         return
     _stop_failing(spec, seen, decision)
+    if spec.pause and not ((run := _current(seen, spec.pause)) and run.running):
+        _keep_up(spec, spec.pause, seen, now, decision)
+        return
     for debugger in spec.ephemeral_containers:
         if debugger.name not in seen.runs:
             _keep_up(spec, debugger, seen, now, decision)
@@ -215,6 +218,11 @@ def _end(pod: ReadPod, seen: Observed, now: float, decision: Decision) -> None:
             decision.actions.append(Stop(container.name, left, f"Stopping container {container.name}"))
     if live:
         return
+    if pause := pod.spec.pause:
+        run = seen.runs.get(pause.name)
+        if run and run.live:
+            decision.actions += [] if run.ending else [Stop(pause.name, 0, "")]
+            return
     if seen.sandbox is not None:
         decision.actions.append(RemoveSandbox())
     elif pod.metadata.deletion_timestamp:

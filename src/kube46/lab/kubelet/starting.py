@@ -163,8 +163,11 @@ class Starter:
         state.tell("Created", f"Created container {name}", container=name)
 
     def _processes_of(self, container: Container) -> dict[str, str]:
-        """The process namespace that an ephemeral container joins, if it has a target. Raises ConfigError."""
+        """The process namespace that a container joins: the pod's, or its target's. Raises ConfigError."""
+        pause = self._state.pod.spec.pause
         target = container.target_container_name if isinstance(container, EphemeralContainer) else ""
+        if pause and container is not pause:
+            target = pause.name
         if not target:
             return {}
         found = self._state.running(target)
@@ -231,6 +234,7 @@ class Starter:
         place = tended.process.directory
         record = read_record(place.record) or {}
         write(place.record, json.dumps(record | msgspec.to_builtins(run)))
+        containers.kill(state.shop.root.crun, run.id)  # crun may have died without it
         roots.clean(state.shop.root, run.id, place)
         state.shop.cgroups.kill(state.object.metadata.uid, run.id)
         state.shop.cgroups.remove(state.object.metadata.uid, run.id)

@@ -79,7 +79,7 @@ def test_a_usual_pod_is_supported():
 
 
 CASES = {
-    "pod": ({"shareProcessNamespace": True}, "spec.shareProcessNamespace is not supported"),
+    "pod": ({"overhead": {}, "resourceClaims": [{"name": "x"}]}, "spec.resourceClaims is not supported"),
     "runtime": ({"runtimeClassName": "gvisor"}, "spec.runtimeClassName is not supported"),
     "volume": ({"volumes": [{"name": "x", "nfs": {"server": "s"}}]}, "spec.volumes[0].nfs is not supported"),
     "sysctl": (

@@ -25,6 +25,7 @@ from kube46.lab.kubelet.manifests.handlers import (
     TcpSocket,
 )
 from kube46.lab.kubelet.manifests.pods import (
+    PAUSE,
     PODS,
     DnsConfig,
     DnsOption,
@@ -51,6 +52,7 @@ from kube46.lab.kubelet.manifests.volumes import (
 )
 
 __all__ = [
+    "PAUSE",
     "PODS",
     "Capabilities",
     "ConfigMapVolume",

@@ -39,6 +39,15 @@ class ReadinessGate(Value, frozen=True):
     condition_type: str = ""
 
 
+# Waits for ever, and reaps whom nobody else does. Its name can't be a container's own.
+PAUSE = Container(
+    name="POD",
+    image="host",
+    command=("sh", "-c", "while :; do sleep infinity & wait; done"),
+    restart_policy="Always",
+)
+
+
 class PodSpec(Value, frozen=True):
     """spec of a pod."""
 
@@ -57,6 +66,7 @@ class PodSpec(Value, frozen=True):
     node_name: str = ""
     host_network: bool = False
     host_pid: bool = msgspec.field(default=False, name="hostPID")
+    share_process_namespace: bool = False
     host_ipc: bool = msgspec.field(default=False, name="hostIPC")
     security_context: PodSecurityContext = PodSecurityContext()
     hostname: str = ""
@@ -66,6 +76,11 @@ class PodSpec(Value, frozen=True):
     enable_service_links: bool = True
     readiness_gates: tuple[ReadinessGate, ...] = ()
 
+    @property
+    def pause(self) -> Container | None:
+        """What keeps the process namespace that all containers share, when they do."""
+        return PAUSE if self.share_process_namespace else None
+
     def path_of(self, name: str) -> str:
         """Where the container of any kind is, as Events name it: `spec.containers{web}`; "" for none."""
         kinds = {"initContainers": self.init_containers, "ephemeralContainers": self.ephemeral_containers}
@@ -74,7 +89,8 @@ class PodSpec(Value, frozen=True):
 
     def container(self, name: str) -> Container | None:
         """The container of any kind that is called `name`."""
-        every = (*self.init_containers, *self.containers, *self.ephemeral_containers)
+        own = (self.pause,) if self.pause else ()
+        every = (*self.init_containers, *self.containers, *self.ephemeral_containers, *own)
         return next((c for c in every if c.name == name), None)
 
 
