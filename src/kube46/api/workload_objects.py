@@ -42,6 +42,13 @@ class Ordinals(Value, frozen=True):
     start: int = 0
 
 
+class ClaimRetention(Value, frozen=True):
+    """spec.persistentVolumeClaimRetentionPolicy: `Retain` or `Delete`."""
+
+    when_deleted: str = "Retain"
+    when_scaled: str = "Retain"
+
+
 class StatefulSetSpec(Value, frozen=True):
     """spec of a StatefulSet."""
 
@@ -55,6 +62,7 @@ class StatefulSetSpec(Value, frozen=True):
     revision_history_limit: int = 10
     ordinals: Ordinals = Ordinals()
     volume_claim_templates: tuple[dict[str, Any], ...] = ()
+    persistent_volume_claim_retention_policy: ClaimRetention = ClaimRetention()
 
 
 class StatefulSet(Object, frozen=True):

@@ -17,10 +17,6 @@ def versions(cluster: Cluster, namespace: str) -> list[str | None]:
     return [pod["metadata"]["labels"].get("version") for pod in pods(cluster, namespace)]
 
 
-def events(cluster: Cluster, namespace: str) -> set[str]:
-    return {event["reason"] for event in cluster.items(f"/api/v1/namespaces/{namespace}/events")}
-
-
 def test_daemonset_is_on_every_node(cluster: Cluster, namespace: str) -> None:
     """One pod a node, also on one that comes; a new template goes round and comes back by kubectl's undo."""
 
@@ -94,11 +90,3 @@ def test_statefulset_stops_at_the_partition(cluster: Cluster, namespace: str) ->
     cluster.delete(f"/api/v1/namespaces/{namespace}/pods/web-0")
     eventually(lambda: ready(cluster, namespace) == ["web-0", "web-1"])
     assert versions(cluster, namespace) == [None, "2"]
-
-
-def test_volume_claims_are_refused_in_plain_words(cluster: Cluster, namespace: str) -> None:
-    """A StatefulSet with volumeClaimTemplates gets an Event that says why no pods come."""
-    claim = {"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"]}}
-    apply(cluster, namespace, "StatefulSet", volumeClaimTemplates=[claim])
-    eventually(lambda: "FailedCreate" in events(cluster, namespace))
-    assert pods(cluster, namespace) == []

@@ -18,6 +18,8 @@ BY_KIND = {kind.kind: kind for kind in KINDS}
 # The server's own, not the strategies'
 MADE = ("uid", "creationTimestamp", "resourceVersion", "finalizers")
 
+PARTS = {"Pod": "volumes", "StatefulSet": "volumeClaimTemplates"}  # what this table is about of these kinds
+
 
 class Nothing:
     """A transaction in which there is nothing."""
@@ -65,7 +67,10 @@ def test_answers_are_gos(case: dict[str, Any]) -> None:
         causes = [(c["reason"], c["field"]) for c in wanted["details"]["causes"]]
         assert [(c["reason"], c["field"]) for c in refused.details["causes"]] == causes
         return
-    assert _plain(stored) == _plain(case["Out"])
+    if part := PARTS.get(case["Kind"]):
+        assert stored["spec"].get(part) == case["Out"]["spec"].get(part)
+    else:
+        assert _plain(stored) == _plain(case["Out"])
 
 
 def _plain(obj: dict[str, Any]) -> dict[str, Any]:

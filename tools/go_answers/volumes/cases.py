@@ -95,6 +95,33 @@ CLASSES: list[Object] = [
     {"allowedTopologies": [{"matchLabelExpressions": [{"key": "zone", "values": ["a"]}]}]}, {"allowedTopologies": [{"matchLabelExpressions": [{"key": "zone", "values": []}, {"key": "zone", "values": ["a", "a"]}]}]},
     {"allowedTopologies": [{"matchLabelExpressions": [{"key": "-z", "values": ["a"]}]}, {"matchLabelExpressions": [{"key": "-z", "values": ["a"]}]}]},
 ]  # fmt: skip
+POD: Object = {"metadata": {"name": "p", "namespace": "default"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+SMALL = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+POD_VOLUMES: list[Object] = [
+    {"ephemeral": {}}, {"ephemeral": {"volumeClaimTemplate": {"spec": {}}}}, {"ephemeral": {"volumeClaimTemplate": {"metadata": {"labels": {"-": "x"}, "name": "no"}, "spec": SMALL}}}, {"ephemeral": {"volumeClaimTemplate": {"spec": SMALL}}},
+    {"persistentVolumeClaim": {}}, {"persistentVolumeClaim": {"claimName": "Bad_"}}, {"hostPath": {"path": "x"}}, {"hostPath": {"path": "/x", "type": "Nope"}}, {"hostPath": {"path": "/x/../y"}}, {"emptyDir": {"sizeLimit": "-1"}}, {"emptyDir": {"medium": "Nope"}},
+    {"configMap": {"name": "a", "items": [{"key": "", "path": "x"}]}}, {"configMap": {"name": "a", "items": [{"key": "k", "path": "x", "mode": 1000}]}}, {"configMap": {"name": "a", "defaultMode": 1000}}, {"configMap": {"name": "a", "items": [{"key": "k", "path": "/x"}, {"key": "k", "path": "a/../b"}, {"key": "k", "path": "..a"}]}},
+    {"secret": {"secretName": "", "items": [{"key": "k", "path": ""}]}}, {"projected": {"sources": [{}]}}, {"downwardAPI": {"items": [{"path": "x"}]}}, {"downwardAPI": {"items": [{"path": "", "fieldRef": {"fieldPath": "metadata.name"}}, {"path": "/x", "fieldRef": {"fieldPath": "metadata.name"}}]}},
+]  # fmt: skip
+POD_MOUNTS: list[Object] = [
+    {"subPath": "x", "subPathExpr": "y"}, {"subPath": "/x"}, {"subPath": "../x"}, {"subPathExpr": "/y"}, {"recursiveReadOnly": "Enabled"}, {"recursiveReadOnly": "Enabled", "readOnly": True}, {"recursiveReadOnly": "Nope"},
+    {"recursiveReadOnly": "IfPossible", "readOnly": True, "mountPropagation": "HostToContainer"}, {"mountPropagation": "Nope"}, {"mountPropagation": "Bidirectional"}, {"mountPath": "a:b"}, {"mountPath": ""}, {"name": "none"},
+]  # fmt: skip
+TEMPLATES: list[list[Object]] = [
+    [{"metadata": {"name": "data"}, "spec": SMALL}], [{"metadata": {"name": "data"}, "spec": {}}], [{"metadata": {"name": "Bad_"}, "spec": {"accessModes": ["x"]}}, {"metadata": {"name": "data"}}], [{"spec": {}}], [{"metadata": {"name": "other"}, "spec": SMALL}],
+]  # fmt: skip
+SET: Object = {
+    "metadata": {"name": "web", "namespace": "default"},
+    "spec": {
+        "selector": {"matchLabels": {"a": "b"}},
+        "template": {
+            "metadata": {"labels": {"a": "b"}},
+            "spec": {
+                "containers": [{"name": "c", "image": "i", "volumeMounts": [{"name": "data", "mountPath": "/d"}]}]
+            },
+        },
+    },
+}
 # (what is stored, what it becomes)
 CLAIM_UPDATES: list[tuple[Object, Object]] = [
     ({}, {"spec.volumeName": "disk"}), ({"spec.volumeName": "disk"}, {"spec.volumeName": "other"}), ({}, {"spec.storageClassName": "fast"}), ({"spec.storageClassName": "fast"}, {"spec.storageClassName": "slow"}),
@@ -130,6 +157,15 @@ def cases() -> Iterator[Object]:
     ):
         for changes in table:
             yield {"Op": "create", "Kind": kind, "New": changed(base, changes)}
+    for source in POD_VOLUMES:
+        yield {"Op": "create", "Kind": "Pod", "New": changed(POD, {"spec.volumes": [{"name": "v", **source}]})}
+    for mount in POD_MOUNTS:
+        mounts = [{"name": "v", "mountPath": "/a", **mount}]
+        containers = [{"name": "c", "image": "i", "volumeMounts": mounts}]
+        made = changed(POD, {"spec.volumes": [{"name": "v", "emptyDir": {}}], "spec.containers": containers})
+        yield {"Op": "create", "Kind": "Pod", "New": made}
+    for templates in TEMPLATES:
+        yield {"Op": "create", "Kind": "StatefulSet", "New": changed(SET, {"spec.volumeClaimTemplates": templates})}
     for kind, base, pairs in (
         ("PersistentVolumeClaim", CLAIM, CLAIM_UPDATES),
         ("PersistentVolume", VOLUME, VOLUME_UPDATES),

@@ -6,7 +6,7 @@ from typing import Any
 
 from kube46.api import names
 from kube46.api.errors import FieldError, duplicate, each_invalid, forbidden, invalid, not_supported, required
-from kube46.api.pods import requirements, security, volumes
+from kube46.api.pods import mounts, requirements, security
 from kube46.api.services.ports import number_or_name
 
 Object = dict[str, Any]
@@ -62,7 +62,7 @@ def _container(field: str, container: Object, known_volumes: set[str]) -> list[F
     found += _ports(f"{field}.ports", container.get("ports") or [])
     for index, variable in enumerate(container.get("env") or ()):
         found += _variable(f"{field}.env[{index}]", variable)
-    found += volumes.mounts(container, known_volumes, f"{field}.volumeMounts")
+    found += mounts.mounts(container, known_volumes, f"{field}.volumeMounts")
     found += requirements.validate(container.get("resources") or {}, f"{field}.resources")
     found += security.of_container(container.get("securityContext") or {}, f"{field}.securityContext")
     policy = container.get("imagePullPolicy") or ""

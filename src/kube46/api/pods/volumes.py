@@ -5,16 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from kube46.api import names
-from kube46.api.errors import (
-    FieldError,
-    duplicate,
-    each_invalid,
-    forbidden,
-    invalid,
-    not_found,
-    not_supported,
-    required,
-)
+from kube46.api.errors import FieldError, duplicate, each_invalid, forbidden, invalid, not_supported, required
+from kube46.api.metadata import annotations_valid, labels_valid
+from kube46.api.quantities import parse
+from kube46.api.storage import claims
 
 Object = dict[str, Any]
 
@@ -35,6 +29,8 @@ def default(volume: Object) -> None:
             volume[source]["defaultMode"] = MODE
     if volume.get("hostPath") is not None and volume["hostPath"].get("type") is None:
         volume["hostPath"]["type"] = ""
+    if template := (volume.get("ephemeral") or {}).get("volumeClaimTemplate"):
+        claims.default_spec(template.setdefault("spec", {}))
     projected = (volume.get("projected") or {}).get("sources") or []
     for source in projected:
         token = source.get("serviceAccountToken")
@@ -77,7 +73,21 @@ def _source(field: str, volume: Object) -> list[FieldError]:
         found += host_path(f"{field}.hostPath", volume["hostPath"])
     if sources[0] == "persistentVolumeClaim" and not volume[sources[0]].get("claimName"):
         found.append(required(f"{field}.persistentVolumeClaim.claimName"))
+    if sources[0] == "emptyDir" and parse(volume["emptyDir"].get("sizeLimit") or "0") < 0:
+        found.append(forbidden(f"{field}.emptyDir.sizeLimit", "SizeLimit field must be a valid resource quantity"))
+    if sources[0] == "ephemeral":
+        found += _ephemeral(f"{field}.ephemeral.volumeClaimTemplate", volume["ephemeral"].get("volumeClaimTemplate"))
     return found + _files(f"{field}.{sources[0]}", volume[sources[0]])
+
+
+def _ephemeral(field: str, template: Object | None) -> list[FieldError]:
+    if template is None:
+        return [required(field)]
+    meta, place = template.get("metadata") or {}, f"{field}.metadata"
+    found = annotations_valid(meta.get("annotations"), f"{place}.annotations")
+    found += labels_valid(meta.get("labels"), f"{place}.labels")
+    found += [forbidden(f"{place}.{key}", "cannot be set") for key in meta if key not in ("annotations", "labels")]
+    return found + claims.spec_errors(template.get("spec") or {}, f"{field}.spec")
 
 
 def host_path(field: str, source: Object) -> list[FieldError]:
@@ -92,14 +102,9 @@ def host_path(field: str, source: Object) -> list[FieldError]:
 def _files(field: str, source: Object) -> list[FieldError]:
     """Errors of the files that secret, configMap, downwardAPI and projected volumes are made of."""
     found: list[FieldError] = []
-    mode = source.get("defaultMode")
-    if mode is not None and not 0 <= mode <= 0o777:
-        text = "must be a number between 0 and 0777 (octal), both inclusive"
-        found.append(invalid(f"{field}.defaultMode", mode, text))
+    found += _mode(f"{field}.defaultMode", source.get("defaultMode"))
     for index, item in enumerate(source.get("items") or ()):
-        path = item.get("path") or ""
-        place = f"{field}.items[{index}].path"
-        found += _relative(place, path) if path else [required(place)]
+        found += _item(field, f"{field}.items[{index}]", item)
     for index, projected in enumerate(source.get("sources") or ()):
         token = projected.get("serviceAccountToken")
         place = f"{field}.sources[{index}].serviceAccountToken"
@@ -111,30 +116,30 @@ def _files(field: str, source: Object) -> list[FieldError]:
     return found
 
 
-def _relative(field: str, path: str) -> list[FieldError]:
+def _item(field: str, place: str, item: Object) -> list[FieldError]:
+    """Errors of one file: of a key, or of a field of the pod."""
+    downward, path = field.endswith("downwardAPI"), item.get("path") or ""
+    found = [] if downward or item.get("key") else [required(f"{place}.key")]
+    if downward:  # as upstream names its fields
+        found += relative(f"{field}.path", path) if path else [required(f"{field}.path")]
+        if item.get("fieldRef") is None and item.get("resourceFieldRef") is None:
+            found.append(required(field, "one of fieldRef and resourceFieldRef is required"))
+        return found + _mode(f"{field}.mode", item.get("mode"))
+    found += relative(f"{place}.path", path) if path else [required(f"{place}.path")]
+    return found + _mode(f"{place}.mode", item.get("mode"))
+
+
+def _mode(field: str, mode: int | None) -> list[FieldError]:
+    fine = mode is None or 0 <= mode <= 0o777
+    text = "must be a number between 0 and 0777 (octal), both inclusive"
+    return [] if fine else [invalid(field, mode, text)]
+
+
+def relative(field: str, path: str) -> list[FieldError]:
+    """Errors of a path that must stay below where it begins."""
     if path.startswith("/"):
         return [invalid(field, path, "must be a relative path")]
     parts = path.split("/")
     if ".." in parts:
         return [invalid(field, path, "must not contain '..'")]
     return [invalid(field, path, "must not start with '..'")] if parts[0].startswith("..") else []
-
-
-def mounts(container: Object, known: set[str], field: str) -> list[FieldError]:
-    """Errors of a container's volumeMounts."""
-    found: list[FieldError] = []
-    paths: set[str] = set()
-    for index, mount in enumerate(container.get("volumeMounts") or ()):
-        place, name, path = f"{field}[{index}]", mount.get("name") or "", mount.get("mountPath") or ""
-        if not name:
-            found.append(required(f"{place}.name"))
-        elif name not in known:
-            found.append(not_found(f"{place}.name", name))
-        if not path:
-            found.append(required(f"{place}.mountPath"))
-        if path in paths:
-            found.append(invalid(f"{place}.mountPath", path, "must be unique"))
-        paths.add(path)
-        if sub := mount.get("subPath"):
-            found += _relative(f"{place}.subPath", sub)
-    return found

@@ -7,6 +7,7 @@ from typing import Any
 from kube46.api import names
 from kube46.api.errors import FieldError, each_invalid, invalid, not_supported, required
 from kube46.api.pods.defaults import default_spec
+from kube46.api.storage import claims
 from kube46.api.workloads import validation
 
 Object = dict[str, Any]
@@ -42,6 +43,9 @@ def default_stateful_set(obj: Object) -> None:
         for key, value in (("partition", 0), ("maxUnavailable", 1)):
             if strategy["rollingUpdate"].get(key) is None:
                 strategy["rollingUpdate"][key] = value
+    for template in spec.get("volumeClaimTemplates") or ():
+        claims.default(template)
+        template.update({"kind": "PersistentVolumeClaim", "apiVersion": "v1"})
     retention = spec["persistentVolumeClaimRetentionPolicy"] = spec.get("persistentVolumeClaimRetentionPolicy") or {}
     for key in ("whenDeleted", "whenScaled"):
         retention[key] = retention.get(key) or "Retain"
@@ -97,6 +101,8 @@ def stateful_set_errors(obj: Object) -> list[FieldError]:
     if service := spec.get("serviceName"):
         found += each_invalid("spec.serviceName", service, names.label(service))
     found += validation.chosen(spec, "statefulset")
+    for index, template in enumerate(spec.get("volumeClaimTemplates") or ()):
+        found += claims.spec_errors(template.get("spec") or {}, f"spec.volumeClaimTemplates[{index}].spec")
     return found + validation.template(_mounted(spec)) + validation.lasting(spec, "StatefulSet")
 
 

@@ -98,7 +98,10 @@ def test_rollout(one: StatefulSet, pods: list[Pod], deleted: list[str]) -> None:
 def test_identity() -> None:
     """Name, host name and subdomain come from the number and the Service; names of others are not taken for ours."""
     made = rules.pod_of(owner(), 1, {"metadata": {"labels": {"a": "b"}}, "spec": {"subdomain": "x"}}, "db-v")
-    assert (made["metadata"]["name"], made["spec"]) == ("db-1", {"hostname": "db-1", "subdomain": "peers"})
+    assert (made["metadata"]["name"], made["spec"]) == (
+        "db-1",
+        {"hostname": "db-1", "subdomain": "peers", "volumes": []},
+    )
     assert made["metadata"]["labels"] == {"a": "b", rules.NAME_LABEL: "db-1", rules.NUMBER_LABEL: "1", LABEL: "db-v"}
     others = [msgspec.convert({"metadata": {"name": name}}, Pod) for name in ("db-01", "db-x", "db", "db-1-2", "db-²")]
     assert rules.numbered(owner(), others) == {}

@@ -3,21 +3,22 @@
 from collections.abc import Mapping
 
 from kube46.api.objects import Pod
-from kube46.api.resources import CONTROLLER_REVISIONS, PODS, STATEFUL_SETS
+from kube46.api.resources import CLAIMS, CONTROLLER_REVISIONS, PODS, STATEFUL_SETS
 from kube46.api.workload_objects import ControllerRevision, StatefulSet
 from kube46.kubernetes.caches import Caches, Key
 from kube46.kubernetes.client import Client
 from kube46.lab.controllers import clock, history
 from kube46.lab.controllers.availability import next_available
 from kube46.lab.controllers.ownedpods import OwnedPods
-from kube46.lab.controllers.statefulsets import rules
+from kube46.lab.controllers.statefulsets import claims, rules
+from kube46.lab.controllers.statefulsets.claiming import Claims
 
 WORKERS = 2
 
 
 async def run(client: Client, caches: Caches) -> None:
     """Runs until cancelled."""
-    await caches.filled(PODS, STATEFUL_SETS, CONTROLLER_REVISIONS)
+    await caches.filled(PODS, STATEFUL_SETS, CONTROLLER_REVISIONS, CLAIMS)
     loop = StatefulSets(client, caches)
     await loop.pods.queue.run(loop.sync, WORKERS)
 
@@ -29,15 +30,13 @@ class StatefulSets:
         self.pods: OwnedPods[StatefulSet] = OwnedPods(
             client, caches, STATEFUL_SETS, "statefulset-controller", lambda owner: owner.spec.selector
         )
+        self._claims = Claims(client, caches, self.pods)
         self._history = history.History(client, caches, self.pods)
 
     async def sync(self, key: Key) -> None:
         """Makes one StatefulSet's pods and status right."""
         owner = self.pods.owners.get(key)
         if owner is None or owner.metadata.deletion_timestamp:
-            return
-        if owner.spec.volume_claim_templates:
-            await self.pods.tell(owner, "FailedCreate", rules.NO_CLAIMS, "Warning")
             return
         revision = await self._history.current(owner)
         if revision is None:
@@ -58,6 +57,10 @@ class StatefulSets:
     async def _step(
         self, owner: StatefulSet, numbered: Mapping[int, Pod], current: str, update: ControllerRevision
     ) -> None:
+        for number, pod in numbered.items():
+            await self._claims.own(owner, number, pod)
+            if pod.status.phase == "Pending" and not claims.condemned(owner, number):
+                await self._claims.make(owner, number)
         plan = rules.plan(owner, numbered, update.metadata.name, clock.now())
         old = next((one for one in self._history.of(owner) if one.metadata.name == current), update)
         for pod in plan.delete:
@@ -67,6 +70,8 @@ class StatefulSets:
         await self.pods.delete(owner, plan.delete)
         bodies = []
         for number in plan.create:
+            if not await self._claims.make(owner, number):
+                continue
             name = rules.revision_for(owner, number, old.metadata.name, update.metadata.name)
             template = owner.spec.template if name == update.metadata.name else history.template_of(old)
             bodies.append(rules.pod_of(owner, number, template, name))

@@ -20,13 +20,10 @@ from kube46.lab.controllers.history import LABEL
 from kube46.lab.controllers.owners import reference
 from kube46.lab.controllers.replicasets.rules import available
 from kube46.lab.controllers.shares import resolve
+from kube46.lab.controllers.statefulsets import claims
 
 NAME_LABEL, NUMBER_LABEL = "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"
 ENDED = ("Failed", "Succeeded")
-NO_CLAIMS = (
-    "volumeClaimTemplates are not supported yet: kube46 has no PersistentVolumeClaims. Use emptyDir volumes; no pods "
-    "are made until spec.volumeClaimTemplates is empty"
-)
 
 
 @dataclass(slots=True)
@@ -55,6 +52,7 @@ def pod_of(owner: StatefulSet, number: int, template: dict[str, Any], revision: 
     own = {NAME_LABEL: name, NUMBER_LABEL: str(number), LABEL: revision}
     kept = {key: meta[key] for key in ("annotations", "finalizers") if meta.get(key)}
     spec = {**(template.get("spec") or {}), "hostname": name}
+    spec["volumes"] = claims.mounted(owner, number, spec.get("volumes") or [])
     if owner.spec.service_name:
         spec["subdomain"] = owner.spec.service_name
     else:

@@ -64,7 +64,8 @@ class Protection:
     async def _kept(self, claim: PersistentVolumeClaim) -> bool:
         """Whether the server itself knows a pod that our cache doesn't show yet."""
         listing = await self._client.list(PODS, claim.metadata.namespace)
-        return any(claim.metadata.name in pod.claims.values() and rules.keeps(pod) for pod in listing.items)
+        name = claim.metadata.name
+        return any(name in pod.claims.values() and rules.keeps(pod, name) for pod in listing.items)
 
     async def _let_go(self, resource: Resource[Any], value: Object, finalizer: str) -> None:
         meta = value.metadata

@@ -14,9 +14,14 @@ IN_USE = ("False", "PodUsingPVC", "A pod is currently referencing this PVC")
 NOT_IN_USE = ("True", "NoPodsUsingPVC", "No pods are currently referencing this PVC")
 
 
-def keeps(pod: Pod) -> bool:
-    """Whether a pod that mounts a claim keeps it from going: one that never got a node has nothing of it."""
-    return bool(pod.spec.node_name)
+def keeps(pod: Pod, claim: str) -> bool:
+    """Whether a pod that mounts a claim keeps it from going: one that never got a node has nothing of it.
+
+    A pod that has been shut down lets its own ephemeral claim go, which it may wait for itself.
+    """
+    own = not any(v.persistent_volume_claim and v.persistent_volume_claim.claim_name == claim for v in pod.spec.volumes)
+    shut_down = pod.metadata.deletion_timestamp is not None and pod.metadata.deletion_grace_period_seconds == 0
+    return bool(pod.spec.node_name) and not (own and shut_down)
 
 
 def uses(pod: Pod) -> bool:
@@ -26,7 +31,7 @@ def uses(pod: Pod) -> bool:
 
 def may_go(claim: PersistentVolumeClaim, pods: Iterable[Pod]) -> bool:
     """Whether a claim was deleted and no pod keeps it."""
-    return claim.metadata.deletion_timestamp is not None and not any(keeps(pod) for pod in pods)
+    return claim.metadata.deletion_timestamp is not None and not any(keeps(pod, claim.metadata.name) for pod in pods)
 
 
 def volume_may_go(volume: PersistentVolume) -> bool:
