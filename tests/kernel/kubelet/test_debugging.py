@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from kernel.kubelet.conftest import Node, container, wait
+from kernel.kubelet.conftest import NODE, Node, container, wait
 from kernel.kubelet.test_pods import phase
+from kernel.kubelet.test_terminals import screen
 
 pytestmark = pytest.mark.root
 
@@ -115,3 +116,34 @@ def test_copy_shares_processes(node: Node, patient: str) -> None:
     seen = node.kubectl("exec", "d-copy", "-c", "main", "--", "ps", "ax", "-o", "args").stdout
     assert seen.count("\nsleep 1234") == 1
     node.kubectl("delete", "pod", "d-copy", "--timeout=10s")
+
+
+def test_interactively(node: Node, patient: str) -> None:
+    """`kubectl debug -it`: a shell with a terminal beside the target, as people use it; it ends with `exit`."""
+    line = ("debug", patient, "-it", "--image=busybox", "--target=main", "-c", "shell", "--", "sh")
+    with screen(node, "websocket", *line) as terminal:
+        terminal.type("ps ax -o args | grep '[s]leep 1234'; echo co''unted\n")
+        terminal.until("sleep 1234")
+        terminal.until("counted")
+        terminal.type("exit 7\n")
+        terminal.process.wait(10)
+    pod = node.until(patient, lambda p: "terminated" in debugger(p, "shell"))
+    assert debugger(pod, "shell")["terminated"]["exitCode"] == 7
+
+
+def test_node(node: Node) -> None:
+    """`kubectl debug node/X -it`: the node's network, and its file system at /host, read-only, without its secrets."""
+    with screen(node, "websocket", "debug", f"node/{NODE}", "-it", "--image=busybox", "--", "sh") as terminal:
+        terminal.type(
+            "ip -br addr show lo; touch /host/x; ls /host/usr/bin/env; test -s /host/etc/shadow || echo no''thing\n"
+        )
+        terminal.until("10.46.0.11/32")
+        terminal.until("Read-only file system")
+        terminal.until("/host/usr/bin/env")
+        terminal.until("nothing")
+        terminal.type("exit\n")
+        terminal.process.wait(10)
+    name = next(name for name in node.kubectl("get", "pods", "-o", "name").stdout.split() if "node-debugger" in name)
+    told = [reason for reason, _ in node.events(name.partition("/")[2])]
+    assert "HostNamespaceWithheld" in told
+    node.kubectl("delete", name, "--wait=false")
