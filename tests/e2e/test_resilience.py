@@ -20,6 +20,7 @@ from kube46.lab.paths import Paths
 pytestmark = [pytest.mark.root, pytest.mark.timeout(90)]
 
 HEALS = 15.0  # seconds; two cores are shared with the whole suite
+AGAIN = 2.0  # seconds until there is another process in the place of one that was killed
 LONGEST_ROUND = 2.0  # seconds: one lost packet is sent again within a quarter of one
 VERSIONS = (4, 6)
 
@@ -42,8 +43,8 @@ def family(address: str) -> int:
     return 6 if ":" in address else 4
 
 
-def pods(cluster: Cluster) -> dict[str, Any]:
-    """What must not change: each echo pod's identity, addresses, container and number of restarts."""
+def pods(cluster: Cluster, app: str = "echo") -> dict[str, Any]:
+    """What must not change: each pod's identity, addresses, container and number of restarts."""
     return {
         pod["metadata"]["name"]: (
             pod["metadata"]["uid"],
@@ -51,7 +52,7 @@ def pods(cluster: Cluster) -> dict[str, Any]:
             pod["status"]["podIPs"],
             [(entry["containerID"], entry["restartCount"]) for entry in pod["status"]["containerStatuses"]],
         )
-        for pod in cluster.get("pods", "-l", "app=echo")["items"]
+        for pod in cluster.get("pods", "-l", f"app={app}")["items"]
     }
 
 
@@ -148,10 +149,10 @@ def works(cluster: Cluster, name: str) -> None:
 
 
 def kill(cluster: Cluster, part: str) -> None:
-    """`kill -9`, and wait for the supervisor to have another."""
+    """`kill -9`, and wait for the supervisor to have another: it starts one at once."""
     pid = cluster.parts()[part]
     os.kill(pid, signal.SIGKILL)
-    eventually(lambda: cluster.parts()[part] not in (0, pid), HEALS)
+    eventually(lambda: cluster.parts()[part] not in (0, pid), AGAIN)
 
 
 PARTS = ("apiserver", "controllers", "agent-node1", "agent-node2", "kubelet-node1", "kubelet-node2", "named-outside")
@@ -183,6 +184,36 @@ def test_a_killed_name_server_comes_back(own: Cluster) -> None:
     for server in ("10.46.0.11", "fd46::11"):
         query = ("dig", "+short", "+time=1", "+tries=1", f"@{server}", "kubernetes.default.svc.cluster.local", "A")
         eventually(lambda query=query: own.at("node1", *query).strip() == "10.96.0.1", HEALS)
+
+
+def parent(pid: int) -> int:
+    """A process's parent."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@pytest.mark.parametrize("which", ["program", "crun", "shim"])
+def test_a_killed_container_restarts_in_place(own: Cluster, which: str) -> None:
+    """Whatever of a container is killed: it alone is run again, in the same pod, with the same addresses."""
+    app = f"killed-{which}"
+    own.apply(echo_deployment(app, 1), echo_service(app, app))
+    own.kubectl("wait", "--for=condition=Available", f"deployment/{app}", "--timeout=20s")
+    others, [(name, before)] = pods(own), pods(own, app).items()
+    program = own.process_of(name)
+    while processes.comm(parent(program)) != "crun":
+        program = parent(program)
+    crun = parent(program)
+    os.kill({"program": program, "crun": crun, "shim": parent(crun)}[which], signal.SIGKILL)
+
+    def again() -> bool:
+        now = pods(own, app)[name]
+        return bool(now[:3] == before[:3] and now[3][0][1] == 1)
+
+    eventually(again, AGAIN)
+    for address in own.get("service", app)["spec"]["clusterIPs"]:
+        eventually(lambda address=address: own.ask("node2", "tcp", address, 80)[0] == name)
+    assert pods(own) == others
+    assert not Path(f"/proc/{program}").exists()
+    own.kubectl("delete", "--wait=false", "deployment,service", app)
 
 
 def test_a_killed_supervisor_is_followed_by_another(own: Cluster) -> None:
