@@ -32,10 +32,25 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     try:
         cluster.up()
         cluster.apply(echo_deployment("echo", 3), echo_service("echo", "echo", type="NodePort"))
+        cluster.apply(*diary())
         cluster.kubectl("wait", "--for=condition=Available", "deployment/echo", "--timeout=30s")
+        cluster.kubectl("wait", "--for=condition=Ready", "pod/diary", "--timeout=30s")
         yield cluster
     finally:
         cluster.down()
+
+
+def diary() -> tuple[dict[str, Any], dict[str, Any]]:
+    """A claim of the default class, and a pod that writes a line to it each time it starts."""
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    script = "echo started >>/data/diary; cat /data/diary; exec sleep 10000"
+    mounts = [{"name": "data", "mountPath": "/data"}]
+    container = {"name": "c", "image": "host", "command": ["sh", "-c", script], "volumeMounts": mounts}
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "diary"}}]
+    pod = {"containers": [container], "volumes": volumes, "terminationGracePeriodSeconds": 1}
+    meta = {"name": "diary"}
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec}
+    return claim, {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": pod}
 
 
 def family(address: str) -> int:
@@ -269,6 +284,7 @@ def test_a_cluster_comes_back_as_it_was(own: Cluster, how: str) -> None:
     """Objects, cluster addresses, node ports and node ranges are kept; the pods run again, have the addresses that they
     had, have counted one restart each, and answer."""
     kept, before = promises(own), pods(own)
+    lines = own.kubectl("logs", "diary").count("started")
     if how == "stop":
         own.run("kube46", "stop", "--name", own.name)
         spaces = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
@@ -282,6 +298,7 @@ def test_a_cluster_comes_back_as_it_was(own: Cluster, how: str) -> None:
     after = pods(own)
     assert {name: about[:3] for name, about in after.items()} == {name: about[:3] for name, about in before.items()}
     assert all(about[3][0][1] == before[name][3][0][1] + 1 for name, about in after.items())
+    assert eventually(lambda: own.kubectl("logs", "diary")).count("started") == lines + 1
     own.matrix_is_green()
 
 

@@ -1,6 +1,7 @@
 """hostPath volumes as the kernel shows them: their types, rights, and that nothing leads out."""
 
 import json
+import os
 import socket
 from contextlib import closing
 
@@ -8,6 +9,11 @@ import pytest
 
 from kernel.kubelet.conftest import container, wait
 from kernel.kubelet.test_pods import main, output, phase
+from kube46.lab import syscalls
+from kube46.lab.kubelet.binding import take_over
+from kube46.lab.kubelet.deleting import delete
+from kube46.lab.kubelet.places import Place
+from kube46.lab.kubelet.security import ConfigError
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(60)]
 
@@ -107,3 +113,43 @@ def test_volumes_of_other_kinds_name_themselves(node):
     )
     wanted = 'MountVolume.SetUp failed for volume "x" : error processing PVC default/v-none: PVC is not bound'
     wait(lambda: ("FailedMount", wanted) in node.events("v-claim") or None, wanted)
+
+
+def test_a_group_takes_a_volume_over_without_following_links(tmp_path):
+    """fsGroup reaches files and directories of the volume, and neither a link's target nor the machine behind it."""
+    outside, data = tmp_path / "outside", tmp_path / "v/data"
+    (data / "deep").mkdir(parents=True)
+    outside.write_text("machine")
+    outside.chmod(0o600)
+    (data / "deep/file").write_text("data")
+    (data / "deep/file").chmod(0o640)
+    (data / "link").symlink_to(outside)
+    (data / "up").symlink_to("../../..")
+    place = Place(tmp_path / "v", "data", "Directory")
+    take_over(place, 4711, only_when_wrong=False)
+    assert (outside.stat().st_gid, outside.stat().st_mode & 0o777) == (0, 0o600)
+    assert [(p.stat().st_gid, oct(p.stat().st_mode & 0o7777)) for p in (data, data / "deep", data / "deep/file")] == [
+        (4711, "0o2775"), (4711, "0o2775"), (4711, "0o660"),
+    ]  # fmt: skip
+    (data / "late").touch()
+    take_over(place, 4711, only_when_wrong=True)
+    os.chown(data / "late", 0, 0)
+    take_over(place, 4711, only_when_wrong=True)
+    assert (data / "late").stat().st_gid == 0
+    (tmp_path / "v/out").symlink_to(tmp_path)
+    with pytest.raises(ConfigError, match="leads out"):
+        take_over(Place(tmp_path / "v", "out", "Directory"), 4711, only_when_wrong=False)
+
+
+def test_nothing_is_deleted_through_a_mount(tmp_path):
+    """A directory of the kubelet's in which a volume is still mounted is deleted, the volume's data are not."""
+    data, pod = tmp_path / "data", tmp_path / "pod with blanks"
+    data.mkdir()
+    (data / "precious").write_text("kept")
+    (pod / "binds/0").mkdir(parents=True)
+    (pod / "binds/file").touch()
+    for source, target in ((data, pod / "binds/0"), (data / "precious", pod / "binds/file"), (data, pod / "binds/0")):
+        syscalls.mount(source, target, flags=syscalls.MS_BIND)
+    delete(pod)
+    assert not pod.exists()
+    assert (data / "precious").read_text() == "kept"
