@@ -15,6 +15,7 @@ import msgspec
 
 from kube46.cni.installation import install
 from kube46.lab import (
+    hierarchies,
     hostpaths,
     kubeconfigs,
     listeners,
@@ -240,7 +241,7 @@ def _tear_down(paths: Paths) -> None:
     _end_all(paths, GRACE)
     mounts.destroy(paths)
     topology.destroy(paths)
-    cgroups.remove_all(paths.cgroup, cgroups.mounted())
+    cgroups.remove_all(paths.cgroup, hierarchies.mounted())
     if paths.run.exists():
         shutil.rmtree(paths.run)
 

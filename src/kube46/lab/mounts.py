@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from kube46.lab import syscalls
+from kube46.lab import hierarchies, syscalls
 from kube46.lab.paths import NETNS_ROOT, RUN_ROOT, Paths
 from kube46.lab.rules import Bind, Place
 from kube46.netlink import namespaces
@@ -121,9 +121,10 @@ def _populate(binds: Iterable[Bind]) -> None:
         syscalls.detach(keeper)  # or the namespaces of all clusters would keep one another alive
     while syscalls.detach(NETNS_ROOT):
         pass
+    shared = hierarchies.options()
     syscalls.mount("sysfs", "/sys", "sysfs")  # shows the links of this network namespace
     # crun 1.8 refuses the hybrid cgroup layout; a pure cgroup2 mount is what it wants
-    syscalls.mount("cgroup2", "/sys/fs/cgroup", "cgroup2")
+    syscalls.mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, shared)
     if Path("/sys/fs/bpf").exists():
         syscalls.mount("bpf", "/sys/fs/bpf", "bpf")
     for bind in binds:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from kube46.apiserver.certificates import Authority
+from kube46.lab import hierarchies
 from kube46.lab.kubelet import cgroups
 
 HERE = Path(__file__).parent
@@ -149,7 +150,7 @@ class Node:
         os.kill(self.init, signal.SIGKILL)
         for process in (*self.processes.values(), self.keeper):
             process.wait(10)
-        cgroups.remove_all(self.directory.name, cgroups.mounted())
+        cgroups.remove_all(self.directory.name, hierarchies.mounted())
 
     def _certificates(self) -> None:
         pki = self.directory / "pki"

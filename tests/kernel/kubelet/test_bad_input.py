@@ -40,7 +40,7 @@ CASES = {
     "image": Case(
         container(image="nonesuch/thing:1"),
         ("ErrImagePull|ImagePullBackOff", "nonesuch/thing:1"),
-        events={"Failed": "nonesuch/thing:1"},
+        events={"Failed": 'Failed to pull image "nonesuch/thing:1": .* kube46 image load'},
     ),
     "program": Case(
         container("main", "/no/such/program"),

@@ -81,7 +81,7 @@ def test_official(node, images):
         "official",
         "pwd; env; ls -a /; ls -n /hello; cat /etc/hosts; grep -E '^(Uid|Groups|NoNew)' /proc/1/status",
     )
-    pid = next((node.root / "pods").glob("*/containers/main/0/run.json"))
+    pid = node.root / "pods" / node.pod("official")["metadata"]["uid"] / "containers/main/0/run.json"
     outside = node.run("cat", f"/proc/{json.loads(pid.read_text())['pid']}/status").stdout
     uid = next(int(line.split()[1]) for line in outside.splitlines() if line.startswith("Uid"))
 
@@ -217,7 +217,7 @@ def test_waiting_for_an_image(node, images):
     node.until("early", ready)
 
     assert time.monotonic() - begun < 5
-    assert "kube46 image load" in dict(node.events("early"))["Failed"]
+    assert any("kube46 image load" in text for reason, text in node.events("early") if reason == "Failed")
     wait(lambda: "docker.io/library/late:1" in node.kubectl("get", "node", "-o", "yaml").stdout, "the node's images")
 
 
@@ -241,3 +241,17 @@ def test_adopted_and_cleared(node, images):
     node.gone("kept")
     assert uid not in node.run("cat", "/proc/self/mountinfo").stdout
     assert not upper.exists() and images.layer(images.read().images[after["imageID"]].layers[0]).is_dir()
+
+
+def test_processes_are_shared(node, images):
+    """Containers of loaded images share processes with others of theirs, and with those of the machine's files."""
+    both = [{"name": "main", "image": "plain"}, {"name": "machine", "image": "host", "command": ["sleep", "1000"]}]
+    node.apply("shares", shareProcessNamespace=True, containers=both)
+    node.until("shares", ready)
+    node.apply("looked-at", containers=[{"name": "main", "image": "plain"}])
+    node.until("looked-at", ready)
+    line = ("debug", "looked-at", "--image=plain", "--target=main", "-c", "looker", "--", "ps")
+    node.kubectl(*line)
+
+    assert inside(node, "shares", "ps").count("sleep 1000") == 2
+    assert "sleep 1000" in " ".join(said(node, "looked-at", "looker", words=4))

@@ -49,7 +49,7 @@ def test_running_pod(node):
     assert all(f"{a['ip']}\te-running" in text for a in status["podIPs"])
     assert "nameserver 10.96.0.10\nnameserver fd00:10:96::a\noptions ndots:5" in text
     assert "CapEff:\t0000000000000000" in text
-    assert "CapBnd:\t0000000000000000" in text
+    assert "CapBnd:\t0000000000002000" in text
     assert "NoNewPrivs:\t1" in text
     assert "Seccomp:\t2" in text
     assert "touch: cannot touch '/usr/x': Read-only file system" in text
@@ -221,12 +221,12 @@ def test_probes(node):
 
 def test_what_is_not_supported_is_named(node):
     """An unsupported field, an unknown image and a hostPath outside of the allowed roots are said, not ignored."""
-    node.apply("e-field", shareProcessNamespace=True, containers=[container(livenessProbe={"grpc": {"port": 80}})])
+    node.apply("e-field", resourceClaims=[{"name": "x"}], containers=[container(livenessProbe={"grpc": {"port": 80}})])
     node.apply("e-image", containers=[container() | {"image": "registry.example/nothing:1.27"}])
     node.apply("e-path", volumes=[{"name": "x", "hostPath": {"path": "/etc"}}])
     field, path = (node.until(n, lambda p: p.get("status", {}).get("containerStatuses")) for n in ("e-field", "e-path"))
 
-    wanted = [f"spec.{name} is not supported" for name in ("containers[0].livenessProbe.grpc", "shareProcessNamespace")]
+    wanted = [f"spec.{name} is not supported" for name in ("containers[0].livenessProbe.grpc", "resourceClaims")]
     assert main(field)["state"]["waiting"] == {"reason": "UnsupportedField", "message": "; ".join(wanted)}
     assert main(path)["state"]["waiting"]["reason"] == "ContainerCreating"
     refused = [message for reason, message in node.events("e-path") if reason == "FailedMount"]

@@ -10,7 +10,7 @@ import pytest
 from kernel.kubelet.conftest import PROCESSES, Node, container, wait
 from kernel.kubelet.test_pods import main, phase
 from kernel.kubelet.test_restarts import restarted as restarted  # a fixture
-from kube46.lab import syscalls
+from kube46.lab import hierarchies, syscalls
 from kube46.lab.kubelet import cgroups
 from kube46.lab.kubelet.cgrouprules import LIMITING, V2, Kind, Limits, numbers
 from kube46.lab.kubelet.cgroups import Cgroups, Hierarchy, cpu_seconds
@@ -23,7 +23,7 @@ GREEDY = ("python3", "-c", "import time, sys; time.sleep(float(sys.argv[1])); x 
 def groups(node: Node, pod: str) -> list[Path]:
     """The groups of a pod, in all hierarchies."""
     uid = node.pod(pod)["metadata"]["uid"]
-    return [path for mount in cgroups.mounted() for path in (mount / node.directory.name).glob(f"pod{uid}")]
+    return [path for mount in hierarchies.mounted() for path in (mount / node.directory.name).glob(f"pod{uid}")]
 
 
 def test_memory(node: Node) -> None:
@@ -115,5 +115,5 @@ def test_nothing_is_left(node: Node) -> None:
     assert groups(node, "r-gone")
     node.kubectl("delete", "pod", "r-gone")
     uid = pod["metadata"]["uid"]
-    left = [p for mount in cgroups.mounted() for p in (mount / node.directory.name).glob(f"pod{uid}")]
+    left = [p for mount in hierarchies.mounted() for p in (mount / node.directory.name).glob(f"pod{uid}")]
     assert left == []

@@ -14,7 +14,7 @@ from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
-from kube46.lab import syscalls
+from kube46.lab import hierarchies, syscalls
 from kube46.lab.kubelet.cgrouprules import (
     LIMITING,
     MICROSECONDS,
@@ -142,35 +142,44 @@ class Cgroups:
 def find(mounts: Path, group: str) -> Cgroups:
     """The control groups that are to be had here, mounted below `mounts`; what is not is said by `missing`."""
     found: list[Hierarchy] = []
-    failures = []
+    failures: list[str] = []
     for kind in kinds(Path("/proc/self/cgroup").read_text()):
-        taken = {name for one in found for name in one.kind.controllers}
         try:
-            if hierarchy := _prepared(kind, mounts, group, taken):
-                found.append(hierarchy)
+            found += _prepared(kind, mounts, group, {name for one in found for name in one.kind.controllers}, failures)
         except OSError as error:
             failures.append(f"cgroup v{kind.version} {','.join(kind.controllers)}: {error}")
-            log.warning("Control groups are not to be had controllers=%s error=%s", kind.controllers, error)
+    for failure in failures:
+        log.warning("Control group is not to be had error=%s", failure)
     return Cgroups(found, "; ".join(failures) or "the kernel has no such controller")
 
 
-def _prepared(kind: Kind, mounts: Path, group: str, taken: set[str]) -> Hierarchy | None:
-    """The hierarchy, mounted, with the node's group; None when it has nothing that is wanted. Raises OSError."""
+def _prepared(kind: Kind, mounts: Path, group: str, taken: set[str], failures: list[str]) -> list[Hierarchy]:
+    """The hierarchy, mounted, with the node's group, unless it has nothing that is wanted. Raises OSError.
+
+    Of version 2 only the controllers that let themselves be handed down; for the others see `failures`.
+    """
     place = mounts / (",".join(kind.controllers) or "unified")
     place.mkdir(parents=True, exist_ok=True)
     if not os.path.ismount(place):
         if kind.version == V1:
             syscalls.mount("cgroup", place, "cgroup", 0, ",".join(kind.controllers))
         else:
-            syscalls.mount("cgroup2", place, "cgroup2")
+            syscalls.mount("cgroup2", place, "cgroup2", 0, hierarchies.options())
     if kind.version == V2:
-        offered = _text(place / "cgroup.controllers").split()
-        kind = Kind(V2, tuple(name for name in offered if name in WANTED and name not in taken))
-        if not kind.controllers:
-            return None
+        usable = []
+        for name in _text(place / "cgroup.controllers").split():
+            if name in WANTED and name not in taken:
+                try:
+                    Hierarchy(Kind(V2, (name,)), place, group).prepare(os.cpu_count() or 1)
+                    usable.append(name)
+                except OSError as error:
+                    failures.append(f"cgroup v2 {name}: {error}")
+        if not usable:
+            return []
+        kind = Kind(V2, tuple(usable))
     hierarchy = Hierarchy(kind, place, group)
     hierarchy.prepare(os.cpu_count() or 1)
-    return hierarchy
+    return [hierarchy]
 
 
 def remove_all(group: str, mounts: Iterable[Path]) -> None:
@@ -185,12 +194,6 @@ def remove_all(group: str, mounts: Iterable[Path]) -> None:
                 break
             with suppress(OSError):
                 parent.rmdir()
-
-
-def mounted() -> list[Path]:
-    """Where the machine has its hierarchies mounted."""
-    entries = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
-    return [Path(entry[1]) for entry in entries if entry[2] in ("cgroup", "cgroup2")]
 
 
 def _remove(place: Path) -> bool:

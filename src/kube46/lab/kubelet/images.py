@@ -3,6 +3,7 @@
 Names of programs are in TOML files: those beside this module (`images.d`), then those of --image-dir.
 """
 
+import difflib
 import shutil
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -188,11 +189,11 @@ def resolve(images: Mapping[str, Image], name: str) -> Image:
     for candidate in _spellings(name):
         if candidate in images:
             return images[candidate]
+    close = ", ".join(difflib.get_close_matches(_spellings(name)[-1], images, 3))
     raise ImageError(
         f'image "{name}" is not on this node: a stand-alone kube46 cluster pulls from no registry. Load it with '
         f"`docker save {name} | kube46 image load -`, use `image: host` with `command` to run a program of this "
-        f"machine, or map the name in images.d/*.toml "
-        f"(known: {', '.join(sorted(images))})"
+        f"machine, or map the name in images.d/*.toml" + (f" (did you mean {close}?)" if close else "")
     )
 
 

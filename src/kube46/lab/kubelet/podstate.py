@@ -110,8 +110,13 @@ class PodState:
         reason = "ImagePullBackOff" if again else first
         text = f'Back-off pulling image "{container.image}": {message}' if again else message
         self.problems[container.name] = Problem(reason, text, time.time() + delay, delay)
-        event = "BackOff" if again else IMAGE_EVENTS.get(first, "Failed")
-        self.tell(event, text, "Normal" if again else "Warning", container.name)
+        if again:
+            self.tell("BackOff", f'Back-off pulling image "{container.image}"', "Normal", container.name)
+        elif first == "ErrImagePull":
+            self.tell("Failed", f'Failed to pull image "{container.image}": {message}', "Warning", container.name)
+        else:
+            self.tell(IMAGE_EVENTS.get(first, "Failed"), message, "Warning", container.name)
+        self.tell("Failed", f"Error: {reason}", "Warning", container.name)
 
     def retry_images(self) -> None:
         """Images were loaded: what waits for one is tried now."""

@@ -181,7 +181,10 @@ class Starter:
         state, store = self._state, self._state.shop.images.store
         assert store is not None
         path = state.shop.root.path
-        base = await asyncio.to_thread(base_for, state.object.metadata.uid, container, path, store.path)
+        # /proc of a PID namespace can be mounted only by who rules over its user namespace.
+        apart = not self._processes_of(container)
+        uid = state.object.metadata.uid
+        base = await asyncio.to_thread(base_for, uid, container, path, store.path) if apart else None
         while True:
             with store.reading() as quiet:
                 if quiet:

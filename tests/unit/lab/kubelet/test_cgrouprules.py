@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kube46.lab import hierarchies
 from kube46.lab.kubelet.cgrouprules import (
+    LIMITING,
     V1,
     V2,
     Kind,
@@ -21,7 +23,9 @@ from kube46.lab.kubelet.cgrouprules import (
     weight,
     working_set,
 )
-from kube46.lab.kubelet.manifests import Container, Resources
+from kube46.lab.kubelet.cgroups import Cgroups
+from kube46.lab.kubelet.manifests import Container, PodSpec, Resources
+from kube46.lab.kubelet.support import unenforced
 
 SYSTEMD_V2 = "0::/user.slice/user-1000.slice/session-1.scope\n"
 HYBRID = "9:name=systemd:/\n8:pids:/\n6:freezer:/\n4:memory:/p/x\n2:cpu,cpuacct:/\n0::/\n"
@@ -134,3 +138,27 @@ def test_working_set() -> None:
 def test_oom_score(quality: str, asked: int, expected: int) -> None:
     """Who asked for nothing goes first."""
     assert oom_score_adjustment(quality, asked, 1 << 30) == expected
+
+
+DEBIAN = "cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid,nodev,noexec,relatime,nsdelegate,memory_recursiveprot 0 0\n"
+BOTH = "cgroup /c/memory cgroup rw,memory 0 0\ntmpfs /c tmpfs rw 0 0\ncgroup2 /c/unified cgroup2 rw,relatime 0 0\n"
+
+
+def test_version_2_stays_as_it_is_mounted() -> None:
+    """Mounting it again without the machine's options would switch these off for the whole machine."""
+    assert hierarchies.options(DEBIAN) == "memory_recursiveprot,nsdelegate"
+    assert hierarchies.options(BOTH) == hierarchies.options("") == ""
+    assert [str(path) for path in hierarchies.mounted(BOTH)] == ["/c/memory", "/c/unified"]
+
+
+def test_without_control_groups() -> None:
+    """What the machine can't limit is said of those pods that ask for it; nothing fails."""
+    none = Cgroups([], "the kernel has no such controller")
+    assert none.missing == LIMITING
+    assert none.make("u", Limits(), "r", Limits()) == ()
+    assert none.usage("u", "r") is None and none.whole() is None
+    assert not none.killed_for_memory("u", "r")
+    spec = PodSpec(containers=(container(limits={"memory": "1Gi"}), container()))
+    [(reason, text)] = unenforced(spec, none.missing)
+    assert (reason, "memory of c" in text) == ("LimitsNotEnforced", True)
+    assert unenforced(PodSpec(containers=(container(),)), none.missing) == []
