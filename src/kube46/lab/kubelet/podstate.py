@@ -100,7 +100,8 @@ class PodState:
         before = self.problems.get(name)
         delay = min(before.delay * 2, RETRY_LAST) if before else RETRY_FIRST
         self.problems[name] = Problem(reason, message, time.time() + delay, delay)
-        self.tell(event or reason, prefix + message, "Warning", name)
+        # A volume is the pod's, whichever container waits for it.
+        self.tell(event or reason, prefix + message, "Warning", "" if event == "FailedMount" else name)
 
     def image_trouble(self, container: Container, message: str, first: str) -> None:
         """A container's image is not to be had; looked for again ever more rarely."""

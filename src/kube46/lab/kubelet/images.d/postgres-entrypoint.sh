@@ -75,4 +75,6 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     mv -T "$making" "$PGDATA"
     echo "PostgreSQL init process complete; ready for start up."
 fi
+# A pod's fsGroup opens it to the group each time; the server wants it closed.
+chmod 0700 "$PGDATA" 2>/dev/null || :
 exec "$@"
