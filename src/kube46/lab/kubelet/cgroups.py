@@ -116,9 +116,7 @@ class Cgroups:
     def kill(self, uid: str, id: str) -> None:
         """End what is left of a run whose first process was not that of its PID namespace."""
         for place in self.entrances(uid, id):
-            for number in _text(Path(place)).split():
-                with suppress(ProcessLookupError):
-                    os.kill(int(number), signal.SIGKILL)
+            _kill(Path(place))
 
     def remove(self, uid: str, id: str = "") -> None:
         """Remove the groups of a run, or of a whole pod. What processes still hold is left for the pod's end."""
@@ -183,17 +181,27 @@ def _prepared(kind: Kind, mounts: Path, group: str, taken: set[str], failures: l
 
 
 def remove_all(group: str, mounts: Iterable[Path]) -> None:
-    """Remove a group of all hierarchies with those below it, and those above it that are then empty."""
+    """End what runs in a group and those below it, remove them from all hierarchies, and those above that are empty."""
     for mount in mounts:
         place = mount / group.strip("/")
         end = time.monotonic() + PATIENCE
         while not _remove(place) and time.monotonic() < end:
+            for file in place.rglob("cgroup.procs"):
+                _kill(file)
             time.sleep(0.02)
         for parent in place.parents:
             if parent == mount:
                 break
             with suppress(OSError):
                 parent.rmdir()
+
+
+def _kill(procs: Path) -> None:
+    """End the processes that a cgroup.procs names."""
+    for number in _text(procs).split():
+        if number != "0":  # of another PID namespace
+            with suppress(ProcessLookupError):
+                os.kill(int(number), signal.SIGKILL)
 
 
 def _remove(place: Path) -> bool:
