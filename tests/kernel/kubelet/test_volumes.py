@@ -12,6 +12,7 @@ from kernel.kubelet.test_pods import main, output, phase
 from kube46.lab import syscalls
 from kube46.lab.kubelet.binding import take_over
 from kube46.lab.kubelet.deleting import delete
+from kube46.lab.kubelet.evicting import used
 from kube46.lab.kubelet.places import Place
 from kube46.lab.kubelet.security import ConfigError
 
@@ -153,3 +154,30 @@ def test_nothing_is_deleted_through_a_mount(tmp_path):
     delete(pod)
     assert not pod.exists()
     assert (data / "precious").read_text() == "kept"
+
+
+def test_a_volume_beyond_its_limit_ends_its_pod(node):
+    """A pod that writes more to an emptyDir than its sizeLimit is evicted, in kubelet's words; another one stays."""
+    volumes = [{"name": "cache", "emptyDir": {"sizeLimit": "1Mi"}}]
+    mounts = [{"name": "cache", "mountPath": "/cache"}]
+    for name, blocks in (("v-full", 40), ("v-fits", 4)):
+        write = f"mkdir /cache/deep; dd if=/dev/zero of=/cache/deep/file bs=64k count={blocks} 2>&1; exec sleep 1000"
+        node.apply(name, volumes=volumes, containers=[container("main", "sh", "-c", write, volumeMounts=mounts)])
+    status = node.until("v-full", phase("Failed"))["status"]
+    text = 'Usage of EmptyDir volume "cache" exceeds the limit "1Mi". '
+    assert (status["reason"], status["message"]) == ("Evicted", text)
+    wait(lambda: "Evicted" in [reason for reason, _ in node.events("v-full")] or None, "the Event")
+    assert node.pod("v-fits")["status"]["phase"] == "Running"
+
+
+def test_disk_is_counted_as_it_is_taken(tmp_path):
+    """Files with two names count once, links as links, holes not at all."""
+    (tmp_path / "one").write_bytes(b"x" * 65536)
+    before = used(tmp_path)
+    assert 65536 <= before <= 65536 + 8192
+    os.link(tmp_path / "one", tmp_path / "two")
+    (tmp_path / "out").symlink_to("/usr")
+    with (tmp_path / "hole").open("wb") as file:
+        file.truncate(1 << 30)
+    assert used(tmp_path) <= before + 8192
+    assert used(tmp_path / "none") == 0

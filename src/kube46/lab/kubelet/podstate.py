@@ -39,6 +39,7 @@ class PodState:
         self.problems: dict[str, Problem] = {}  # by container; "" is the sandbox
         self.ending_since: float | None = None
         self.final_phase = ""
+        self.evicted = ""
         self.gone = False  # the object was deleted without us
         self.start_time = _seconds(pod.status.get("startTime")) or time.time()
         self._unsupported: tuple[str, ...] = ()
@@ -139,6 +140,7 @@ class PodState:
             ending_since=self.ending_since,
             host_ips=self.shop.settings.host_ips,
             last_ips=attaching.last_ips(self.directory) if self.made is None else (),
+            evicted=self.evicted,
             final_phase=self.final_phase,
         )
 

@@ -11,6 +11,7 @@ from kube46.lab.kubelet.manifests import Container, PodSpec, ReadPod
 from kube46.lab.kubelet.observed import Observed, Run
 
 SIDECAR_GRACE = 2  # seconds that a sidecar has at least, even when the others used the pod's whole grace up
+EVICTION_GRACE = 1.0  # seconds for a pod that harms its node to end
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ def must_end(pod: ReadPod, seen: Observed, now: float) -> bool:
     return bool(
         pod.metadata.deletion_timestamp
         or seen.final_phase
+        or seen.evicted
         or deadline_exceeded(pod.spec, seen, now)
         or completed(pod.spec, seen)
     )
@@ -232,7 +234,8 @@ def _end(pod: ReadPod, seen: Observed, now: float, decision: Decision) -> None:
 def grace_left(pod: ReadPod, seen: Observed, now: float) -> float:
     """How much of the pod's grace is left, seconds."""
     since = now if seen.ending_since is None else seen.ending_since
-    return max(0.0, _grace(pod) - (now - since))
+    grace = min(EVICTION_GRACE, _grace(pod)) if seen.evicted else _grace(pod)
+    return max(0.0, grace - (now - since))
 
 
 def _grace(pod: ReadPod) -> float:

@@ -42,7 +42,9 @@ def status(pod: ReadPod, seen: Observed, before: Mapping[str, Any], now: float) 
         "initContainerStatuses": [_container(pod, c, seen, now) for c in spec.init_containers],
         "ephemeralContainerStatuses": [_debugger(pod, c, seen, now) for c in spec.ephemeral_containers],
     }
-    if phase == "Failed" and not completed_by_itself(pod, seen, now):
+    if phase == "Failed" and seen.evicted:
+        found["reason"], found["message"] = "Evicted", seen.evicted
+    elif phase == "Failed" and not completed_by_itself(pod, seen, now):
         found["reason"], found["message"] = DEADLINE
     return {name: value for name, value in found.items() if value not in ("", [], None)}
 
@@ -58,7 +60,7 @@ def phase_of(pod: ReadPod, seen: Observed, now: float) -> str:
         return seen.final_phase
     spec = pod.spec
     runs = [seen.runs.get(c.name) for c in spec.containers]
-    if rules.deadline_exceeded(spec, seen, now) or rules.init_failed(spec, seen):
+    if seen.evicted or rules.deadline_exceeded(spec, seen, now) or rules.init_failed(spec, seen):
         return "Failed"
     ended = all(run is not None and not run.live for run in runs)
     if ended and (rules.completed(spec, seen) or rules.must_end(pod, seen, now)):

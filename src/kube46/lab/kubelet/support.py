@@ -57,7 +57,6 @@ def unenforced(spec: PodSpec, missing: Iterable[str]) -> list[tuple[str, str]]:
     """(reason, message) of what is taken and told, but not held to; `missing`: what the machine can't limit."""
     containers = (*spec.init_containers, *spec.containers)
     limited = [f"{name} of {c.name}" for c in containers for name in missing if name in c.resources.limits]
-    sized = [v.name for v in spec.volumes if v.empty_dir and v.empty_dir.size_limit and v.empty_dir.medium != "Memory"]
     found = []
     if limited:
         text = f"resources.limits: {', '.join(limited)} can't be enforced, this machine offers no control group for it"
@@ -67,9 +66,6 @@ def unenforced(spec: PodSpec, missing: Iterable[str]) -> list[tuple[str, str]]:
             f"{' and '.join(withheld)}: a node of a stand-alone cluster has no such namespace beside the machine's own"
         )
         found.append(("HostNamespaceWithheld", f"{text}, so the pod has one to itself"))
-    if sized:
-        text = f"emptyDir.sizeLimit of {', '.join(sized)} is not enforced on disk; with medium: Memory it is"
-        found.append(("LimitsNotEnforced", text))
     return found
 
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from kube46.kubernetes.errors import Conflict, KubernetesError, NotFound
 from kube46.lab.kubelet import attaching, roots, rules, statuses, trees
 from kube46.lab.kubelet.chain import CniError
+from kube46.lab.kubelet.evicting import Evictor
 from kube46.lab.kubelet.filling import Filler
 from kube46.lab.kubelet.manifests import PODS, Pod
 from kube46.lab.kubelet.podstate import RETRY_FIRST, PodState
@@ -55,7 +56,11 @@ class Worker:
             async with asyncio.TaskGroup() as group:
                 self._group, self._starter = group, Starter(self.state, self._filler, group)
                 self._starter.adopt()
-                helpers = [group.create_task(self._teller.run()), group.create_task(self._filler.keep_current())]
+                helpers = [
+                    group.create_task(self._teller.run()),
+                    group.create_task(self._filler.keep_current()),
+                    group.create_task(Evictor(self.state).run()),
+                ]
                 await self._work()
                 for task in helpers:
                     task.cancel()
