@@ -96,6 +96,7 @@ async def ensure_storage_class(api: Client) -> bool:
             "provisioner": LOCAL_PROVISIONER,
             "reclaimPolicy": "Delete",
             "volumeBindingMode": "WaitForFirstConsumer",
+            "allowVolumeExpansion": True,
         }
         await api.create(STORAGE_CLASSES, body)
         return True

@@ -1,21 +1,25 @@
 """hostPath volumes as the kernel shows them: their types, rights, and that nothing leads out."""
 
+import ctypes
 import json
 import os
 import socket
+import threading
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from kernel.kubelet.conftest import container, wait
 from kernel.kubelet.test_pods import main, output, phase
 from kube46.lab import syscalls
-from kube46.lab.kubelet.binding import take_over
+from kube46.lab.kubelet.binding import open_place, take_over
 from kube46.lab.kubelet.deleting import delete
 from kube46.lab.kubelet.evicting import used
 from kube46.lab.kubelet.places import Place
 from kube46.lab.kubelet.security import ConfigError
 
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
 pytestmark = [pytest.mark.root, pytest.mark.timeout(60)]
 
 
@@ -181,3 +185,35 @@ def test_disk_is_counted_as_it_is_taken(tmp_path):
         file.truncate(1 << 30)
     assert used(tmp_path) <= before + 8192
     assert used(tmp_path / "none") == 0
+
+
+def test_a_path_that_changes_under_us_never_leads_out(tmp_path):
+    """While somebody swaps a directory and a link to the machine's files, what is opened lies in the volume."""
+    inside, outside = tmp_path / "v/data", tmp_path / "outside"
+    outside.mkdir()
+    inside.mkdir(parents=True)
+    (tmp_path / "v/link").symlink_to(outside)
+    libc, over = ctypes.CDLL(None), threading.Event()
+    names = [os.fsencode(tmp_path / "v" / name) for name in ("data", "link")]
+
+    def swap():
+        while not over.is_set():
+            libc.renameat2(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    opened = refused = 0
+    try:
+        while min(opened, refused) < 200:
+            try:
+                fd = open_place(Place(tmp_path / "v", "data/deep", "DirectoryOrCreate"))
+            except (ConfigError, FileNotFoundError, NotADirectoryError):
+                refused += 1
+                continue
+            opened += 1
+            assert Path(f"/proc/self/fd/{fd}").readlink().is_relative_to(tmp_path / "v")
+            os.close(fd)
+    finally:
+        over.set()
+        thread.join()
+    assert list(outside.iterdir()) == []

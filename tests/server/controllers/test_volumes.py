@@ -13,7 +13,7 @@ import pytest
 from kube46.kubernetes.caches import Caches
 from kube46.kubernetes.client import Client
 from kube46.lab.kubelet.provisioning import Provisioner
-from server.controllers.cluster import ALL, Cluster, Json, eventually, for_a_while
+from server.controllers.cluster import ALL, Cluster, Json, Refused, eventually, for_a_while
 from server.controllers.test_standalone import APPS, made, ready, template, workload
 
 VOLUMES, CLASSES = "/api/v1/persistentvolumes", "/apis/storage.k8s.io/v1/storageclasses"
@@ -185,6 +185,26 @@ def test_a_class_may_bind_at_once_and_keep(cluster: Cluster, namespace: str, dis
     refused = claim(cluster, namespace, "no", "now", selector={"matchLabels": {"a": "b"}})
     eventually(lambda: "ProvisioningFailed" in reasons(cluster, namespace, "no"))
     assert phase(cluster, refused) == "Pending"
+
+
+def test_a_claim_may_grow_where_its_class_lets_it(cluster: Cluster, namespace: str, disks: Path) -> None:
+    """The volume and both capacities follow the request; a class that says nothing refuses, and nothing shrinks."""
+    elastic = {"provisioner": "local-path.kube46", "allowVolumeExpansion": True}
+    cluster.create(CLASSES, {"metadata": {"name": "elastic"}, **elastic})
+    larger = {"spec": {"resources": {"requests": {"storage": "3Gi"}}}}
+    paths = {kind: claim(cluster, namespace, kind, kind) for kind in ("elastic", "now")}
+    with pytest.raises(Refused, match="Only bound persistent volume claims can be expanded"):
+        cluster.patch(claim(cluster, namespace, "waits", "later"), larger)
+    eventually(lambda: {phase(cluster, path) for path in paths.values()} == {"Bound"})
+    with pytest.raises(Refused, match="the storageclass that provisions the pvc must support resize"):
+        cluster.patch(paths["now"], larger)
+    cluster.patch(paths["elastic"], larger)
+    eventually(lambda: cluster.get(paths["elastic"])["status"]["capacity"] == {"storage": "3Gi"})
+    name = cluster.get(paths["elastic"])["spec"]["volumeName"]
+    assert cluster.get(f"{VOLUMES}/{name}")["spec"]["capacity"] == {"storage": "3Gi"}
+    eventually(lambda: "VolumeResizeSuccessful" in reasons(cluster, namespace, "elastic"))
+    with pytest.raises(Refused, match="field can not be less than status"):
+        cluster.patch(paths["elastic"], {"spec": {"resources": {"requests": {"storage": "1Gi"}}}})
 
 
 def test_a_pod_goes_to_the_volume_that_is_there(cluster: Cluster, namespace: str, disks: Path) -> None:

@@ -2,7 +2,15 @@
 
 from typing import Any
 
-from kube46.api.storage_objects import BIND_COMPLETED, BOUND_BY_CONTROLLER, PersistentVolume, PersistentVolumeClaim
+from kube46.api.quantities import parse
+from kube46.api.storage_objects import (
+    BIND_COMPLETED,
+    BOUND_BY_CONTROLLER,
+    LOCAL_PROVISIONER,
+    PROVISIONED_BY,
+    PersistentVolume,
+    PersistentVolumeClaim,
+)
 
 Body = dict[str, Any]
 
@@ -20,6 +28,13 @@ def of_volume(volume: PersistentVolume, claim: PersistentVolumeClaim) -> Body:
     return body
 
 
+def grown(volume: PersistentVolume, claim: PersistentVolumeClaim) -> Body:
+    """The volume with the size that its claim has grown to: of those provisioned on a node, none is ever full."""
+    ours = volume.metadata.annotations.get(PROVISIONED_BY) == LOCAL_PROVISIONER
+    held = parse(str(volume.spec.capacity.get("storage", "0")))
+    return {"spec": {"capacity": {"storage": claim.size}}} if ours and parse(claim.size) > held else {}
+
+
 def of_claim(claim: PersistentVolumeClaim, volume: PersistentVolume) -> Body:
     """The claim's end: the volume's name, and that it was bound."""
     name, annotations = volume.metadata.name, dict[str, str]()
@@ -31,9 +46,11 @@ def of_claim(claim: PersistentVolumeClaim, volume: PersistentVolume) -> Body:
 
 
 def claim_status(claim: PersistentVolumeClaim, volume: PersistentVolume) -> Body:
-    """What a bound claim says of its volume. Its capacity is what the volume had when it was bound."""
+    """What a bound claim says of its volume. Only what is provisioned on a node has its size changed later."""
     status, spec = claim.status, volume.spec
-    if (status.phase, status.access_modes) == ("Bound", spec.access_modes) and status.capacity:
+    ours = volume.metadata.annotations.get(PROVISIONED_BY) == LOCAL_PROVISIONER
+    sized = status.capacity == spec.capacity if ours else bool(status.capacity)
+    if (status.phase, status.access_modes, sized) == ("Bound", spec.access_modes, True):
         return {}
     return {"phase": "Bound", "accessModes": list(spec.access_modes), "capacity": spec.capacity}
 

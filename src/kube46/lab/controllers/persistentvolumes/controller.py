@@ -110,12 +110,17 @@ class Binder:
         whole = claim.status.phase == "Bound"
         if body := binding.of_volume(volume, claim):
             volume = await self._patch_volume(volume, body)
+        if resized := binding.grown(volume, claim):
+            volume = await self._patch_volume(volume, resized)
         if volume.status.phase != "Bound":
             volume = await self._patch_volume(volume, {"status": {"phase": "Bound", "message": None}}, "status")
         if body := binding.of_claim(claim, volume):
             claim = await self._patch_claim(claim, body)
         if status := binding.claim_status(claim, volume):
             await self._patch_claim(claim, {"status": status}, "status")
+        if resized:
+            text = "Resize volume succeeded; sizes are not enforced, the volume has what the disk has"
+            await self._tell(CLAIMS, claim, rules.Event("VolumeResizeSuccessful", text))
         if not whole:
             log.info("Claim bound claim=%s/%s volume=%s", *claim.key, volume.metadata.name)
 
