@@ -1,6 +1,6 @@
 """One pod's loop: looks, decides by `rules`, acts, and looks again when something happens.
 
-Everything it knows can be found again on disk and in the kernel (`Starter.adopt`), so it may die at any moment.
+Everything it knows can be found again on disk and in the kernel (`Tender.adopt`), so it may die at any moment.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from kube46.lab.kubelet.podstate import RETRY_FIRST, PodState
 from kube46.lab.kubelet.starting import Starter
 from kube46.lab.kubelet.support import unenforced
 from kube46.lab.kubelet.telling import Teller
+from kube46.lab.kubelet.tending import Tender
 from kube46.lab.kubelet.workshop import Workshop
 
 log = logging.getLogger(__name__)
@@ -54,8 +55,9 @@ class Worker:
         """Works for the pod until nothing is left of it."""
         try:
             async with asyncio.TaskGroup() as group:
-                self._group, self._starter = group, Starter(self.state, self._filler, group)
-                self._starter.adopt()
+                tender = Tender(self.state, group)
+                self._group, self._starter = group, Starter(self.state, self._filler, tender)
+                tender.adopt()
                 helpers = [
                     group.create_task(self._teller.run()),
                     group.create_task(self._filler.keep_current()),
