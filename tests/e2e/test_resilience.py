@@ -39,6 +39,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.down()
+    assert not any((mount / Paths(cluster.name).cgroup).exists() for mount in hierarchies.mounted())
 
 
 def diary() -> tuple[dict[str, Any], dict[str, Any]]:
