@@ -15,7 +15,7 @@ import pytest
 
 from e2e.conftest import Cluster, echo_deployment, echo_service, eventually, program_of
 from kube46.lab import hierarchies, mounts, processes, topology
-from kube46.lab.kubelet import cgroups
+from kube46.lab.kubelet import cgroupfs
 from kube46.lab.paths import Paths
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(90)]
@@ -276,7 +276,7 @@ def machine_stops(cluster: Cluster) -> None:
     """As a power cut: every process gone at once, and with it namespaces and all below /run."""
     paths = Paths(cluster.name)
     processes.end(lambda: processes.members(cluster.name, topology.inodes(paths)), grace=0)
-    cgroups.remove_all(paths.cgroup, hierarchies.mounted())  # the pods' processes, wherever their namespaces are
+    cgroupfs.remove_all(paths.cgroup, hierarchies.mounted())  # the pods' processes, wherever their namespaces are
     mounts.destroy(paths)
     topology.destroy(paths)
     shutil.rmtree(paths.run)

@@ -30,7 +30,7 @@ from kube46.lab import (
     userconfig,
 )
 from kube46.lab.hostpaths import HostPath
-from kube46.lab.kubelet import cgroups
+from kube46.lab.kubelet import cgroupfs
 from kube46.lab.paths import RUN_ROOT, STATE_ROOT, Paths
 from kube46.lab.settings import RESERVED_NAMES, Settings, decoded
 from kube46.netlink import namespaces
@@ -241,7 +241,7 @@ def _tear_down(paths: Paths) -> None:
     _end_all(paths, GRACE)
     mounts.destroy(paths)
     topology.destroy(paths)
-    cgroups.remove_all(paths.cgroup, hierarchies.mounted())
+    cgroupfs.remove_all(paths.cgroup, hierarchies.mounted())
     if paths.run.exists():
         shutil.rmtree(paths.run)
 

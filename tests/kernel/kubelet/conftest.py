@@ -17,7 +17,7 @@ import pytest
 
 from kube46.apiserver.certificates import Authority
 from kube46.lab import hierarchies
-from kube46.lab.kubelet import cgroups
+from kube46.lab.kubelet import cgroupfs
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
@@ -150,7 +150,7 @@ class Node:
         os.kill(self.init, signal.SIGKILL)
         for process in (*self.processes.values(), self.keeper):
             process.wait(10)
-        cgroups.remove_all(self.directory.name, hierarchies.mounted())
+        cgroupfs.remove_all(self.directory.name, hierarchies.mounted())
 
     def _certificates(self) -> None:
         pki = self.directory / "pki"

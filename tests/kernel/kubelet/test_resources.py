@@ -11,9 +11,10 @@ from kernel.kubelet.conftest import PROCESSES, Node, container, wait
 from kernel.kubelet.test_pods import main, phase
 from kernel.kubelet.test_restarts import restarted as restarted  # a fixture
 from kube46.lab import hierarchies, syscalls
-from kube46.lab.kubelet import cgroups
+from kube46.lab.kubelet import cgroupfs
+from kube46.lab.kubelet.cgroupfs import Hierarchy, cpu_seconds
 from kube46.lab.kubelet.cgrouprules import LIMITING, V2, Kind, Limits, numbers
-from kube46.lab.kubelet.cgroups import Cgroups, Hierarchy, cpu_seconds
+from kube46.lab.kubelet.cgroups import Cgroups
 
 pytestmark = pytest.mark.root
 
@@ -103,7 +104,7 @@ def test_version_2(tmp_path: Path) -> None:
         every.remove("u")
         assert every.pods() == set()
     finally:
-        cgroups.remove_all(name, [tmp_path])
+        cgroupfs.remove_all(name, [tmp_path])
         assert not (tmp_path / name).exists()
         syscalls.detach(tmp_path)
 

@@ -34,6 +34,7 @@ class Limits:
     quota: int | None = None
     shares: int = LEAST_SHARES
     processes: int | None = None
+    together: bool = False  # for lack of memory the kernel ends all of it, as half a container is of no use to anyone
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ def limits(container: Container) -> Limits:
         memory=int(parse(memory)) if memory else None,
         quota=max(LEAST_QUOTA, int((parse(cpu) * PERIOD).to_integral_value(ROUND_CEILING))) if cpu else None,
         shares=shares(wanted),
+        together=True,
     )
 
 
@@ -104,8 +106,8 @@ def files(wanted: Limits, kind: Kind) -> list[tuple[str, str]]:
             found += [(name, str(wanted.memory)) for name in both]  # together: no swap
         else:
             found += [("memory.max", str(wanted.memory)), ("memory.swap.max", "0")]
-    if "memory" in kind.controllers and kind.version == V2:
-        found.append(("memory.oom.group", "1"))  # as kubelet: half a container is of no use to anyone
+    if "memory" in kind.controllers and kind.version == V2 and wanted.together:
+        found.append(("memory.oom.group", "1"))
     if "pids" in kind.controllers and wanted.processes:
         found.append(("pids.max", str(wanted.processes)))
     return found

@@ -4,71 +4,17 @@ The kubelet mounts the hierarchies for itself: a node's own mount namespace hide
 process is in its groups before it is executed, as its shim enters them before it becomes crun.
 """
 
-import errno
 import logging
 import os
-import signal
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from decimal import Decimal
 from pathlib import Path
 
 from kube46.lab import hierarchies, syscalls
-from kube46.lab.kubelet.cgrouprules import (
-    LIMITING,
-    MICROSECONDS,
-    NANOSECONDS,
-    V1,
-    V2,
-    WANTED,
-    Kind,
-    Limits,
-    Usage,
-    files,
-    kinds,
-    numbers,
-    shares,
-    working_set,
-)
+from kube46.lab.kubelet.cgroupfs import PATIENCE, Hierarchy, cpu_seconds, kill, memory_bytes, remove, text_of
+from kube46.lab.kubelet.cgrouprules import LIMITING, V1, V2, WANTED, Kind, Limits, Usage, kinds, numbers
 
-PATIENCE = 1.0  # seconds for processes that were killed to leave their group
 log = logging.getLogger(__name__)
-
-
-class Hierarchy:
-    """One mounted hierarchy, and the node's group in it."""
-
-    def __init__(self, kind: Kind, mount: Path, group: str) -> None:
-        self.kind, self.mount, self.group = kind, mount, mount / group.strip("/")
-
-    def make(self, path: str, wanted: Limits) -> Path:
-        """The group below the node's, with these limits. Raises OSError."""
-        place = self.group / path
-        self._make(place)
-        for name, text in files(wanted, self.kind):
-            with suppress(FileNotFoundError):  # memory.memsw: the kernel doesn't count swap
-                (place / name).write_text(text)
-        return place
-
-    def prepare(self, cpus: int) -> None:
-        """Make the node's group, weighing as much as the machine has CPUs. Raises OSError."""
-        self._make(self.group)
-        for place in reversed([self.group, *self.group.parents]):
-            if place != self.mount and place.is_relative_to(self.mount):
-                for name, text in files(Limits(shares=shares(Decimal(cpus))), self.kind):
-                    if name.startswith("cpu."):
-                        (place / name).write_text(text)
-
-    def _make(self, place: Path) -> None:
-        """The group with all above it; version 2 hands controllers down from group to group."""
-        for parent in reversed([place, *place.parents]):
-            if parent == self.mount or not parent.is_relative_to(self.mount):
-                continue
-            if self.kind.version == V2 and self.kind.controllers:
-                text = " ".join(f"+{name}" for name in self.kind.controllers)
-                (parent.parent / "cgroup.subtree_control").write_text(text)
-            parent.mkdir(exist_ok=True)
 
 
 class Cgroups:
@@ -95,7 +41,7 @@ class Cgroups:
         """Whether the kernel ended a process of the run because its memory was used up."""
         names = {V1: "memory.oom_control", V2: "memory.events"}
         return any(
-            numbers(_text(place / names[one.kind.version])).get("oom_kill", 0) > 0
+            numbers(text_of(place / names[one.kind.version])).get("oom_kill", 0) > 0
             for one, place in self._groups(uid, id)
             if "memory" in one.kind.controllers
         )
@@ -110,20 +56,20 @@ class Cgroups:
 
     def _usage(self, groups: list[tuple[Hierarchy, Path]]) -> Usage | None:
         cpu = next((seconds for one, place in groups if (seconds := cpu_seconds(one, place)) is not None), None)
-        memory = next((bytes for one, place in groups if (bytes := _memory(one, place)) is not None), None)
+        memory = next((bytes for one, place in groups if (bytes := memory_bytes(one, place)) is not None), None)
         return None if cpu is None or memory is None else Usage(cpu, memory)
 
     def kill(self, uid: str, id: str) -> None:
         """End what is left of a run whose first process was not that of its PID namespace."""
         for place in self.entrances(uid, id):
-            _kill(Path(place))
+            kill(Path(place))
 
     def remove(self, uid: str, id: str = "") -> None:
         """Remove the groups of a run, or of a whole pod. What processes still hold is left for the pod's end."""
         end = time.monotonic() + (0 if id else PATIENCE)
         for one in self._hierarchies:
             place = one.group / f"pod{uid}" / id
-            while not _remove(place) and time.monotonic() < end:
+            while not remove(place) and time.monotonic() < end:
                 time.sleep(0.02)
 
     def pods(self) -> set[str]:
@@ -165,7 +111,7 @@ def _prepared(kind: Kind, mounts: Path, group: str, taken: set[str], failures: l
             syscalls.mount("cgroup2", place, "cgroup2", 0, hierarchies.options())
     if kind.version == V2:
         usable = []
-        for name in _text(place / "cgroup.controllers").split():
+        for name in text_of(place / "cgroup.controllers").split():
             if name in WANTED and name not in taken:
                 try:
                     Hierarchy(Kind(V2, (name,)), place, group).prepare(os.cpu_count() or 1)
@@ -178,66 +124,3 @@ def _prepared(kind: Kind, mounts: Path, group: str, taken: set[str], failures: l
     hierarchy = Hierarchy(kind, place, group)
     hierarchy.prepare(os.cpu_count() or 1)
     return [hierarchy]
-
-
-def remove_all(group: str, mounts: Iterable[Path]) -> None:
-    """End what runs in a group and those below it, remove them from all hierarchies, and those above that are empty."""
-    for mount in mounts:
-        place = mount / group.strip("/")
-        end = time.monotonic() + PATIENCE
-        while not _remove(place) and time.monotonic() < end:
-            for file in place.rglob("cgroup.procs"):
-                _kill(file)
-            time.sleep(0.02)
-        for parent in place.parents:
-            if parent == mount:
-                break
-            with suppress(OSError):
-                parent.rmdir()
-
-
-def _kill(procs: Path) -> None:
-    """End the processes that a cgroup.procs names."""
-    for number in _text(procs).split():
-        if number != "0":  # of another PID namespace
-            with suppress(ProcessLookupError):
-                os.kill(int(number), signal.SIGKILL)
-
-
-def _remove(place: Path) -> bool:
-    """Whether the group and all below it are gone."""
-    try:
-        for below in [path for path in place.iterdir() if path.is_dir()]:
-            _remove(below)
-        place.rmdir()
-    except FileNotFoundError:
-        return True
-    except OSError as error:
-        if error.errno != errno.EBUSY:
-            raise
-        return False
-    return True
-
-
-def cpu_seconds(one: Hierarchy, place: Path) -> float | None:
-    """What the group's processes took of the CPUs so far; None when this hierarchy doesn't count it."""
-    if "cpuacct" in one.kind.controllers:
-        return int(_text(place / "cpuacct.usage") or 0) / NANOSECONDS
-    if one.kind.version == V2:  # counted there whatever controllers are on
-        return numbers(_text(place / "cpu.stat")).get("usage_usec", 0) / MICROSECONDS
-    return None
-
-
-def _memory(one: Hierarchy, place: Path) -> int | None:
-    if "memory" not in one.kind.controllers:
-        return None
-    name = "memory.usage_in_bytes" if one.kind.version == V1 else "memory.current"
-    return working_set(int(_text(place / name) or 0), numbers(_text(place / "memory.stat")), one.kind.version)
-
-
-def _text(path: Path) -> str:
-    """A file's text, "" when the group is gone."""
-    try:
-        return path.read_text()
-    except OSError:
-        return ""

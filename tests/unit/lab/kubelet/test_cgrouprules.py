@@ -52,12 +52,12 @@ def test_kinds(text: str, expected: list[Kind]) -> None:
 @pytest.mark.parametrize(
     ("resources", "expected"),
     [
-        ({}, Limits()),
-        ({"limits": {"memory": "32Mi"}}, Limits(memory=32 << 20)),
-        ({"limits": {"cpu": "200m"}}, Limits(quota=20_000, shares=204)),
-        ({"limits": {"cpu": "1m"}}, Limits(quota=1_000, shares=2)),
-        ({"limits": {"cpu": 2}, "requests": {"cpu": "0.5"}}, Limits(quota=200_000, shares=512)),
-        ({"requests": {"cpu": "500", "memory": "1Gi"}}, Limits(shares=262_144)),
+        ({}, Limits(together=True)),
+        ({"limits": {"memory": "32Mi"}}, Limits(memory=32 << 20, together=True)),
+        ({"limits": {"cpu": "200m"}}, Limits(quota=20_000, shares=204, together=True)),
+        ({"limits": {"cpu": "1m"}}, Limits(quota=1_000, shares=2, together=True)),
+        ({"limits": {"cpu": 2}, "requests": {"cpu": "0.5"}}, Limits(quota=200_000, shares=512, together=True)),
+        ({"requests": {"cpu": "500", "memory": "1Gi"}}, Limits(shares=262_144, together=True)),
     ],
 )
 def test_limits(resources: dict[str, dict[str, str | int | float]], expected: Limits) -> None:
@@ -71,7 +71,7 @@ def test_pod_limits() -> None:
     assert pod_limits(pod, 4096) == Limits(shares=512, processes=4096)
 
 
-WHOLE = Limits(memory=1 << 20, quota=20_000, shares=204, processes=9)
+WHOLE = Limits(memory=1 << 20, quota=20_000, shares=204, processes=9, together=True)
 
 
 @pytest.mark.parametrize(
@@ -100,12 +100,14 @@ def test_files(kind: Kind, expected: dict[str, str]) -> None:
 
 
 def test_no_limits_limit_nothing() -> None:
-    """Without limits only weights are written, and that all of a container ends together."""
+    """Without limits only weights are written; that all ends together is for containers, not for pods."""
     assert [name for name, _ in files(Limits(), Kind(V1, ("cpu", "memory", "pids")))] == [
         "cpu.shares",
         "cpu.cfs_period_us",
     ]
-    assert dict(files(Limits(), Kind(V2, ("cpu", "memory", "pids")))) == {"cpu.weight": "1", "memory.oom.group": "1"}
+    version_2 = Kind(V2, ("cpu", "memory", "pids"))
+    assert dict(files(limits(container()), version_2)) == {"cpu.weight": "1", "memory.oom.group": "1"}
+    assert dict(files(pod_limits([container()], 9), version_2)) == {"cpu.weight": "1", "pids.max": "9"}
 
 
 @given(st.decimals(0, 1000, places=3), st.decimals(0, 1000, places=3))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kube46.api.objects import Meta
 from kube46.lab.kubelet import rules
-from kube46.lab.kubelet.manifests import Container, PodSpec, ReadPod
+from kube46.lab.kubelet.manifests import Container, EphemeralContainer, PodSpec, ReadPod
 from kube46.lab.kubelet.observed import Observed, Problem, Run, Sandbox
 from kube46.lab.kubelet.rules import Finish, MakeSandbox, RemoveSandbox, Start, Stop
 
@@ -50,7 +50,39 @@ def seen(*runs, sandbox=UP, **fields):
 
 FIRST = Container(name="first")
 SIDE = Container(name="side", restart_policy="Always")
+DEBUG = {"ephemeral_containers": (EphemeralContainer(name="debug"),)}
+SHARED = {"share_process_namespace": True}
 CASES = {
+    "ephemeral, beside the others": (pod(**DEBUG), seen(running()), [Start("debug", 0, 0.0)]),
+    "ephemeral, before the pod is initialized": (
+        pod(inits=(FIRST,), **DEBUG),
+        seen(running("first")),
+        [Start("debug", 0, 0.0)],
+    ),
+    "ephemeral, is not run again": (pod(**DEBUG), seen(running(), ended("debug", code=1)), []),
+    "ephemeral, not even in a new sandbox": (
+        pod(**DEBUG),
+        seen(replace(running(), sandbox=1), ended("debug", code=137), sandbox=Sandbox(1, ())),
+        [],
+    ),
+    "ephemeral, ends with the pod": (
+        pod(deleted=True, grace=5, **DEBUG),
+        seen(ended(code=1), running("debug")),
+        [Stop("debug", 5.0, "Stopping container debug")],
+    ),
+    "shared processes, first what keeps them": (pod(**SHARED), seen(), [Start("POD", 0, 0.0)]),
+    "shared processes, it is only made yet": (pod(**SHARED), seen(run("POD")), []),
+    "shared processes, then the others": (pod(**SHARED), seen(running("POD")), [Start("main", 0, 0.0)]),
+    "shared processes, it ends last": (
+        pod(deleted=True, grace=5, **SHARED),
+        seen(ended(code=1), running("POD")),
+        [Stop("POD", 0, "")],
+    ),
+    "shared processes, then the sandbox": (
+        pod(deleted=True, grace=5, **SHARED),
+        seen(ended(code=1), ended("POD", code=137)),
+        [RemoveSandbox()],
+    ),
     "nothing there": (pod(), seen(sandbox=None), [MakeSandbox(0)]),
     "sandbox failed, waits": (pod(), seen(sandbox=None, problems={"": Problem("x", "", 1001.0)}), []),
     "sandbox lost": (pod(), seen(ended(code=137), sandbox=None), [MakeSandbox(1)]),
