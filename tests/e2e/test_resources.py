@@ -52,6 +52,14 @@ def test_top_pods(space: Cluster) -> None:
     assert set(top(space, "pods", "-n", SPACE, "holds", "--containers")) == {"main"}
 
 
+def test_top_by_right(space: Cluster) -> None:
+    """Whoever may view a namespace may see what its pods take, and nobody else."""
+    line = ("top", "pods", "-n", SPACE, "--as=spectator")
+    assert "pods.metrics.k8s.io is forbidden" in space.kubectl(*line, check=False)
+    space.kubectl("-n", SPACE, "create", "rolebinding", "sees", "--clusterrole=view", "--user=spectator")
+    eventually(lambda: "busy" in space.kubectl(*line))
+
+
 def test_top_nodes(space: Cluster) -> None:
     """Each node takes at least what the pods on it take."""
     eventually(lambda: set(top(space, "nodes")) == {"node1", "node2"})

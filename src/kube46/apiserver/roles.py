@@ -96,6 +96,9 @@ def cluster_roles() -> Iterator[Object]:
     }  # fmt: skip
     for name, rules in plain.items():
         yield {**_meta(name), "rules": rules}
+    everyone = {f"{AGGREGATE}{name}": "true" for name in ("view", "edit", "admin")}
+    reader = _rule(READ, "metrics.k8s.io", "nodes", "pods")  # metrics-server brings it along
+    yield {**_meta("system:aggregated-metrics-reader", everyone), "rules": [reader]}
     for name, rules in (("view", _view()), ("edit", _edit()), ("admin", _admin())):
         yield {**_meta(f"system:aggregate-to-{name}", {f"{AGGREGATE}{name}": "true"}), "rules": rules}
     for name, into in (("view", "edit"), ("edit", "admin"), ("admin", "")):
