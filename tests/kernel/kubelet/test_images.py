@@ -9,6 +9,7 @@ import pytest
 import archives
 from archives import Built, docker, entry, link, tar
 from kernel.kubelet.conftest import wait
+from kernel.kubelet.test_restarts import kill_kubelet
 from kube46.lab.images.loading import load
 from kube46.lab.images.store import Store
 
@@ -226,9 +227,10 @@ def test_adopted_and_cleared(node, images):
     node.apply("kept", containers=[{"name": "main", "image": "plain"}])
     before = node.until("kept", ready)
     uid = before["metadata"]["uid"]
-    node.run("kill", "-9", str(node.pid("kubelet")), check=False)
+    kill_kubelet(node)
     node.start_kubelet()
-    assert inside(node, "kept", "id -u").strip() == "999"
+    again = ("exec", "kept", "--", "/bin/sh", "-c", "id -u")
+    wait(lambda: node.kubectl(*again, check=False).stdout.strip() == "999" or None, "the kubelet with its pod")
     after = node.until("kept", ready)["status"]["containerStatuses"][0]
     mounts = node.run("cat", "/proc/self/mountinfo").stdout
     upper = node.root / "pods" / uid / "containers/main/0/upper"
