@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -53,7 +54,7 @@ def user_namespace(base: int) -> Iterator[int]:
 @cache
 def possible(directory: Path, store: Path) -> bool:
     """Whether files of both directories can be shown with other owners; looked at once, told when not."""
-    probe = directory / ".mapping"
+    probe = Path(tempfile.mkdtemp(prefix=".mapping-", dir=directory))  # two threads may look at the same time
     own, target = probe / "own", probe / "target"
     for path in (own, target):
         path.mkdir(parents=True, exist_ok=True)
