@@ -30,6 +30,7 @@ from kube46.kubernetes.client import Client
 from kube46.kubernetes.errors import AlreadyExists, Conflict, NotFound
 from kube46.kubernetes.events import EventRecorder
 from kube46.kubernetes.queues import WorkQueue
+from kube46.lab.controllers.persistentvolumes import placing
 
 CLAIM, VOLUME = "claim", "volume"
 Task = tuple[str, Key]
@@ -115,7 +116,8 @@ class Provisioner:
         """Whether the volume was provisioned on this node: its path lies in the kubelet's directory, not below."""
         path = Path(volume.spec.local.path) if volume.spec.local else Path("/")
         maker = volume.metadata.annotations.get(PROVISIONED_BY)
-        return maker == LOCAL_PROVISIONER and path.parent == self._directory and _node_of(volume) == self._node
+        here = path.parent == self._directory and path.name != ".."
+        return maker == LOCAL_PROVISIONER and here and placing.node_of(volume) == self._node
 
     def _claim_changed(self, old: PersistentVolumeClaim | None, new: PersistentVolumeClaim | None) -> None:
         if new and _is_ours(new, self._node):
@@ -131,12 +133,6 @@ def _is_ours(claim: PersistentVolumeClaim, node: str) -> bool:
     notes = claim.metadata.annotations
     asked = notes.get(SELECTED_NODE) == node and notes.get(STORAGE_PROVISIONER) == LOCAL_PROVISIONER
     return asked and not claim.spec.volume_name and not claim.metadata.deletion_timestamp
-
-
-def _node_of(volume: PersistentVolume) -> str:
-    affinity = volume.spec.node_affinity
-    terms = affinity.required.node_selector_terms if affinity and affinity.required else ()
-    return next((one.values[0] for term in terms for one in term.match_expressions if one.values), "")
 
 
 def let_go(volume: PersistentVolume) -> bool:
@@ -195,7 +191,12 @@ def make(directory: Path, name: str) -> None:
 
 
 def remove(directory: Path, name: str) -> None:
-    """Delete a volume's data; nothing happens when they are gone. Raises OSError when some stay."""
+    """Delete a volume's data; nothing happens when they are gone.
+
+    Raises OSError when some stay, ValueError for what is no name of a volume.
+    """
+    if name in ("", ".", "..") or "/" in name:
+        raise ValueError(f"{name!r} is no volume's directory")
     assert shutil.rmtree.avoids_symlink_attacks
     try:
         base = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -42,6 +42,15 @@ def test_deleting_follows_no_link(tmp_path: Path) -> None:
     assert (tmp_path / "outside/precious").read_text() == "kept"
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "/etc"])
+def test_only_a_volume_is_deleted(tmp_path: Path, name: str) -> None:
+    """No name leads beside or above the volumes' directory."""
+    make(tmp_path / "v", "pvc-1")
+    with pytest.raises(ValueError, match="is no volume's directory"):
+        remove(tmp_path / "v", name)
+    assert (tmp_path / "v/pvc-1").is_dir()
+
+
 def test_a_volume_that_is_a_link_is_not_deleted_through(tmp_path: Path) -> None:
     """Should the volume's own place be a link, deleting fails rather than follow it."""
     (tmp_path / "outside").mkdir()
