@@ -184,7 +184,8 @@ def volume_for(claim: PersistentVolumeClaim, kind: StorageClass, node: str, path
 
 def make(directory: Path, name: str) -> None:
     """A directory for everybody, which pods of any user may write to; what is there already stays. Raises OSError."""
-    directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o711)  # whatever our umask
     place = directory / name
     place.mkdir(exist_ok=True)
     place.chmod(0o777)
