@@ -1,0 +1,217 @@
+"""The managers of an object and their fields: what a write makes of them, and server-side apply.
+
+Everything here is pure: objects in, objects and entries out. Source: KEP-555; structured-merge-diff merge/update.go;
+apimachinery managedfields/internal (strip meta, cap managers, manager identifiers).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from kube46.apiserver.managedfields import sets
+from kube46.apiserver.managedfields.sets import MEMBER, Set
+from kube46.apiserver.managedfields.values import UnknownField, compare, joined, merge, set_of, without
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kube46.apiserver.managedfields.merging import Merging
+
+Object = dict[str, Any]
+APPLY, UPDATE = "Apply", "Update"
+MOST_UPDATERS = 10  # older ones become one, called ANCIENT
+ANCIENT = "ancient-changes"
+BEFORE_FIRST_APPLY = "before-first-apply"
+IDENTITY = (
+    "creationTimestamp",
+    "generation",
+    "managedFields",
+    "name",
+    "namespace",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+)
+NEVER_OWNED: Set = {
+    "f:apiVersion": sets.leaf(),
+    "f:kind": sets.leaf(),
+    "f:metadata": {MEMBER: True, **{f"f:{name}": sets.leaf() for name in IDENTITY}},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Manager:
+    """Who writes: entries of the same manager are one."""
+
+    name: str
+    operation: str
+    api_version: str
+    subresource: str = ""
+
+    def __str__(self) -> str:
+        """As conflicts name it."""
+        where = f' with subresource "{self.subresource}"' if self.subresource else ""
+        using = f" using {self.api_version}" if self.operation == UPDATE else ""
+        return f"{json.dumps(self.name)}{where}{using}"
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A manager's fields and when it last wrote."""
+
+    fields: Set
+    time: str = ""
+
+
+Managers = dict[Manager, Owned]
+
+
+class Conflicts(Exception):
+    """An apply would change fields of other managers: manager → paths."""
+
+    def __init__(self, found: dict[Manager, tuple[str, ...]]) -> None:
+        super().__init__(found)
+        self.found = found
+
+    @property
+    def message(self) -> str:
+        """Upstream's text, by manager when there are several (managedfields/internal/conflict.go)."""
+        count = sum(map(len, self.found.values()))
+        if count == 1:
+            ((manager, (path,)),) = self.found.items()
+            return f"Apply failed with 1 conflict: conflict with {manager}: {path}"
+        texts = [f"conflicts with {manager}:\n" + "\n".join(f"- {path}" for path in p) for manager, p in self._sorted()]
+        return f"Apply failed with {count} conflicts: " + "\n".join(texts)
+
+    def _sorted(self) -> list[tuple[Manager, tuple[str, ...]]]:
+        return sorted(self.found.items(), key=lambda item: str(item[0]))
+
+    @property
+    def causes(self) -> list[dict[str, str]]:
+        """One a path."""
+        return [
+            {"reason": "FieldManagerConflict", "message": f"conflict with {manager}", "field": path}
+            for manager, paths in self._sorted()
+            for path in paths
+        ]
+
+
+def read(entries: Iterable[Object]) -> Managers:
+    """The managers of `metadata.managedFields`; raises ValueError for entries that are none."""
+    found: Managers = {}
+    for entry in entries:
+        if entry.get("operation") not in (APPLY, UPDATE) or entry.get("fieldsType", "FieldsV1") != "FieldsV1":
+            raise ValueError(entry.get("operation"))
+        manager = Manager(
+            entry.get("manager", ""), entry["operation"], entry.get("apiVersion", ""), entry.get("subresource", "")
+        )
+        fields = sets.from_json(entry.get("fieldsV1") or {})
+        before = found.get(manager)
+        merged = fields if before is None else sets.union(before.fields, fields)
+        found[manager] = Owned(merged, entry.get("time", ""))
+    return found
+
+
+def written(managers: Managers) -> list[Object]:
+    """`metadata.managedFields`, in upstream's order: applies first, then by time and name."""
+
+    def order(item: tuple[Manager, Owned]) -> tuple[bool, str, str, str, str]:
+        manager, owned = item
+        return manager.operation != APPLY, owned.time, manager.name, manager.api_version, manager.subresource
+
+    return [
+        {
+            "manager": manager.name, "operation": manager.operation, "apiVersion": manager.api_version,
+            **({"time": owned.time} if owned.time else {}), "fieldsType": "FieldsV1",
+            "fieldsV1": sets.to_json(owned.fields),
+            **({"subresource": manager.subresource} if manager.subresource else {}),
+        }
+        for manager, owned in sorted(managers.items(), key=order)
+    ]  # fmt: skip
+
+
+def updated(live: Object, new: Object, managers: Managers, by: Manager, now: str, way: Merging) -> Managers:
+    """The managers after `by` has written `new` in place of `live`: what it changed is its own now.
+
+    An object that can't be taken apart keeps the managers it has.
+    """
+    try:
+        changes = compare(_plain(live), _plain(new), way)
+    except UnknownField:
+        return managers
+    changed = sets.difference(sets.union(changes.modified, changes.added), NEVER_OWNED)
+    removed = sets.difference(changes.removed, NEVER_OWNED)
+    if not changed and not removed:
+        return managers
+    found = _without(managers, by, sets.union(changed, removed))
+    own = managers[by].fields if by in managers else {}
+    own = sets.union(sets.difference(own, removed), changed)
+    if own:
+        found[by] = managers[by] if by in managers and managers[by].fields == own and not changed else Owned(own, now)
+    return _capped(found)
+
+
+def applied(
+    live: Object | None, config: Object, managers: Managers, by: Manager, now: str, way: Merging, *, force: bool
+) -> tuple[Object, Managers]:
+    """The object and its managers after an apply; raises Conflicts, unless forced, and UnknownField."""
+    config = _plain(config)
+    own = sets.difference(set_of(config, way), NEVER_OWNED)
+    if live is None:
+        return config, {by: Owned(own, now)} if own else {}
+    plain = _plain(live)
+    if not managers:
+        managers = {Manager(BEFORE_FIRST_APPLY, UPDATE, by.api_version): Owned(
+            sets.difference(set_of(plain, way), NEVER_OWNED), now)}  # fmt: skip
+    others = {manager: owned for manager, owned in managers.items() if manager != by}
+    last = managers[by].fields if by in managers else {}
+    merged = merge(plain, config, way)
+    held = sets.with_parents(joined([own, *(owned.fields for owned in others.values())]))
+    gone = sets.difference(sets.with_parents(last), held)
+    if "f:metadata" in gone:
+        gone["f:metadata"].pop(MEMBER, None)
+    merged = without(merged, gone, way)
+    changes = compare(plain, merged, way)
+    changed = sets.difference(sets.union(changes.modified, changes.added), NEVER_OWNED)
+    conflicts = {
+        manager: tuple(sets.paths(both))
+        for manager, owned in others.items()
+        if (both := sets.intersection(owned.fields, changed))
+    }
+    if conflicts and not force:
+        raise Conflicts(conflicts)
+    found = _without(others, by, sets.union(changed, changes.removed))
+    if own:
+        same = by in managers and managers[by].fields == own and not changed and not changes.removed
+        found[by] = managers[by] if same else Owned(own, now)
+    meta = {**merged.get("metadata", {}), **{key: live["metadata"][key] for key in IDENTITY if key in live["metadata"]}}
+    return {**merged, "metadata": meta}, found
+
+
+def _plain(obj: Object) -> Object:
+    """The object without what says who owns it."""
+    meta = {name: value for name, value in obj.get("metadata", {}).items() if name != "managedFields"}
+    return {**{name: value for name, value in obj.items() if name not in ("kind", "apiVersion")}, "metadata": meta}
+
+
+def _without(managers: Managers, by: Manager, fields: Set) -> Managers:
+    """The other managers less some fields; who has none left is gone."""
+    found: Managers = {}
+    for manager, owned in managers.items():
+        if manager != by and (rest := sets.difference(owned.fields, fields)):
+            found[manager] = owned if rest == owned.fields else replace(owned, fields=rest)
+    return found
+
+
+def _capped(managers: Managers) -> Managers:
+    """At most MOST_UPDATERS updating managers: the oldest are one."""
+    updaters = sorted((m for m in managers if m.operation == UPDATE), key=lambda m: (managers[m].time, m.name))
+    if len(updaters) <= MOST_UPDATERS:
+        return managers
+    old = updaters[: len(updaters) - MOST_UPDATERS + 1]
+    ancient = Manager(ANCIENT, UPDATE, old[0].api_version)
+    found = {manager: owned for manager, owned in managers.items() if manager not in old}
+    found[ancient] = Owned(joined([managers[manager].fields for manager in old]), managers[old[-1]].time)
+    return found

@@ -1,0 +1,120 @@
+"""How the values of a kind merge: which are owned whole, which field by field or item by item.
+
+From the types of the built-in kinds (x-kubernetes-list-type and -map-type); what has no type is taken as it looks:
+objects field by field, lists whole. Source: structured-merge-diff's schema, apimachinery's openapi converter.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from kube46.apiserver.schemas import Schemas
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kube46.apiserver.schemas import Field, Shape
+
+KEY_DEFAULTS = {"protocol": "TCP"}  # the one key of a list that OpenAPI gives a default
+
+
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """The way of one value. `how`: leaf (owned whole), struct, map, keyed, set, deduced.
+
+    `fields` finds the way of a struct's field, None for an unknown one; `item` is that of items of lists and maps.
+    `always`: Go writes the value even when it is empty, so that it is never added or removed, only what is in it.
+    """
+
+    how: str
+    fields: Callable[[str], Merging | None] | None = None
+    item: Merging | None = None
+    keys: tuple[str, ...] = field(default=())
+    always: bool = False
+
+    @property
+    def absent(self) -> Any:
+        """What stands for the value where there is none."""
+        if not self.always or self.how == "leaf":
+            return ABSENT
+        return [] if self.how in ("keyed", "set") else {}
+
+    def below(self, name: str) -> Merging | None:
+        """The way of the value at a key; None for a field that a struct does not have."""
+        if self.how == "deduced":
+            return DEDUCED
+        return self.fields(name) if self.fields is not None else self.item
+
+    def of(self, value: Any) -> str:
+        """How this very value merges: what has no type is looked at, and a value of a wrong kind is owned whole."""
+        if self.how in ("struct", "map", "deduced"):
+            return "map" if isinstance(value, dict) else "leaf"
+        return self.how if isinstance(value, list) else "leaf"
+
+    def element(self, item: Any) -> str:
+        """The path element of a list's item; raises ValueError for an item without its keys."""
+        if self.how == "set":
+            return f"v:{_json(item)}"
+        if not isinstance(item, dict):
+            message = "items of this list must be objects"
+            raise ValueError(message)
+        found = {key: item.get(key, KEY_DEFAULTS.get(key)) for key in self.keys}
+        if missing := [key for key, value in found.items() if value is None and len(self.keys) == 1]:
+            message = f'associative list with keys has an element that omits key field "{missing[0]}"'
+            raise ValueError(message)
+        return f"k:{_json({key: value for key, value in found.items() if value is not None})}"
+
+
+ABSENT: Any = object()
+LEAF, DEDUCED = Merging("leaf"), Merging("deduced")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+
+
+@functools.cache
+def of_type(name: str) -> Merging:
+    """The way of a struct of the built-in kinds, by its definition's name."""
+    found = Schemas.load().type(name)
+    if found.map_type == "atomic":
+        return LEAF
+
+    @functools.cache
+    def below(field_name: str) -> Merging | None:
+        described = found.fields.get(field_name)
+        return None if described is None else _of_field(described)
+
+    return Merging("struct", fields=below)
+
+
+def of_kind(group: str, version: str, kind: str) -> Merging:
+    """The way of a built-in kind; raises KeyError."""
+    return of_type(Schemas.load().definition(group, version, kind))
+
+
+def _of_field(described: Field) -> Merging:
+    shape, always = described.shape, described.presence == "!"
+    if shape.kind == "list" and shape.item is not None:
+        if described.list_type == "map":
+            return Merging("keyed", item=_of_shape(shape.item), keys=described.list_keys, always=always)
+        return Merging("set", item=LEAF, always=always) if described.list_type == "set" else LEAF
+    found = LEAF if described.map_type == "atomic" else _of_shape(shape)
+    if found is LEAF or shape.kind != "struct" or shape.pointer:
+        return found
+    return replace(found, always=True)
+
+
+def _of_shape(shape: Shape) -> Merging:
+    match shape.kind:
+        case "struct":
+            return of_type(shape.ref)
+        case "map":
+            return Merging("map", item=LEAF if shape.item is None else _of_shape(shape.item))
+        case "raw" | "any":
+            return DEDUCED
+        case _:
+            return LEAF

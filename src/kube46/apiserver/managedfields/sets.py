@@ -1,0 +1,109 @@
+"""Sets of field paths, as trees of path elements.
+
+An element is written as in FieldsV1: `f:name` (a field or a map's key), `k:{"name":"x"}` (an item of a list by its
+keys), `v:"x"` (an item of a set). A path is in the set when its node has the key MEMBER. Nodes are plain dicts, so
+union, difference and intersection are recursions of a few lines that cost the size of the trees.
+
+Source: sigs.k8s.io/structured-merge-diff, fieldpath.Set and its serialization.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MEMBER = "."
+Set = dict[str, Any]  # element → Set, MEMBER → True
+
+
+def leaf() -> Set:
+    """The node of a path that is a member and has no paths below."""
+    return {MEMBER: True}
+
+
+def union(first: Set, second: Set) -> Set:
+    """Paths of either."""
+    found = dict(first)
+    for element, below in second.items():
+        found[element] = below if element == MEMBER or element not in found else union(found[element], below)
+    return found
+
+
+def difference(first: Set, second: Set) -> Set:
+    """Paths of the first that are not in the second."""
+    found: Set = {}
+    for element, below in first.items():
+        if element not in second:
+            found[element] = below
+        elif element != MEMBER and (rest := difference(below, second[element])):
+            found[element] = rest
+    return found
+
+
+def intersection(first: Set, second: Set) -> Set:
+    """Paths of both."""
+    found: Set = {}
+    for element, below in first.items():
+        if element not in second:
+            continue
+        if element == MEMBER:
+            found[element] = True
+        elif rest := intersection(below, second[element]):
+            found[element] = rest
+    return found
+
+
+def with_parents(tree: Set) -> Set:
+    """The set with every named field that has members below it: such a field goes when all below it go."""
+    found: Set = {}
+    for element, below in tree.items():
+        if element == MEMBER:
+            found[element] = True
+        else:
+            found[element] = with_parents(below)
+            if element.startswith("f:"):
+                found[element][MEMBER] = True
+    return found
+
+
+def to_json(tree: Set) -> dict[str, Any]:
+    """FieldsV1: a member without paths below is `{}`, with paths below it has a key `.`."""
+    if tree.keys() == {MEMBER}:
+        return {}
+    return {element: {} if element == MEMBER else to_json(below) for element, below in sorted(tree.items())}
+
+
+def from_json(fields: dict[str, Any]) -> Set:
+    """A set of FieldsV1; raises ValueError for what is none."""
+    return {element: _node(element, below) for element, below in fields.items()}
+
+
+def _node(element: str, below: Any) -> Any:
+    if element == MEMBER:
+        return True
+    if element[:2] not in ("f:", "k:", "v:", "i:") or not isinstance(below, dict):
+        message = f"{element!r} is no path element of FieldsV1"
+        raise ValueError(message)
+    return {name: _node(name, inner) for name, inner in below.items()} if below else leaf()
+
+
+def paths(tree: Set, before: str = "") -> Iterator[str]:
+    """All member paths as error texts print them: `.spec.ports[port=80,protocol="TCP"]`."""
+    if MEMBER in tree:
+        yield before
+    for element, below in sorted(tree.items()):
+        if element != MEMBER:
+            yield from paths(below, before + _text(element))
+
+
+def _text(element: str) -> str:
+    kind, _, rest = element.partition(":")
+    if kind == "f":
+        return f".{rest}"
+    if kind == "k":
+        keys = json.loads(rest)
+        return "[" + ",".join(f"{name}={json.dumps(value)}" for name, value in sorted(keys.items())) + "]"
+    return f"[={rest}]" if kind == "v" else f"[{rest}]"
