@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kube46.apiserver import deletes, fieldvalidation, patching, protobuf, reads, selectors, statuses, watches
+from kube46.apiserver import applying, deletes, fieldvalidation, patching, reads, selectors, statuses, watches
 from kube46.apiserver.answers import Answer
+from kube46.apiserver.bodies import read_json, validation
 from kube46.apiserver.customresources import bodies
 from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.negotiation import CUSTOM, OFFERED, PROTOBUF, negotiate
-from kube46.apiserver.requests import MAX_BODY
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.transactions import key_of
 from kube46.apiserver.views import View
@@ -20,13 +19,12 @@ from kube46.apiserver.views_protobuf import Messages, ProtobufView
 from kube46.apiserver.writes import Call
 
 if TYPE_CHECKING:
+    import asyncio
+
     from kube46.apiserver.kinds import Kind
     from kube46.apiserver.requests import Request, Target
     from kube46.apiserver.strategy import Object
     from kube46.apiserver.writes import Registry
-
-JSON_TYPES = ("application/json", "text/json")
-YAML_TYPES = ("application/yaml", "text/yaml")
 
 
 class Resources:
@@ -54,14 +52,9 @@ class Resources:
             text = f'dryRun: Unsupported value: "{dry_run}": supported values: "All"'
             raise StatusError(422, "Invalid", f' "" is invalid: {text}', {})
         return Call(
-            target.kind,
-            target.name,
-            target.namespace,
-            target.subresource,
-            request.user,
-            bool(dry_run),
-            request.warnings,
-        )
+            target.kind, target.name, target.namespace, target.subresource, request.user, bool(dry_run),
+            request.warnings, applying.manager(request), request.flag("force"),
+        )  # fmt: skip
 
     # Reading
 
@@ -112,6 +105,10 @@ class Resources:
     async def patch(self, request: Request, target: Target) -> Answer:
         """PATCH."""
         view, call = self.view(request, target), self.call(request, target)
+        if request.content_type == applying.MEDIA_TYPE:
+            config = await applying.config_of(request, call)
+            obj, created = await self.registry.apply(call, config, lambda merged: applying.settled(merged, call.kind))
+            return _written(view, obj, 201 if created else 200)
         edit = await self.edit(request, target)
         return _written(view, await self.registry.change(call, edit))
 
@@ -151,9 +148,6 @@ class Resources:
     async def edit(self, request: Request, target: Target) -> Any:
         """The function that a patch is: stored object in, changed object out."""
         media = request.content_type
-        if media == "application/apply-patch+yaml":
-            text = "server-side apply is not supported by this server yet: use kubectl apply without --server-side"
-            raise StatusError(415, "UnsupportedMediaType", text, {})
         kind = target.kind
         if media not in patching.MEDIA_TYPES:
             raise StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
@@ -181,51 +175,6 @@ def _answer(view: View | ProtobufView, body: bytes, code: int = 200) -> Answer:
 def _selector(request: Request, target: Target) -> selectors.Selector:
     query = request.query
     return selectors.parse(target.kind, query.get("labelSelector", ""), query.get("fieldSelector", ""))
-
-
-def validation(request: Request) -> str:
-    """The fieldValidation parameter; the server's default is Warn."""
-    return request.query.get("fieldValidation") or "Warn"
-
-
-async def read_json(request: Request, *, protobuf_too: bool = True) -> bytes:
-    """A body as JSON; YAML and protobuf are converted; raises 415 for anything else."""
-    media = request.content_type
-    offered = OFFERED if protobuf_too else CUSTOM
-    if media not in (*offered, *JSON_TYPES, *YAML_TYPES):
-        accepted = ", ".join(offered)
-        text = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
-        raise StatusError(415, "UnsupportedMediaType", text, {})
-    body = await request.body()
-    if media == PROTOBUF and body:
-        return protobuf.decode(body)
-    return await asyncio.to_thread(from_yaml, body) if media in YAML_TYPES else body
-
-
-def from_yaml(body: bytes) -> bytes:
-    """YAML as JSON; raises 400, also for aliases that unfold to more than a body may hold. Call it on a thread."""
-    import yaml  # rarely asked for
-
-    try:
-        value = yaml.load(body, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  is safe
-        if _unfolded(value, {}) > MAX_BODY:
-            raise statuses.bad_request("error converting YAML to JSON: document contains excessive aliasing")
-        return msgspec.json.encode(value)
-    except (yaml.YAMLError, TypeError, ValueError) as error:
-        raise statuses.bad_request(f"error converting YAML to JSON: {error}") from None
-
-
-def _unfolded(value: object, sizes: dict[int, int]) -> int:
-    """How many values and characters a document writes out to; a shared part counts wherever it stands."""
-    if isinstance(value, str):
-        return len(value) + 1
-    if not isinstance(value, dict | list):
-        return 1
-    if id(value) not in sizes:
-        sizes[id(value)] = MAX_BODY + 1  # found again within itself: endless
-        inner = (part for pair in value.items() for part in pair) if isinstance(value, dict) else value
-        sizes[id(value)] = 1 + sum(_unfolded(part, sizes) for part in inner)
-    return sizes[id(value)]
 
 
 async def _delete_options(request: Request) -> deletes.Options:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kube46.api import errors
 from kube46.api.rbac.rules import Asked
 from kube46.apiserver import answers, fieldvalidation, statuses
-from kube46.apiserver.resources import read_json, validation
+from kube46.apiserver.bodies import read_json, validation
 from kube46.apiserver.strategy import Object, User
 from kube46.apiserver.tokens import InvalidToken
 

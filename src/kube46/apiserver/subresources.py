@@ -12,14 +12,15 @@ import msgspec
 from kube46.api import errors
 from kube46.apiserver import answers, deletes, evictions, fieldvalidation, patching, statuses, tokens
 from kube46.apiserver.authorization import admit_token
+from kube46.apiserver.bodies import read_json, validation
 from kube46.apiserver.customresources import scaling
 from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.kinds import BY_PLURAL, SCALE, Kind
-from kube46.apiserver.resources import Resources, read_json, validation
 
 if TYPE_CHECKING:
     from kube46.apiserver.answers import Answer
     from kube46.apiserver.requests import Request, Target
+    from kube46.apiserver.resources import Resources
     from kube46.apiserver.strategy import Object
     from kube46.apiserver.tokens import Signer
 

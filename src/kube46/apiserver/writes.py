@@ -16,6 +16,7 @@ from kube46.apiserver import statuses, updates
 from kube46.apiserver.authorization import admit
 from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.kinds import BY_PLURAL, Kind
+from kube46.apiserver.managedfields import writing as managedfields
 from kube46.apiserver.strategy import Context, Object, Strategy, User
 from kube46.apiserver.transactions import now
 
@@ -38,6 +39,8 @@ class Call:
     user: User = field(default_factory=lambda: User("system:apiserver", ("system:masters",)))
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)
+    manager: str = "kube-apiserver"  # who owns the fields that are written
+    force: bool = False  # of an apply: take fields from their owners
 
 
 class Registry:
@@ -104,7 +107,7 @@ class Registry:
                 return self.view(call, made)
         raise AssertionError
 
-    def _create(self, call: Call, obj: Object, txn: Txn) -> Object:
+    def _create(self, call: Call, obj: Object, txn: Txn, *, applied: bool = False) -> Object:
         kind, strategy, meta = call.kind, self.strategy(call.kind), obj["metadata"]
         call.name = str(meta.get("name") or "")
         if kind.namespaced:
@@ -120,6 +123,8 @@ class Registry:
             obj["status"] = {}
             if kind.custom:
                 del obj["status"]
+        if not applied:
+            managedfields.note(call, obj, None)
         if kind.resource == "namespaces":
             _fill_namespace(obj)
         admit(call.user, kind, call.subresource, call.name, obj)
@@ -206,7 +211,31 @@ class Registry:
         await self.finish(call, txn)
         return self.view(call, obj)
 
-    def replace(self, call: Call, new: Object, old: Object, txn: Txn) -> Object:
+    async def apply(self, call: Call, config: Object, settle: Callable[[Object], Object]) -> tuple[Object, bool]:
+        """Server-side apply of a config, created where there is no object; returns it and whether it was created.
+
+        `settle` checks what was merged against the kind's schema.
+        """
+        meta = config["metadata"]
+        _check_namespace(call, meta)
+        with self.store.begin() as txn:
+            old = txn.get(call.kind.resource, call.name, call.namespace)
+            if old is not None:
+                updates.check_preconditions(call, meta, old["metadata"])
+            elif call.subresource:
+                raise statuses.not_found(call.kind, call.name)
+            elif uid := meta.get("uid"):
+                text = f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
+                raise statuses.conflict(call.kind, call.name, text)
+            obj = settle(managedfields.apply(call, config, old))
+            if old is None:
+                made = self._create(call, obj, txn, applied=True)
+            else:
+                made = self.replace(call, obj, old, txn, applied=True)
+        await self.finish(call, txn)
+        return self.view(call, made), old is None
+
+    def replace(self, call: Call, new: Object, old: Object, txn: Txn, *, applied: bool = False) -> Object:
         """The steps of an update within a transaction; an update that changes nothing writes nothing."""
         kind, strategy = call.kind, self.strategy(call.kind)
         new.pop("kind", None)
@@ -217,6 +246,8 @@ class Registry:
             unset = errors.invalid("metadata.resourceVersion", 0, "must be specified for an update")
             raise statuses.invalid(kind, call.name, [unset])
         new = updates.carry_over(call, new, old)
+        if not applied:
+            managedfields.note(call, new, old)
         admit(call.user, kind, call.subresource, call.name, new)
         context = self.context(call, txn)
         strategy.prepare_update(new, old, context)

@@ -131,8 +131,6 @@ def test_kubectl_other_commands(server: Server, namespace: str) -> None:
         "create", "-n", namespace, "-f", "-", stdin="{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, bogus: 1}"
     )
     assert 'unknown field "bogus"' in invalid.stderr
-    apply = server.try_kubectl("apply", "--server-side", "-n", namespace, "-f", "-", stdin=DEPLOYMENT)
-    assert "server-side apply is not supported by this server yet" in apply.stderr
 
 
 def test_kubectl_watch(server: Server, namespace: str) -> None:

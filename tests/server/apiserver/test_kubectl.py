@@ -115,7 +115,12 @@ def test_changes(kubectl: Kubectl, tmp_path: Path) -> None:
     editor = tmp_path / "editor"
     editor.write_text('#!/bin/sh\nexec sed -i "s/replicas: 4/replicas: 5/" "$1"\n')
     editor.chmod(0o755)
-    kubectl("edit", "deployment", "web", environment={"PATH": "/usr/bin:/bin", "KUBE_EDITOR": str(editor)})
+    kubectl(
+        "edit",
+        "deployment",
+        "web",
+        environment={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "KUBE_EDITOR": str(editor)},
+    )
     assert value("replicas") == "5"
     body = json.loads(kubectl("get", "deployment", "web", "-o", "json"))
     body["spec"]["replicas"] = 6

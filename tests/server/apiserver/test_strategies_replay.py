@@ -34,7 +34,7 @@ FLOORS = {  # scenarios that are the same, of how many
     "ipaddress": (36, 36),
     "node-cidrs": (84, 84),
     "pod-ips": (96, 96),
-    "service-apply": (0, 72),
+    "service-apply": (72, 72),
     "service-create": (720, 720),
     "service-fields": (420, 420),
     "service-update": (779, 780),

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kube46.apiserver.kinds import ALL_VERBS, SCALE, STATUS, Kind
+from kube46.apiserver.managedfields.merging import of_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kube46.apiserver.customresources.objects import CustomObjects
+    from kube46.apiserver.managedfields.merging import Merging
 
 TERMINATING_VERBS = ("delete", "deletecollection", "get", "list", "watch")
 Object = dict[str, Any]
@@ -42,6 +44,11 @@ class Version:
         found: Object = (self.content.get("schema") or {}).get("openAPIV3Schema") or {}
         return found
 
+    @cached_property
+    def merging(self) -> Merging:
+        """How values of this version merge in a server-side apply."""
+        return of_schema(self.schema)
+
     @property
     def scale(self) -> dict[str, str]:
         """The paths of subresources.scale; empty when there is none."""
@@ -57,6 +64,11 @@ class CustomKind(Kind):
     terminating: bool = False
     version_of: Version = field(default_factory=lambda: Version(b"", ""))
     made: list[Any] = field(default_factory=list)  # its rules, once somebody asked for them
+
+    @property
+    def merging(self) -> Merging:
+        """How its values merge in a server-side apply."""
+        return self.version_of.merging
 
     @property
     def singular(self) -> str:

@@ -118,3 +118,46 @@ def _of_shape(shape: Shape) -> Merging:
             return DEDUCED
         case _:
             return LEAF
+
+
+OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+
+
+def of_schema(schema: dict[str, Any], *, root: bool = True) -> Merging:
+    """The way of a custom kind, by its structural schema."""
+    if schema.get("x-kubernetes-int-or-string"):
+        return LEAF
+    match schema.get("type"):
+        case "object":
+            return _of_object(schema, root)
+        case "array":
+            items = schema.get("items") or {}
+            kind = schema.get("x-kubernetes-list-type")
+            if kind == "map":
+                keys = tuple(schema.get("x-kubernetes-list-map-keys") or ())
+                return Merging("keyed", item=of_schema(items, root=False), keys=keys)
+            return Merging("set", item=LEAF) if kind == "set" else LEAF
+        case None if schema.get("x-kubernetes-preserve-unknown-fields") or root:
+            return DEDUCED
+        case _:
+            return LEAF
+
+
+def _of_object(schema: dict[str, Any], root: bool) -> Merging:
+    if schema.get("x-kubernetes-map-type") == "atomic":
+        return LEAF
+    properties, more = schema.get("properties") or {}, schema.get("additionalProperties")
+    embedded = root or schema.get("x-kubernetes-embedded-resource")
+    if isinstance(more, dict) and not properties:
+        return Merging("map", item=of_schema(more, root=False))
+    unknown = DEDUCED if schema.get("x-kubernetes-preserve-unknown-fields") or more else None
+
+    @functools.cache
+    def below(name: str) -> Merging | None:
+        if embedded and name in ("apiVersion", "kind"):
+            return LEAF
+        if embedded and name == "metadata":
+            return replace(of_type(OBJECT_META), always=True)
+        return of_schema(properties[name], root=False) if name in properties else unknown
+
+    return Merging("struct", fields=below)

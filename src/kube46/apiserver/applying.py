@@ -1,0 +1,94 @@
+"""The request of a server-side apply: its config, its manager, and the merged object checked against the schema.
+
+Source: k8s.io/apiserver pkg/endpoints/handlers/patch.go (applyPatcher), apimachinery meta/v1/validation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kube46.api import errors
+from kube46.apiserver import statuses
+from kube46.apiserver.bodies import from_yaml
+from kube46.apiserver.customresources import bodies
+from kube46.apiserver.customresources.kinds import CustomKind
+from kube46.apiserver.fieldvalidation import prune
+from kube46.apiserver.fieldvalidation_types import Mismatch
+from kube46.apiserver.schemas import Schemas
+from kube46.apiserver.statuses import StatusError
+
+if TYPE_CHECKING:
+    from kube46.apiserver.kinds import Kind
+    from kube46.apiserver.requests import Request
+    from kube46.apiserver.writes import Call
+
+Object = dict[str, Any]
+MEDIA_TYPE = "application/apply-patch+yaml"
+LONGEST_MANAGER = 128
+TITLES = {"PATCH": "PatchOptions", "POST": "CreateOptions", "PUT": "UpdateOptions"}
+
+
+def manager(request: Request) -> str:
+    """The owner of what a request writes: `fieldManager`, else the program's name in User-Agent; raises 422."""
+    name = request.query.get("fieldManager", "")
+    problem = None
+    if len(name) > LONGEST_MANAGER:
+        problem = errors.too_long("fieldManager", LONGEST_MANAGER)
+    elif not name.isprintable():
+        problem = errors.invalid("fieldManager", name, "should only contain printable characters")
+    elif not name and request.content_type == MEDIA_TYPE:
+        problem = errors.required("fieldManager", "is required for apply patch")
+    elif request.content_type != MEDIA_TYPE and "force" in request.query and request.method == "PATCH":
+        problem = errors.forbidden("force", "may not be specified for non-apply patch")
+    if problem is not None:
+        title = TITLES.get(request.method, "DeleteOptions")
+        message, causes = errors.summary(title, "meta.k8s.io", "", [problem])
+        raise StatusError(422, "Invalid", message, {"group": "meta.k8s.io", "kind": title, "causes": causes})
+    agent = request.headers.get(b"user-agent", b"").decode("latin-1").split("/")[0]
+    return name or "".join(char for char in agent if char.isprintable())[:LONGEST_MANAGER] or "unknown"
+
+
+async def config_of(request: Request, call: Call) -> Object:
+    """The applied config of a body; raises 400 for what is none, or is of another object."""
+    body = await request.body()
+    try:
+        config = msgspec.json.decode(body)  # as kubectl and client-go send it
+    except msgspec.DecodeError:
+        config = msgspec.json.decode(await asyncio.to_thread(from_yaml, body))
+    if not isinstance(config, dict):
+        raise statuses.bad_request("error decoding YAML: the config must be an object")
+    for name, called in (("kind", "Kind"), ("apiVersion", "apiVersion")):
+        if not config.get(name):
+            raise statuses.bad_request(
+                f"error decoding YAML: Object '{called}' is missing in '{body.decode(errors='replace')}'"
+            )
+    kind = call.kind
+    if (config["apiVersion"], config["kind"]) != (kind.api_version, kind.kind):
+        got = f"{config['apiVersion']}, Kind={config['kind']}"
+        raise statuses.bad_request(f"invalid object type: {got}: this path is of {kind.api_version}, Kind={kind.kind}")
+    meta = config.setdefault("metadata", {})
+    if not isinstance(meta, dict):
+        raise statuses.bad_request("error decoding YAML: metadata must be an object")
+    if meta.get("managedFields"):
+        raise statuses.bad_request("metadata.managedFields must be nil")
+    name = meta.setdefault("name", call.name)
+    if name != call.name:
+        raise statuses.bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.name})")
+    if call.subresource:
+        return {field: value for field, value in config.items() if field in ("metadata", "status")}
+    if kind.has_status:
+        config.pop("status", None)
+    return config
+
+
+def settled(merged: Object, kind: Kind) -> Object:
+    """The merged object in stored form; raises 400 and 500 for values of a wrong type."""
+    try:
+        if isinstance(kind, CustomKind):
+            return bodies.coerce(merged, kind.version_of.schema)[0]
+        return prune(merged, Schemas.load().kind(kind.group, kind.version, kind.kind))[0]
+    except Mismatch as problem:
+        raise StatusError(500, "", f"failed to convert the applied object to {kind.kind}: {problem}") from None
