@@ -118,6 +118,10 @@ EVENT_FIELDS = (
     "reason", "reportingComponent", "source", "type",
 )  # fmt: skip
 NO_AUTOSCALER = "kube46 has no autoscaler yet: nothing would act on this object: set the number with kubectl scale"
+NEW_EVENT_FIELDS = tuple(
+    name.replace("involvedObject", "regarding").replace("reportingComponent", "reportingController")
+    for name in EVENT_FIELDS if name != "source"
+)  # fmt: skip
 ENDPOINTS_WARNING = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
 
 KINDS: tuple[Kind, ...] = (
@@ -137,6 +141,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", True, ("pvc",), (), (STATUS,),
          returns_deleted=True),
     Kind("", "v1", "events", "Event", True, ("ev",), fields=EVENT_FIELDS),
+    Kind("events.k8s.io", "v1", "events", "Event", True, ("ev",), fields=NEW_EVENT_FIELDS),
     Kind("", "v1", "limitranges", "LimitRange", True, ("limits",)),
     Kind("", "v1", "podtemplates", "PodTemplate", generation=True),
     Kind("", "v1", "resourcequotas", "ResourceQuota", True, ("quota",), (), (STATUS,)),
@@ -187,7 +192,7 @@ MEASURED: tuple[Kind, ...] = (
 )
 
 BY_PATH: dict[tuple[str, str, str], Kind] = {(k.group, k.version, k.plural): k for k in (*KINDS, *MEASURED)}
-BY_PLURAL: dict[str, Kind] = {k.plural: k for k in KINDS}
+BY_PLURAL: dict[str, Kind] = {k.plural: k for k in reversed(KINDS)}  # of a stored form served twice, the first
 GROUP_VERSIONS: frozenset[tuple[str, str]] = frozenset((k.group, k.version) for k in (*KINDS, *MEASURED))
 
 GROUPS: frozenset[str] = frozenset(group for group, _ in GROUP_VERSIONS)

@@ -125,6 +125,10 @@ class Selector:
         return next((f.value for f in self.fields if f.equal and f.path == ("metadata", "name")), "")
 
 
+# what selectors of events.k8s.io call the fields of stored Events
+STORED_NAMES = {"regarding": "involvedObject", "reportingController": "reportingComponent"}
+
+
 def parse(kind: Kind, labels: str, fields: str) -> Selector:
     """The selector of a request; raises 400 with Kubernetes' text."""
     return Selector(parse_labels(labels), parse_fields(kind, fields))
@@ -145,7 +149,9 @@ def parse_fields(kind: Kind, text: str) -> tuple[FieldRequirement, ...]:
         value = re.sub(r"\\([\\,=])", r"\1", value)
         if len(found) == MOST:
             raise statuses.bad_request(f"invalid selector: at most {MOST} terms")
-        found.append(FieldRequirement(tuple(name.split(".")), operator != "!=", value))
+        first, *rest = name.split(".")
+        path = (STORED_NAMES.get(first, first) if kind.group == "events.k8s.io" else first, *rest)
+        found.append(FieldRequirement(path, operator != "!=", value))
     return tuple(found)
 
 

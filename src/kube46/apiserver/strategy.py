@@ -142,6 +142,9 @@ class Strategy:
         """Texts for `Warning: 299 -` headers of a create (old is None) or update."""
         return []
 
+    def served(self, obj: Object) -> None:
+        """Bring a stored object into the form of its version, where that is another one; `default` brings it back."""
+
     def on_read(self, obj: Object) -> None:
         """Change the view of a stored object; overriding it makes every get, list and watch decode each object.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kube46.apiserver.strategies.events import NAMES
 from kube46.apiserver.tables_pods import pod
 from kube46.apiserver.tables_storage import claim, storage_class, volume
 from kube46.apiserver.tables_text import NONE, UNKNOWN, age, dig, joined, labels, selector, since, span, timestamp
@@ -159,6 +160,10 @@ def _secret(found: Object, now: datetime.datetime) -> list[Any]:
 
 def _service_account(found: Object, now: datetime.datetime) -> list[Any]:
     return [_name(found), age(found, now)]
+
+
+def _new_event(found: Object, now: datetime.datetime) -> list[Any]:
+    return _event({NAMES.get(name, name): value for name, value in found.items()}, now)
 
 
 def _event(found: Object, now: datetime.datetime) -> list[Any]:
@@ -377,6 +382,7 @@ CELLS: dict[tuple[str, str], Callable[[Object, datetime.datetime], list[Any]]] =
     ("", "secrets"): _secret,
     ("", "serviceaccounts"): _service_account,
     ("", "events"): _event,
+    ("events.k8s.io", "events"): _new_event,
     ("discovery.k8s.io", "endpointslices"): _endpoint_slice,
     ("coordination.k8s.io", "leases"): _lease,
     ("networking.k8s.io", "servicecidrs"): _service_cidr,

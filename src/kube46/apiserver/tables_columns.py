@@ -237,3 +237,4 @@ COLUMNS: dict[tuple[str, str], tuple[Column, ...]] = {
         AGE,
     ),
 }  # fmt: skip
+COLUMNS["events.k8s.io", "events"] = COLUMNS["", "events"]

@@ -62,7 +62,7 @@ class Registry:
         """The rules of a kind."""
         if isinstance(kind, CustomKind):
             return kind.rules
-        return self._strategies.get(kind.plural, self._base)
+        return self._strategies.get(kind.qualified) or self._strategies.get(kind.plural, self._base)
 
     def context(self, call: Call, txn: Txn) -> Context:
         """What the hooks of this write are given."""
@@ -187,6 +187,7 @@ class Registry:
             if old is None:
                 raise statuses.not_found(call.kind, call.name)
             current = {"kind": call.kind.kind, "apiVersion": call.kind.api_version, **copy.deepcopy(old)}
+            self.strategy(call.kind).served(current)
             new = edit(current)
             meta = new.get("metadata")
             if not isinstance(meta, dict) or meta.get("name") != call.name:

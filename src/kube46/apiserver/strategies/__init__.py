@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kube46.apiserver.customresources.definitions import Definitions
-from kube46.apiserver.strategies.cluster import Events, Leases, Namespaces
+from kube46.apiserver.strategies.cluster import Leases, Namespaces
 from kube46.apiserver.strategies.configuration import ConfigMaps, Secrets
 from kube46.apiserver.strategies.discovery import Endpoints, EndpointSlices
+from kube46.apiserver.strategies.events import Events, NewEvents
 from kube46.apiserver.strategies.generic import Generic
 from kube46.apiserver.strategies.networking import Ingresses, IPAddresses, ServiceCIDRs
 from kube46.apiserver.strategies.nodes import Nodes
@@ -35,6 +36,7 @@ STRATEGIES: dict[str, Strategy] = {
     "endpoints": Endpoints(),
     "endpointslices": EndpointSlices(),
     "events": Events(),
+    "events.events.k8s.io": NewEvents(),
     "ingresses": Ingresses(),
     "ipaddresses": IPAddresses(),
     "jobs": Jobs(),

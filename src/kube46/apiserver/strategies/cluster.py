@@ -1,4 +1,4 @@
-"""Namespaces, Leases and Events."""
+"""Namespaces and Leases."""
 
 from __future__ import annotations
 
@@ -52,19 +52,3 @@ class Leases(Generic):
     def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         """Errors of `spec`."""
         return leases_events.lease_errors(new)
-
-
-class Events(Generic):
-    """An Event lies where the object is that it is about; its name need only fit into a URL."""
-
-    create_on_update = True
-    name_rule = staticmethod(names.path_segment)
-    core = False
-
-    def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
-        """A wrong namespace."""
-        return leases_events.event_errors(obj)
-
-    def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
-        """A wrong namespace."""
-        return leases_events.event_errors(new)
