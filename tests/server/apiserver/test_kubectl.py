@@ -61,10 +61,10 @@ def test_api_resources_and_versions(kubectl: Kubectl) -> None:
     assert "services\n" in kubectl("api-resources", "--namespaced=true", "--categories=all", "-o", "name")
 
 
-@pytest.mark.parametrize("kind", sorted({kind.plural + (f".{kind.group}" if kind.group else "") for kind in KINDS}))
-def test_explain(kubectl: Kubectl, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "version"), sorted((kind.plural, kind.api_version) for kind in KINDS))
+def test_explain(kubectl: Kubectl, kind: str, version: str) -> None:
     """Each kind's documentation comes, to the last field."""
-    text = kubectl("explain", kind, "--recursive")
+    text = kubectl("explain", kind, "--api-version", version, "--recursive")
     assert "FIELDS:" in text
     assert "apiVersion\t<string>" in text
 
