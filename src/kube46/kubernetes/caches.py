@@ -104,6 +104,11 @@ class Cache(Mapping[Key, T], Generic[T]):
         self.synced.set()
         return listing.resource_version
 
+    def clear(self) -> None:
+        """Forget everything: the resource is no longer served."""
+        for key in list(self._objects):
+            self._set(key, None)
+
     def _set(self, key: Key, new: T | None) -> None:
         old = self._objects.pop(key, None)
         if new is not None:
@@ -120,6 +125,7 @@ class Caches:
     def __init__(self, client: Client, group: asyncio.TaskGroup) -> None:
         self._client, self._group = client, group
         self._caches: dict[tuple[Any, ...], Cache[Any]] = {}
+        self._running: dict[tuple[Any, ...], asyncio.Task[None]] = {}
 
     def of(self, resource: Resource[T], namespace: str = "", *, labels: str = "", fields: str = "") -> Cache[T]:
         """The cache of a resource (in all namespaces when none is named) and selectors."""
@@ -127,8 +133,15 @@ class Caches:
         if place not in self._caches:
             cache = Cache(self._client, resource, namespace, labels=labels, fields=fields)
             self._caches[place] = cache
-            self._group.create_task(cache.run())
+            self._running[place] = self._group.create_task(cache.run())
         return self._caches[place]
+
+    def drop(self, resource: Resource[Any]) -> None:
+        """End the cache of a resource that is gone, all of it; its listeners are told that its objects are."""
+        place = (resource.group, resource.plural, resource.type, "", "", "")
+        if (task := self._running.pop(place, None)) is not None:
+            task.cancel()
+            self._caches.pop(place).clear()
 
     async def filled(self, *resources: Resource[Any]) -> None:
         """Returns when the caches of these resources hold a first full list."""

@@ -48,13 +48,16 @@ class Served:
 
 
 async def served(client: Client) -> list[Served]:
-    """Every kind in the preferred version of its group. Raises KubernetesError when any part cannot be read."""
+    """Every kind, in the first version of its group that has it. Raises KubernetesError when a part cannot be read."""
     groups = msgspec.json.decode(await client.request("GET", "/apis"), type=_Groups).groups
-    found = await _kinds(client, "/api/v1", "", "v1")
+    found = {("", kind.resource.plural): kind for kind in await _kinds(client, "/api/v1", "", "v1")}
     for group in groups:
-        version = group.preferred_version.group_version
-        found += await _kinds(client, f"/apis/{version}", group.name, version.rpartition("/")[2])
-    return found
+        first = group.preferred_version.group_version
+        others = [version.group_version for version in group.versions if version.group_version != first]
+        for version in (first, *others):
+            for kind in await _kinds(client, f"/apis/{version}", group.name, version.rpartition("/")[2]):
+                found.setdefault((group.name, kind.resource.plural), kind)
+    return list(found.values())
 
 
 async def _kinds(client: Client, path: str, group: str, version: str) -> list[Served]:

@@ -5,7 +5,7 @@ The graph is built from watches; before anything is deleted for want of an owner
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from kube46.api import resources
@@ -22,6 +22,10 @@ from kube46.lab.controllers.garbage.rules import Node, Step
 log = logging.getLogger(__name__)
 WORKERS = 5
 DISCOVER_SECONDS = 30.0
+FILL_SECONDS = 10.0  # a kind that can't be listed in this time may have gone: it is looked for again
+DEFINITIONS = Resource(
+    "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", False, Object
+)
 # Nothing owns Events or is owned by them.
 IGNORED = {("", "events"), ("events.k8s.io", "events")}
 # Kinds that other loops of this process watch anyway, under the type that they share the cache by.
@@ -57,16 +61,26 @@ class GarbageCollector:
         self._client, self._caches = client, caches
         self._graph = rules.Graph()
         self._kinds: dict[tuple[str, str], Resource[Object]] = {}
+        self._gone: set[tuple[str, str]] = (
+            set()
+        )  # groups and kinds that were served once: none of their objects is left
 
     async def discover(self) -> None:
-        """Finds kinds now and again, and watches each that can be listed, watched and deleted."""
+        """Finds kinds when a definition of one changes, and now and again; watches each that can be cleaned up."""
+        look = asyncio.Event()
+        self._caches.of(DEFINITIONS).listen(lambda old, new: look.set())
         while True:
+            look.clear()
             try:
                 await self._watch(await discovery.served(self._client))
                 self.ready.set()
             except KubernetesError as error:
                 log.warning("Kinds could not be discovered error=%s", error)
-            await asyncio.sleep(DISCOVER_SECONDS if self.ready.is_set() else 1.0)
+            try:
+                async with asyncio.timeout(DISCOVER_SECONDS if self.ready.is_set() else 1.0):
+                    await look.wait()
+            except TimeoutError:
+                pass
 
     async def sync(self, uid: str) -> None:
         """Does the next step for one object, and looks at its dependents when they may be affected."""
@@ -109,14 +123,26 @@ class GarbageCollector:
     async def _watch(self, kinds: Iterable[discovery.Served]) -> None:
         """Listens to new kinds once all of their caches are full, so that no owner seems to be missing."""
         fresh = []
+        kinds = list(kinds)
+        self._forget({(kind.resource.group, kind.resource.plural) for kind in kinds})
         for kind in kinds:
             place = (kind.resource.group, kind.resource.plural)
             if kind.can("list", "watch", "delete") and place not in self._kinds and place not in IGNORED:
+                self._gone.discard((kind.resource.group, kind.resource.kind))
                 resource = self._kinds[place] = SHARED.get(place, kind.resource)
                 fresh.append((resource, self._caches.of(resource)))
-        for _, cache in fresh:
-            await cache.synced.wait()
+        try:
+            async with asyncio.timeout(FILL_SECONDS):
+                for _, cache in fresh:
+                    await cache.synced.wait()
+        except TimeoutError:
+            empty = [resource for resource, cache in fresh if not cache.synced.is_set()]
+            log.warning("Kinds could not be listed kinds=%s", [resource.plural for resource in empty])
+            for resource in empty:
+                self._drop(resource)
         for resource, cache in fresh:
+            if not cache.synced.is_set():
+                continue
 
             def changed(old: Object | None, new: Object | None, resource: Resource[Object] = resource) -> None:
                 for uid in self._graph.change(resource, old, new):
@@ -124,10 +150,23 @@ class GarbageCollector:
 
             cache.listen(changed)
 
+    def _forget(self, served: Collection[tuple[str, str]]) -> None:
+        """Stops watching kinds whose definition is gone."""
+        for place in [place for place in self._kinds if place not in served]:
+            resource = self._kinds[place]
+            self._gone.add((resource.group, resource.kind))
+            self._drop(resource)
+
+    def _drop(self, resource: Resource[Object]) -> None:
+        del self._kinds[resource.group, resource.plural]
+        self._caches.drop(resource)
+
     async def _lives(self, owner: OwnerReference, node: Node) -> bool:
         """Whether an owner that the graph doesn't show is there, by the server's own word."""
         resource = self._kind_of(owner)
         namespace = node.value.metadata.namespace
+        if resource is None and (owner.api_version.rpartition("/")[0], owner.kind) in self._gone:
+            return False
         if resource is None or (resource.namespaced and not namespace):
             log.warning("An owner's kind is not known, its dependents stay kind=%s name=%s", owner.kind, owner.name)
             return True
