@@ -61,9 +61,7 @@ class GarbageCollector:
         self._client, self._caches = client, caches
         self._graph = rules.Graph()
         self._kinds: dict[tuple[str, str], Resource[Object]] = {}
-        self._gone: set[tuple[str, str]] = (
-            set()
-        )  # groups and kinds that were served once: none of their objects is left
+        self._gone: set[tuple[str, str]] = set()  # groups and kinds that were served once: no such object is left
 
     async def discover(self) -> None:
         """Finds kinds when a definition of one changes, and now and again; watches each that can be cleaned up."""
@@ -149,6 +147,9 @@ class GarbageCollector:
                     self.queue.add(uid)
 
             cache.listen(changed)
+        # who had such an owner was left alone while its kind was not known
+        for uid in self._graph.owned_by_kinds({(resource.group, resource.kind) for resource, _ in fresh}):
+            self.queue.add(uid)
 
     def _forget(self, served: Collection[tuple[str, str]]) -> None:
         """Stops watching kinds whose definition is gone."""

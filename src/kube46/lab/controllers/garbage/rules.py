@@ -85,6 +85,14 @@ class Graph:
         """The objects that name the owner `uid`."""
         return [self.nodes[one] for one in self.dependents.get(uid, ()) if one in self.nodes]
 
+    def owned_by_kinds(self, kinds: Collection[tuple[str, str]]) -> list[str]:
+        """The uids of objects that have an owner of one of these groups and kinds."""
+        return [
+            uid
+            for uid, node in self.nodes.items()
+            if any((owner.api_version.rpartition("/")[0], owner.kind) in kinds for owner in node.owners)
+        ]
+
     def _remove(self, old: Object) -> set[str]:
         self._unlink(old)
         self.nodes.pop(old.metadata.uid, None)
