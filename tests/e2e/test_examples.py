@@ -62,3 +62,21 @@ def test_one_service_per_family(dual: Cluster) -> None:
             lambda url=url: dual.kubectl("-n", "example-03", "exec", pod, "--", "curl", "-sS", "-m", "5", url)
         )
         assert f"over {family}" in said
+
+
+def test_custom_resource(dual: Cluster) -> None:
+    """The kind is there at once, its defaults are filled in, its columns shown, its rule kept, its objects scaled."""
+    folder = EXAMPLES / "08-custom-resource"
+    dual.kubectl("apply", "-f", str(folder / "definition.yaml"))
+    dual.kubectl("wait", "--for=condition=established", "crd/mirrors.example.org", "--timeout=10s")
+    dual.kubectl("apply", "-f", str(folder / "mirror.yaml"))
+    lines = dual.kubectl("get", "mirrors").splitlines()
+    assert lines[0].split() == ["NAME", "FROM", "FAMILIES", "REPLICAS"]
+    assert lines[1].split() == ["debian", "http://deb.debian.org/debian", '["IPv6"]', "1"]
+    dual.kubectl("scale", "mirror/debian", "--replicas=3")
+    assert dual.get("mirror", "debian")["spec"]["replicas"] == 3
+    refused = dual.kubectl("patch", "mir", "debian", "--type=merge", "-p", '{"spec":{"listen":"here"}}', check=False)
+    assert "listen must be an address of either family" in refused
+    assert "Where the copies come from." in dual.kubectl("explain", "mirrors.spec.from")
+    dual.kubectl("delete", "crd", "mirrors.example.org")
+    assert "doesn't have a resource type" in dual.kubectl("get", "mirrors", check=False)
