@@ -79,4 +79,4 @@ def test_custom_resource(dual: Cluster) -> None:
     assert "listen must be an address of either family" in refused
     assert "Where the copies come from." in dual.kubectl("explain", "mirrors.spec.from")
     dual.kubectl("delete", "crd", "mirrors.example.org")
-    assert "doesn't have a resource type" in dual.kubectl("get", "mirrors", check=False)
+    assert "could not find the requested resource" in dual.kubectl("get", "--raw", "/apis/example.org/v1", check=False)
