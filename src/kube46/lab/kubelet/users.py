@@ -102,4 +102,4 @@ def _check_non_root(wanted: bool | None, asked: int | None, name: str, entry: En
 
 
 def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and int(text) <= LAST_ID
+    return text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= LAST_ID
