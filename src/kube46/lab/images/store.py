@@ -194,7 +194,8 @@ class Store:
             wanted = {_hex(chain) for chain in chains} | self._pinned(abandoned)
             for number, path in enumerate([*abandoned, *(self.path / "layers").iterdir()]):
                 if path.name not in wanted:
-                    path.rename(bin.path / str(number))
+                    with suppress(FileNotFoundError):  # its command has deleted it meanwhile
+                        path.rename(bin.path / str(number))
 
     def _vanish(self) -> None:
         """A store that holds nothing isn't there."""
@@ -244,7 +245,11 @@ def _matching(found: Names, text: str) -> list[str]:
 
 
 def _locked(path: Path) -> bool:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Whether a command still has it, be it that it deletes it just now."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
