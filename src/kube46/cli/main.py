@@ -23,6 +23,7 @@ COMMANDS = {
     "agent": ("agent", "Run a node's parts."),
     "kubelet": ("kubelet", "Run the stand-in kubelet of a stand-alone cluster's node."),
     "image": ("image", "Load, list and remove container images."),
+    "run": ("run", "Run a program of this machine as pods, in one line."),
     "completion": ("completion", "Print a shell's completion script."),
     "cni": ("cni", "Install the CNI plugins."),
 }

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from kube46.kubernetes.config import ConfigError
 from kube46.kubernetes.errors import KubernetesError
+from kube46.lab.applying import NotRunning
 from kube46.lab.cluster import ClusterError
 from kube46.lab.entering import CannotRun
 from kube46.lab.images.errors import ImageTrouble
@@ -30,7 +31,7 @@ def told() -> Iterator[None]:
         yield
     except (BadSettings, ImageTrouble, Missing, NotRoot, PortTaken) as error:
         _end(error, REFUSED)
-    except (ClusterError, NotReady, TopologyError, MountError, UserConfigError) as error:
+    except (ClusterError, NotReady, NotRunning, TopologyError, MountError, UserConfigError) as error:
         _end(error, FAILED)
     except (ConfigError, KubernetesError) as error:
         _end(error, FAILED)

@@ -1,0 +1,35 @@
+"""The command of `kube46 run`: looked for where a pod will find it, before anything is made."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from kube46.lab import apps
+from kube46.lab.kubelet.environment import PATH
+from kube46.lab.settings import BadSettings
+
+
+def resolve(command: Sequence[str], mounts: Sequence[str]) -> tuple[str, ...]:
+    """The command with its program as an absolute path where it was a relative one. Raises BadSettings."""
+    program = command[0]
+    if "/" in program:
+        program = os.path.normpath(Path.cwd() / program)
+        if not os.access(program, os.X_OK) or Path(program).is_dir():
+            raise BadSettings(f"COMMAND {command[0]}: there is no such program")
+        _check_seen(program, mounts, command[0])
+    elif not (found := shutil.which(program, path=PATH)):
+        elsewhere = shutil.which(program)
+        mend = f", only {elsewhere}: name it so" if elsewhere else ", install it first"
+        raise BadSettings(f"COMMAND {program}: there is none in {PATH}{mend}")
+    else:
+        _check_seen(os.path.realpath(found), mounts, program)
+    return (program, *command[1:])
+
+
+def _check_seen(path: str, mounts: Sequence[str], given: str) -> None:
+    for place in (path, os.path.realpath(path)):
+        if mask := apps.hidden(place, mounts):
+            raise BadSettings(
+                f"COMMAND {given}: is {place}, and pods don't see the machine's {mask}: add --mount {Path(place).parent}"
+            )
