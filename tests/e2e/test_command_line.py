@@ -45,6 +45,17 @@ MISTAKES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "no such cluster to delete": (("down", "--name", NAME), ("--name", "kube46 status")),
     "no such cluster to enter": (("shell", "--name", NAME, "outside"), ("--name", "kube46 status")),
     "no such cluster to check": (("check", "--name", NAME), ("--name", "kube46 status")),
+    "no such cluster to run in": (("run", "a", "--name", NAME, "--", "sleep", "1"), ("--name", "kube46 status")),
+    "nothing to run": (("run", "a"), ("no command", "--")),
+    "a program's option without --": (("run", "a", "python3", "-m", "x"), ("-m", "write -- before COMMAND")),
+    "no such program": (("run", "a", "--", "k46-none"), ("COMMAND k46-none", "install it first")),
+    "a program that pods don't see": (("run", "a", "--", __file__), ("COMMAND",)),
+    "no port to run with": (("run", "a", "--port", "http", "--", "sleep"), ("--port http", "65535")),
+    "no port to expose": (("run", "a", "--expose", "--", "sleep"), ("--expose", "add --port")),
+    "nothing to mount": (("run", "a", "--mount", "", "--", "sleep"), ("--mount", "name a directory")),
+    "mount of what is not there": (("run", "a", "--mount", "/k46-none", "--", "sleep"), ("--mount", "make it first")),
+    "mount of all": (("run", "a", "--mount", "/", "--", "sleep"), ("--mount /", "apart from it")),
+    "no variable": (("run", "a", "--env", "A", "--", "sleep"), ("--env A", "NAME=VALUE")),
     "no such family to check": (("check", "--families", "ipx"), ("--families", "write ipv4")),
 }  # fmt: skip
 

@@ -21,7 +21,7 @@ def command() -> None:
     """Load container images from archives, list and remove them; all clusters of the machine have them."""
 
 
-def _names(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The names of images, as far as the user who completes may see them."""
     with suppress(OSError):
         return [CompletionItem(name) for name in sorted(Store().read().names) if name.startswith(incomplete)]
@@ -66,7 +66,7 @@ def list_(output: str) -> None:
 
 
 @command.command()
-@click.argument("names", nargs=-1, required=True, metavar="NAME|ID...", shell_complete=_names)
+@click.argument("names", nargs=-1, required=True, metavar="NAME|ID...", shell_complete=complete)
 def rm(names: tuple[str, ...]) -> None:
     """Remove images by name or ID; one that a pod runs is kept, and says so."""
     with endings.told():

@@ -27,6 +27,7 @@ PATCH_TYPES = {
     "strategic": "application/strategic-merge-patch+json",
     "json": "application/json-patch+json",
 }
+APPLY_TYPE = "application/apply-patch+yaml"  # of which JSON is a part
 PAGE = 500
 # A watch is renewed by us after this many seconds; the read timeout above it finds a peer that vanished in silence.
 WATCH_SECONDS = 300
@@ -171,6 +172,16 @@ class Client:
         path = resource.path(namespace, name, subresource)
         headers = {"Content-Type": PATCH_TYPES[kind]}
         return self._decode(resource, await self.request("PATCH", path, body=body, headers=headers))
+
+    async def apply(
+        self, resource: Resource[T], body: Body, namespace: str = "", *, manager: str, dry_run: bool = False
+    ) -> T:
+        """Server-side apply (KEP-555): makes the object or merges it in; its fields become `manager`'s."""
+        content = _typed(resource, body)
+        path = resource.path(namespace, content["metadata"]["name"])
+        params = {"fieldManager": manager, "force": "true", "dryRun": "All" if dry_run else ""}
+        headers = {"Content-Type": APPLY_TYPE}
+        return self._decode(resource, await self.request("PATCH", path, params=params, body=content, headers=headers))
 
     async def delete(
         self,

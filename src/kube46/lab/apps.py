@@ -10,11 +10,12 @@ from kube46.lab.kubelet.bundles import HIDDEN_MASKS, OPEN_MASKS, PRIVATE_MASKS
 from kube46.lab.settings import BadSettings
 
 HOST = "host"
-MANAGER = {"app.kubernetes.io/managed-by": "kube46-run"}
+MANAGER = "kube46-run"  # of fields, and in a label
+MARK = {"app.kubernetes.io/managed-by": MANAGER}
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
-PORT = re.compile(r"(\d{1,5})(?:/(tcp|udp))?", re.IGNORECASE)
-MOST_REPLICAS = 1000
+PORT = re.compile(r"([0-9]{1,5})(?:/(tcp|udp))?", re.IGNORECASE)
+MOST_REPLICAS, MOST_USER = 1000, 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class App:
     mounts: tuple[str, ...] = ()  # read-only, at the same path
     environment: tuple[tuple[str, str], ...] = ()
     working_dir: str = ""
+    user: int | None = None
 
 
 def check(app: App) -> App:
@@ -51,6 +53,9 @@ def check(app: App) -> App:
     for flag, text in (("NAME", app.name), ("--namespace", app.namespace)):
         if not LABEL.fullmatch(text) or len(text) > 63:
             raise BadSettings(f"{flag} {text!r}: use at most 63 lower-case letters, digits and inner hyphens")
+    for flag, texts in (("COMMAND", app.command), ("--env", sum(app.environment, ())), ("--mount", app.mounts)):
+        if any("\udc80" <= letter <= "\udcff" for text in texts for letter in text):
+            raise BadSettings(f"{flag}: is not UTF-8, which Kubernetes' objects are")
     if not 0 <= app.replicas <= MOST_REPLICAS:
         raise BadSettings(f"--replicas {app.replicas}: use a number from 0 to {MOST_REPLICAS}")
     if app.expose and not app.ports:
@@ -59,6 +64,8 @@ def check(app: App) -> App:
         raise BadSettings(f"NAME {app.name!r}: a Service's name begins with a letter")
     if len(set(app.ports)) != len(app.ports):
         raise BadSettings("--port: one is given twice")
+    if app.user is not None and not 0 <= app.user <= MOST_USER:
+        raise BadSettings(f"--user {app.user}: use a number from 0 to {MOST_USER}, such as that of `id -u`")
     if app.image == HOST and not app.command:
         raise BadSettings("no command: write it after --, such as `kube46 run web -- python3 -m http.server`")
     return app
@@ -91,18 +98,15 @@ def hidden(path: str, mounts: Iterable[str]) -> str:
 
 
 def manifests(app: App) -> list[dict[str, Any]]:
-    """The objects, whole: what is not wanted is null, so that a patch takes it away."""
-    found = [_deployment(app)]
-    if app.expose:
-        found.append(_service(app))
-    return found
+    """The objects, as people write them: a Deployment, and the Service when one is wanted."""
+    found = [_deployment(app), *([_service(app)] if app.expose else [])]
+    return [_without_nulls(one) for one in found]
 
 
-def without_nulls(value: Any) -> Any:
-    """As people write it."""
+def _without_nulls(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
-    return [without_nulls(item) for item in value] if isinstance(value, list) else value
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _deployment(app: App) -> dict[str, Any]:
@@ -116,6 +120,7 @@ def _deployment(app: App) -> dict[str, Any]:
         "env": [{"name": name, "value": value.replace("$", "$$")} for name, value in app.environment] or None,
         "ports": [{"containerPort": p.number, "protocol": p.protocol} for p in app.ports] or None,
         "readinessProbe": _probe(app),
+        "securityContext": {"runAsUser": app.user} if app.user is not None else None,
         "volumeMounts": [
             {"name": v["name"], "mountPath": path, "readOnly": True}
             for v, path in zip(volumes, app.mounts, strict=True)
@@ -132,7 +137,7 @@ def _deployment(app: App) -> dict[str, Any]:
             "selector": {"matchLabels": labels},
             "template": {
                 "metadata": {"labels": labels},
-                "spec": {"containers": [without_nulls(container)], "volumes": volumes or None},
+                "spec": {"containers": [container], "volumes": volumes or None},
             },
         },
     }
@@ -158,4 +163,4 @@ def _service(app: App) -> dict[str, Any]:
 
 
 def _meta(app: App) -> dict[str, Any]:
-    return {"name": app.name, "namespace": app.namespace, "labels": {"app": app.name, **MANAGER}}
+    return {"name": app.name, "namespace": app.namespace, "labels": {"app": app.name, **MARK}}

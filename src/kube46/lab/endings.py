@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from kube46.kubernetes.config import ConfigError
 from kube46.kubernetes.errors import KubernetesError
-from kube46.lab.applying import NotRunning
+from kube46.lab.arrivals import NotRunning
 from kube46.lab.cluster import ClusterError
 from kube46.lab.entering import CannotRun
 from kube46.lab.images.errors import ImageTrouble

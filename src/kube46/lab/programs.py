@@ -1,6 +1,7 @@
 """The command of `kube46 run`: looked for where a pod will find it, before anything is made."""
 
 import os
+import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 from kube46.lab import apps
 from kube46.lab.kubelet.environment import PATH
 from kube46.lab.settings import BadSettings
+
+NOBODY = 65534  # the kubelet's default_uid
 
 
 def resolve(command: Sequence[str], mounts: Sequence[str]) -> tuple[str, ...]:
@@ -27,9 +30,19 @@ def resolve(command: Sequence[str], mounts: Sequence[str]) -> tuple[str, ...]:
     return (program, *command[1:])
 
 
+def check_readable(path: str, user: int | None) -> None:
+    """See that a pod's user may read a mount by its mode, for it has no capabilities. Raises BadSettings."""
+    found = Path(path).stat()
+    wanted = 0o5 if Path(path).is_dir() else 0o4
+    who = NOBODY if user is None else user
+    have = found.st_mode >> 6 if who == found.st_uid else found.st_mode
+    if have & wanted != wanted:
+        mend = f"`chmod o+rX {shlex.quote(path)}`, or add --user {found.st_uid}"
+        raise BadSettings(f"--mount {path}: pods' user {who} may not read it: {mend}")
+
+
 def _check_seen(path: str, mounts: Sequence[str], given: str) -> None:
     for place in (path, os.path.realpath(path)):
         if mask := apps.hidden(place, mounts):
-            raise BadSettings(
-                f"COMMAND {given}: is {place}, and pods don't see the machine's {mask}: add --mount {Path(place).parent}"
-            )
+            mend = f"add --mount {Path(place).parent}"
+            raise BadSettings(f"COMMAND {given}: is {place}, and pods don't see the machine's {mask}: {mend}")
