@@ -67,7 +67,7 @@ def test_a_program_of_the_machine_serves_its_files_to_both_families(
 
 def test_what_cannot_run_says_why(dual: Cluster, namespace: str) -> None:
     """A command that ends tells its status and last words, the next run mends it; so is an unknown image told."""
-    said = run(dual, namespace, "bad", "--", "sh", "-c", "echo my words; exit 3", status=1)
+    said = run(dual, namespace, "bad", "--", "sh", "-c", "sleep 0.4; echo my words; exit 3", status=1)
     assert "its command ended with status 3" in said and "my words" in said
     assert "bad: 1 ready" in run(dual, namespace, "bad", "--", "sleep", "1000")
 

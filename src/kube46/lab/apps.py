@@ -15,6 +15,7 @@ MARK = {"app.kubernetes.io/managed-by": MANAGER}
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 PORT = re.compile(r"([0-9]{1,5})(?:/(tcp|udp))?", re.IGNORECASE)
+SETTLING = 2  # seconds; times are told in whole ones, so one is the least that this means
 MOST_REPLICAS, MOST_USER = 1000, 2**31 - 1
 
 
@@ -128,12 +129,15 @@ def _deployment(app: App) -> dict[str, Any]:
         or None,
     }
     labels = {"app": app.name}
+    # Without a probe a program counts as ready before it has had the time to fail.
+    settling = None if container["readinessProbe"] else SETTLING
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": _meta(app),
         "spec": {
             "replicas": app.replicas,
+            "minReadySeconds": settling,
             "selector": {"matchLabels": labels},
             "template": {
                 "metadata": {"labels": labels},

@@ -50,13 +50,13 @@ async def wait(client: Client, app: App, tick: Callable[[str], None], seconds: f
 
 
 def _ready(deployment: Mapping[str, Any]) -> int:
-    """How many of the wanted pods are ready; -1 while it isn't known, or old ones are left."""
+    """How many wanted pods are ready, for minReadySeconds; -1 while it isn't known, or old ones are left."""
     status, spec = deployment.get("status") or {}, deployment["spec"]
     if status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 1):
         return -1
     if status.get("replicas", 0) > status.get("updatedReplicas", 0):
         return -1
-    return int(min(status.get("readyReplicas", 0), spec["replicas"]))
+    return int(min(status.get("availableReplicas", 0), spec["replicas"]))
 
 
 async def _trouble(client: Client, app: App, deployment: Mapping[str, Any]) -> str:

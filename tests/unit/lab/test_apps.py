@@ -92,12 +92,19 @@ def test_an_exposed_app_is_a_deployment_and_a_service_of_all_families() -> None:
         ("udp-53", "UDP", 53), ("tcp-8080", "TCP", 8080),
     ]  # fmt: skip
     assert container["readinessProbe"]["tcpSocket"] == {"port": 8080}
+    assert "minReadySeconds" not in deployment["spec"]
     assert container["env"] == [{"name": "A", "value": "$$(B)"}]
     assert container["workingDir"] == "/srv/a"
     assert container["securityContext"] == {"runAsUser": 1000}
     assert [(m["mountPath"], m["readOnly"]) for m in container["volumeMounts"]] == [("/srv/a", True), ("/srv/b", True)]
     paths = {v["name"]: v["hostPath"]["path"] for v in template["spec"]["volumes"]}
     assert all(paths[m["name"]] == m["mountPath"] for m in container["volumeMounts"])
+
+
+def test_without_a_port_to_ask_a_program_must_last_a_while() -> None:
+    """Else one that fails while it starts would count as ready."""
+    (deployment,) = apps.manifests(replace(WEB, ports=(Port(53, "UDP"),)))
+    assert deployment["spec"]["minReadySeconds"] == 2
 
 
 def nulls(value: Any) -> bool:
