@@ -107,7 +107,7 @@ def test_operator(api: httpx2.Client, namespace: str, start: Callable[..., Runni
     def reasons() -> set[str]:
         return {event["reason"] for event in api.get(f"{core}/events").json()["items"]}
 
-    until(lambda: reasons() >= {"LeaderElection", "Goodbye"}, "Events")
+    until(lambda: reasons() >= {"LeaderElection", "Published", "Goodbye"}, "Events")
     assert client.stop() == 0
 
 

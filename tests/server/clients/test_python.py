@@ -96,10 +96,11 @@ def test_lightkube_watches_while_others_write(config: SingleConfig, client: Clie
     """An async watch is told of what a sync client does, object by object, and goes on from a list's version."""
     client.create(ConfigMap(metadata=ObjectMeta(name="before")))
 
-    async def watch() -> list[tuple[str, str]]:
+    async def watch(listed_all: asyncio.Event) -> list[tuple[str, str]]:
         other, seen = AsyncClient(config, namespace=namespace, trust_env=False), []
         listed = other.list(ConfigMap)
         assert [item.metadata.name async for item in listed if item.metadata] == ["before"]
+        listed_all.set()
         async for event, obj in other.watch(ConfigMap, resource_version=listed.resourceVersion, server_timeout=20):
             assert obj.metadata is not None
             seen.append((event, str(obj.metadata.name)))
@@ -114,12 +115,14 @@ def test_lightkube_watches_while_others_write(config: SingleConfig, client: Clie
         client.delete(ConfigMap, "a")
 
     async def both() -> list[tuple[str, str]]:
+        listed_all = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            watching = group.create_task(watch())
-            group.create_task(asyncio.to_thread(write))
+            watching = group.create_task(watch(listed_all))
+            await listed_all.wait()
+            await asyncio.to_thread(write)
         return watching.result()
 
-    assert asyncio.run(both())[-3:] == [("ADDED", "a"), ("MODIFIED", "a"), ("DELETED", "a")]
+    assert asyncio.run(both()) == [("ADDED", "a"), ("MODIFIED", "a"), ("DELETED", "a")]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -141,9 +144,10 @@ def test_official_dynamic_client(server: Server, namespace: str) -> None:
         slices.create(body=body, namespace=namespace)
         assert slices.get(name="s", namespace=namespace).endpoints[0].addresses == ["fd00::1"]
         seen: list[str] = []
+        version = maps.get(namespace=namespace).metadata.resourceVersion
 
         def watch() -> None:
-            for event in maps.watch(namespace=namespace, timeout=20):
+            for event in maps.watch(namespace=namespace, resource_version=version, timeout=20):
                 seen.append(f"{event['type']} {event['object'].metadata.name}")
                 if event["type"] == "DELETED":
                     return
@@ -156,6 +160,6 @@ def test_official_dynamic_client(server: Server, namespace: str) -> None:
         assert maps.get(name="m", namespace=namespace).data is None
         maps.delete(name="m", namespace=namespace)
         watcher.join(20)
-        assert seen[-1] == "DELETED m"
+        assert seen == ["ADDED m", "MODIFIED m", "DELETED m"]
         deployments = dynamic.resources.get(api_version="apps/v1", kind="Deployment")
         assert "scale" in deployments.subresources
