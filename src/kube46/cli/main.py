@@ -15,6 +15,7 @@ COMMANDS = {
     "down": ("down", "Stop a cluster and delete all that belongs to it."),
     "status": ("status", "Show clusters, their nodes and parts."),
     "kubeconfig": ("kubeconfig", "Print a cluster's kubeconfig."),
+    "forward": ("forward", "Let programs of this machine reach a Service or a pod."),
     "shell": ("shell", "Enter a place of a cluster: outside, edge, cp or a node."),
     "logs": ("logs", "Show the logs of kube46's own parts."),
     "check": ("check", "Check connectivity over both families and print the matrix."),
