@@ -6,10 +6,12 @@ to from then on it reaches as the node does, through the node's Service proxy.
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from errno import EADDRNOTAVAIL
 from ipaddress import ip_address
 from typing import Any
 
@@ -34,10 +36,11 @@ from kube46.lab.forwardrules import Line, Target, Wish
 from kube46.lab.listeners import PortTaken
 from kube46.lab.paths import Paths
 from kube46.lab.settings import BadSettings, Settings
-from kube46.lab.splicing import Relay
+from kube46.lab.splicing import DESCRIPTORS, Relay
 from kube46.netlink import namespaces
 
 NOBODY = 65534
+MOST_FILES, SPARE = 65536, 100  # descriptors of this process; those that no connection gets
 WORKLOADS: dict[str, Resource[Any]] = {
     "deploy": DEPLOYMENTS,
     "sts": STATEFUL_SETS,
@@ -138,7 +141,10 @@ def _open(line: Line, addresses: tuple[str, ...]) -> list[socket.socket]:
         else:
             return opened
     reason = problem.strerror.lower() if problem and problem.strerror else "no port is free"
-    raise PortTaken(f"{_named(line)}: cannot listen on {', '.join(wanted)}: {reason}; choose another as LOCAL:REMOTE")
+    mend = (
+        "name one of this machine's addresses" if problem and problem.errno == EADDRNOTAVAIL else "write LOCAL:REMOTE"
+    )
+    raise PortTaken(f"{_named(line)}: cannot listen on {' and '.join(wanted)}: {reason}, {mend}")
 
 
 def _named(line: Line) -> str:
@@ -168,21 +174,30 @@ def _settle(settings: Settings, paths: Paths, node: str) -> None:
     os.setresuid(NOBODY, NOBODY, NOBODY)
 
 
+def _files() -> int:
+    """How many files this process may open, from now on as many as the system allows, or MOST_FILES."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = max(soft, min(hard, MOST_FILES) if hard != resource.RLIM_INFINITY else MOST_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    return limit
+
+
 async def _serve(
     options: Options, lines: list[Line], opened: list[list[socket.socket]], warn: Callable[[str], None]
 ) -> None:
     """Relay until SIGINT, or until the cluster's end, which comes as SIGTERM to who is in its namespaces."""
-    ended = asyncio.Event()
+    ended, most = asyncio.Event(), (_files() - SPARE) // DESCRIPTORS
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     async with asyncio.TaskGroup() as group:
         tasks = []
         for line, sockets in zip(lines, opened, strict=True):
             label = f"{options.target}:{line.remote}"
 
-            def failed(error: OSError, label: str = label) -> None:
-                warn(f"{label}: {error.strerror or str(error) or 'no answer'}")
+            def failed(why: str, label: str = label) -> None:
+                warn(f"{label}: {why}")
 
-            tasks.append(group.create_task(Relay(line.host, line.port, failed).run(sockets)))
+            relay = Relay(line.host, line.port, failed, most // len(lines))
+            tasks.append(group.create_task(relay.run(sockets)))
         await ended.wait()
         for task in tasks:
             task.cancel()

@@ -48,6 +48,8 @@ class Line:
 
     def candidates(self) -> Iterable[int]:
         """The host's ports to try: the wanted one, else the remote number or one near 8000, and what comes after."""
+        if self.local == 0:  # several tries: a port that is free on one address may be taken on another
+            return (0,) * 20
         if self.local is not None:
             return (self.local,)
         first = self.remote if self.remote >= HIGH else self.remote + SHIFT

@@ -8,17 +8,20 @@ from contextlib import suppress
 
 AT_ONCE = 64 * 1024  # bytes: a pipe's size, which is all that one direction of a connection can hold here
 CONNECT_SECONDS = 10.0
+DESCRIPTORS = 6  # of one connection: two sockets, two pipes
 
 
 class Relay:
     """Passes each connection to one of the listening sockets on to `host` and `port`, from the namespace we are in.
 
-    `failed(error)` is called when one can't be passed on.
+    `failed(why)` is called when one can't be passed on. More than `most` at a time wait to be accepted: each needs
+    DESCRIPTORS of this process's.
     """
 
-    def __init__(self, host: str, port: int, failed: Callable[[OSError], None]) -> None:
+    def __init__(self, host: str, port: int, failed: Callable[[str], None], most: int = 100) -> None:
         self._family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._address, self._failed = (host, port), failed
+        self._room = asyncio.Semaphore(most)
 
     async def run(self, listeners: Iterable[socket.socket]) -> None:
         """Until cancelled."""
@@ -29,8 +32,9 @@ class Relay:
     async def _accept(self, listener: socket.socket, group: asyncio.TaskGroup) -> None:
         listener.setblocking(False)
         while True:
-            client, _ = await asyncio.get_running_loop().sock_accept(listener)
-            group.create_task(self._serve(client))
+            await self._room.acquire()
+            client, _ = await _accepted(listener)
+            group.create_task(self._serve(client)).add_done_callback(lambda _: self._room.release())
 
     async def _serve(self, client: socket.socket) -> None:
         with client, socket.socket(self._family, socket.SOCK_STREAM) as server:
@@ -38,12 +42,21 @@ class Relay:
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
                     await asyncio.get_running_loop().sock_connect(server, self._address)
-            except OSError as error:
-                self._failed(error)
+            except TimeoutError:
+                self._failed(f"no answer in {CONNECT_SECONDS:.0f} s")
+                return
+            except OSError as error:  # asyncio's own text names the address only
+                self._failed(os.strerror(error.errno).lower() if error.errno else str(error))
                 return
             async with asyncio.TaskGroup() as group:
                 group.create_task(_carry(client, server))
                 group.create_task(_carry(server, client))
+
+
+async def _accepted(listener: socket.socket) -> tuple[socket.socket, object]:
+    while True:
+        with suppress(ConnectionAbortedError):  # a client that did not wait for us
+            return await asyncio.get_running_loop().sock_accept(listener)
 
 
 async def _carry(source: socket.socket, target: socket.socket) -> None:
