@@ -201,4 +201,4 @@ async def _serve(
         await ended.wait()
         for task in tasks:
             task.cancel()
-    raise ClusterError(f"cluster {options.name} was stopped, or this command was: forwarding ended")
+    raise ClusterError(f"forwarding ended: cluster {options.name} was stopped, or this command was")
