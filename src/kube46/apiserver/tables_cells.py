@@ -1,13 +1,14 @@
-"""The cells of a Table's rows, one function a kind; pods have their own module."""
+"""The cells of a Table's rows, one function a kind; pods, workloads and volumes have modules of their own."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kube46.apiserver import tables_workloads
 from kube46.apiserver.strategies.events import NAMES
 from kube46.apiserver.tables_pods import pod
 from kube46.apiserver.tables_storage import claim, storage_class, volume
-from kube46.apiserver.tables_text import NONE, UNKNOWN, age, dig, joined, labels, selector, since, span, timestamp
+from kube46.apiserver.tables_text import NONE, UNKNOWN, age, dig, joined, labels, name_of, selector, since
 
 if TYPE_CHECKING:
     import datetime
@@ -21,11 +22,7 @@ DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
 
 def generic(found: Object, now: datetime.datetime) -> list[Any]:
     """Name and creation time: what a kind without a printer gets."""
-    return [_name(found), dig(found, "metadata", "creationTimestamp") or "0001-01-01T00:00:00Z"]
-
-
-def _name(found: Object) -> str:
-    return dig(found, "metadata", "name") or ""
+    return [name_of(found), dig(found, "metadata", "creationTimestamp") or "0001-01-01T00:00:00Z"]
 
 
 def _service(found: Object, now: datetime.datetime) -> list[Any]:
@@ -33,7 +30,7 @@ def _service(found: Object, now: datetime.datetime) -> list[Any]:
     addresses = spec.get("clusterIPs") or [NONE]
     ports = ",".join(_port(port) for port in spec.get("ports") or ())
     return [
-        _name(found),
+        name_of(found),
         spec.get("type", ""),
         addresses[0],
         _external(found),
@@ -72,7 +69,7 @@ def _node(found: Object, now: datetime.datetime) -> list[Any]:
     if info.get("architecture"):
         kernel += f" ({info['architecture']})"
     return [
-        _name(found), ",".join(_node_states(found)), ",".join(_roles(found)) or NONE, age(found, now),
+        name_of(found), ",".join(_node_states(found)), ",".join(_roles(found)) or NONE, age(found, now),
         info.get("kubeletVersion", ""), _node_address(status, "InternalIP"), _node_address(status, "ExternalIP"),
         info.get("osImage") or UNKNOWN, kernel, info.get("containerRuntimeVersion") or UNKNOWN,
     ]  # fmt: skip
@@ -101,10 +98,10 @@ def _node_address(status: Object, kind: str) -> str:
 def _endpoints(found: Object, now: datetime.datetime) -> list[Any]:
     subsets = found.get("subsets")
     if not subsets:
-        return [_name(found), NONE, age(found, now)]
+        return [name_of(found), NONE, age(found, now)]
     every = [text for subset in subsets for text in _subset(subset)]
     more = f" + {len(every) - MOST} more..." if len(every) > MOST else ""
-    return [_name(found), ",".join(every[:MOST]) + more, age(found, now)]
+    return [name_of(found), ",".join(every[:MOST]) + more, age(found, now)]
 
 
 def _subset(subset: Object) -> Iterable[str]:
@@ -117,7 +114,7 @@ def _subset(subset: Object) -> Iterable[str]:
 def _endpoint_slice(found: Object, now: datetime.datetime) -> list[Any]:
     ports = [_slice_port(port) for port in found.get("ports") or ()]
     addresses = [address for endpoint in found.get("endpoints") or () for address in endpoint.get("addresses") or ()]
-    return [_name(found), found.get("addressType", ""), _some(ports), _some(addresses), age(found, now)]
+    return [name_of(found), found.get("addressType", ""), _some(ports), _some(addresses), age(found, now)]
 
 
 def _slice_port(port: Object) -> str:
@@ -139,27 +136,27 @@ def _ip_address(found: Object, now: datetime.datetime) -> list[Any]:
         text = (f"{resource}.{group}" if group else resource).lower()
         text += f"/{parent['namespace']}" if parent.get("namespace") else ""
         text += f"/{parent.get('name', '')}"
-    return [_name(found), text, age(found, now)]
+    return [name_of(found), text, age(found, now)]
 
 
 def _service_cidr(found: Object, now: datetime.datetime) -> list[Any]:
-    return [_name(found), ",".join(dig(found, "spec", "cidrs") or ()), age(found, now)]
+    return [name_of(found), ",".join(dig(found, "spec", "cidrs") or ()), age(found, now)]
 
 
 def _namespace(found: Object, now: datetime.datetime) -> list[Any]:
-    return [_name(found), dig(found, "status", "phase") or "", age(found, now)]
+    return [name_of(found), dig(found, "status", "phase") or "", age(found, now)]
 
 
 def _config_map(found: Object, now: datetime.datetime) -> list[Any]:
-    return [_name(found), len(found.get("data") or ()) + len(found.get("binaryData") or ()), age(found, now)]
+    return [name_of(found), len(found.get("data") or ()) + len(found.get("binaryData") or ()), age(found, now)]
 
 
 def _secret(found: Object, now: datetime.datetime) -> list[Any]:
-    return [_name(found), found.get("type", ""), len(found.get("data") or ()), age(found, now)]
+    return [name_of(found), found.get("type", ""), len(found.get("data") or ()), age(found, now)]
 
 
 def _service_account(found: Object, now: datetime.datetime) -> list[Any]:
-    return [_name(found), age(found, now)]
+    return [name_of(found), age(found, now)]
 
 
 def _new_event(found: Object, now: datetime.datetime) -> list[Any]:
@@ -179,123 +176,23 @@ def _event(found: Object, now: datetime.datetime) -> list[Any]:
     host = source.get("host") or found.get("reportingInstance") or ""
     return [
         last, found.get("type", ""), found.get("reason", ""), target, about.get("fieldPath", ""),
-        f"{component}, {host}" if host else component, (found.get("message") or "").strip(), first, count, _name(found),
+        f"{component}, {host}" if host else component, (found.get("message") or "").strip(), first, count, name_of(found),
     ]  # fmt: skip
 
 
 def _lease(found: Object, now: datetime.datetime) -> list[Any]:
-    return [_name(found), dig(found, "spec", "holderIdentity") or "", age(found, now)]
-
-
-def _containers(found: Object) -> list[str]:
-    containers = dig(found, "spec", "template", "spec", "containers") or ()
-    return [",".join(c.get(name, "") for c in containers) for name in ("name", "image")]
-
-
-def _replicas(found: Object) -> int:
-    wanted = dig(found, "spec", "replicas")
-    return 1 if wanted is None else int(wanted)
-
-
-def _replica_set(found: Object, now: datetime.datetime) -> list[Any]:
-    status = found.get("status") or {}
-    counts = [_replicas(found), status.get("replicas") or 0, status.get("readyReplicas") or 0]
-    return [_name(found), *counts, age(found, now), *_containers(found), selector(dig(found, "spec", "selector"))]
-
-
-def _deployment(found: Object, now: datetime.datetime) -> list[Any]:
-    status = found.get("status") or {}
-    ready = f"{status.get('readyReplicas') or 0}/{_replicas(found)}"
-    counts = [status.get("updatedReplicas") or 0, status.get("availableReplicas") or 0]
-    return [
-        _name(found),
-        ready,
-        *counts,
-        age(found, now),
-        *_containers(found),
-        selector(dig(found, "spec", "selector"), empty=""),
-    ]
-
-
-def _daemon_set(found: Object, now: datetime.datetime) -> list[Any]:
-    status = found.get("status") or {}
-    names = (
-        "desiredNumberScheduled",
-        "currentNumberScheduled",
-        "numberReady",
-        "updatedNumberScheduled",
-        "numberAvailable",
-    )
-    wanted = labels(dig(found, "spec", "template", "spec", "nodeSelector"))
-    counts = [status.get(name) or 0 for name in names]
-    return [
-        _name(found),
-        *counts,
-        wanted,
-        age(found, now),
-        *_containers(found),
-        selector(dig(found, "spec", "selector")),
-    ]
-
-
-def _stateful_set(found: Object, now: datetime.datetime) -> list[Any]:
-    ready = f"{dig(found, 'status', 'readyReplicas') or 0}/{_replicas(found)}"
-    return [_name(found), ready, age(found, now), *_containers(found)]
-
-
-JOB_STATES = (("Complete", "Complete"), ("Failed", "Failed"), ("", "Terminating"), ("Suspended", "Suspended"),
-              ("FailureTarget", "FailureTarget"), ("SuccessCriteriaMet", "SuccessCriteriaMet"))  # fmt: skip
-
-
-def _job(found: Object, now: datetime.datetime) -> list[Any]:
-    spec, status = found.get("spec") or {}, found.get("status") or {}
-    succeeded, parallel = status.get("succeeded") or 0, spec.get("parallelism") or 0
-    done = f"{succeeded}/1 of {parallel}" if parallel > 1 else f"{succeeded}/1"
-    done = done if spec.get("completions") is None else f"{succeeded}/{spec['completions']}"
-    started, ended = timestamp(status.get("startTime")), timestamp(status.get("completionTime"))
-    took = span((ended or now) - started) if started else ""
-    true = {c.get("type") for c in status.get("conditions") or () if c.get("status") == "True"}
-    true |= {""} if dig(found, "metadata", "deletionTimestamp") else set()
-    state = next((shown for name, shown in JOB_STATES if name in true), "Running")
-    return [_name(found), state, done, took, age(found, now), *_containers(found), selector(spec.get("selector"))]
-
-
-def _cron_job(found: Object, now: datetime.datetime) -> list[Any]:
-    spec, status, last = found.get("spec") or {}, found.get("status") or {}, dig(found, "status", "lastScheduleTime")
-    job = dig(spec, "jobTemplate", "spec") or {}
-    zone, suspended = spec.get("timeZone"), spec.get("suspend")
-    return [
-        _name(found),
-        spec.get("schedule", ""),
-        NONE if zone is None else zone,
-        "<unset>" if suspended is None else str(suspended),
-        len(status.get("active") or ()),
-        since(last, now) if last else NONE,
-        age(found, now),
-        *_containers({"spec": job}),
-        selector(job.get("selector")),
-    ]
-
-
-def _revision(found: Object, now: datetime.datetime) -> list[Any]:
-    owners = dig(found, "metadata", "ownerReferences") or ()
-    owner = next((o for o in owners if o.get("controller")), None)
-    shown = NONE
-    if owner:
-        group = owner.get("apiVersion", "").rpartition("/")[0]
-        shown = f"{owner.get('kind', '').lower()}{f'.{group}' if group else ''}/{owner.get('name', '')}"
-    return [_name(found), shown, found.get("revision") or 0, age(found, now)]
+    return [name_of(found), dig(found, "spec", "holderIdentity") or "", age(found, now)]
 
 
 def _budget(found: Object, now: datetime.datetime) -> list[Any]:
     spec = found.get("spec") or {}
     limits = [str(spec[key]) if spec.get(key) is not None else "N/A" for key in ("minAvailable", "maxUnavailable")]
-    return [_name(found), *limits, dig(found, "status", "disruptionsAllowed") or 0, age(found, now)]
+    return [name_of(found), *limits, dig(found, "status", "disruptionsAllowed") or 0, age(found, now)]
 
 
 def _priority(found: Object, now: datetime.datetime) -> list[Any]:
     shown = [found.get("value") or 0, bool(found.get("globalDefault")), age(found, now)]
-    return [_name(found), *shown, found.get("preemptionPolicy") or ""]
+    return [name_of(found), *shown, found.get("preemptionPolicy") or ""]
 
 
 def _binding(found: Object, now: datetime.datetime) -> list[Any]:
@@ -306,7 +203,7 @@ def _binding(found: Object, now: datetime.datetime) -> list[Any]:
         whole = f"{namespace}/{name}" if subject.get("kind") == "ServiceAccount" and namespace else name
         names.setdefault(subject.get("kind", ""), []).append(whole)
     subjects = [", ".join(names[kind]) for kind in ("User", "Group", "ServiceAccount")]
-    return [_name(found), f"{role.get('kind', '')}/{role.get('name', '')}", age(found, now), *subjects]
+    return [name_of(found), f"{role.get('kind', '')}/{role.get('name', '')}", age(found, now), *subjects]
 
 
 def _ingress(found: Object, now: datetime.datetime) -> list[Any]:
@@ -319,7 +216,7 @@ def _ingress(found: Object, now: datetime.datetime) -> list[Any]:
     kind = spec.get("ingressClassName")
     ports = "80, 443" if spec.get("tls") else "80"
     return [
-        _name(found),
+        name_of(found),
         NONE if kind is None else kind,
         shown,
         ",".join(_ingress_points(found)),
@@ -330,7 +227,7 @@ def _ingress(found: Object, now: datetime.datetime) -> list[Any]:
 
 def _ingress_class(found: Object, now: datetime.datetime) -> list[Any]:
     default = (dig(found, "metadata", "annotations") or {}).get(DEFAULT_CLASS) == "true"
-    name, given = _name(found) + (" (default)" if default else ""), dig(found, "spec", "parameters")
+    name, given = name_of(found) + (" (default)" if default else ""), dig(found, "spec", "parameters")
     parameters = NONE
     if given:
         group = f".{given['apiGroup']}" if given.get("apiGroup") is not None else ""
@@ -339,7 +236,7 @@ def _ingress_class(found: Object, now: datetime.datetime) -> list[Any]:
 
 
 def _network_policy(found: Object, now: datetime.datetime) -> list[Any]:
-    return [_name(found), selector(dig(found, "spec", "podSelector") or {}), age(found, now)]
+    return [name_of(found), selector(dig(found, "spec", "podSelector") or {}), age(found, now)]
 
 
 def _quota(found: Object, now: datetime.datetime) -> list[Any]:
@@ -347,11 +244,7 @@ def _quota(found: Object, now: datetime.datetime) -> list[Any]:
     shown: dict[bool, list[str]] = {False: [], True: []}
     for name in sorted(hard):
         shown[name.startswith("limits")].append(f"{name}: {used.get(name, 0)}/{hard[name]}")
-    return [_name(found), ", ".join(shown[False]), ", ".join(shown[True]), age(found, now)]
-
-
-def _scale(found: Object, now: datetime.datetime) -> list[Any]:
-    return [_name(found), dig(found, "spec", "replicas") or 0, dig(found, "status", "replicas") or 0, age(found, now)]
+    return [name_of(found), ", ".join(shown[False]), ", ".join(shown[True]), age(found, now)]
 
 
 def _definition(found: Object, now: datetime.datetime) -> list[Any]:
@@ -390,13 +283,13 @@ CELLS: dict[tuple[str, str], Callable[[Object, datetime.datetime], list[Any]]] =
     ("networking.k8s.io", "ingresses"): _ingress,
     ("networking.k8s.io", "ingressclasses"): _ingress_class,
     ("networking.k8s.io", "networkpolicies"): _network_policy,
-    ("apps", "replicasets"): _replica_set,
-    ("apps", "deployments"): _deployment,
-    ("apps", "daemonsets"): _daemon_set,
-    ("apps", "statefulsets"): _stateful_set,
-    ("batch", "jobs"): _job,
-    ("batch", "cronjobs"): _cron_job,
-    ("apps", "controllerrevisions"): _revision,
+    ("apps", "replicasets"): tables_workloads.replica_set,
+    ("apps", "deployments"): tables_workloads.deployment,
+    ("apps", "daemonsets"): tables_workloads.daemon_set,
+    ("apps", "statefulsets"): tables_workloads.stateful_set,
+    ("batch", "jobs"): tables_workloads.job,
+    ("batch", "cronjobs"): tables_workloads.cron_job,
+    ("apps", "controllerrevisions"): tables_workloads.revision,
     ("policy", "poddisruptionbudgets"): _budget,
     ("apiextensions.k8s.io", "customresourcedefinitions"): _definition,
     ("scheduling.k8s.io", "priorityclasses"): _priority,
@@ -405,5 +298,5 @@ CELLS: dict[tuple[str, str], Callable[[Object, datetime.datetime], list[Any]]] =
     ("storage.k8s.io", "storageclasses"): storage_class,
     ("rbac.authorization.k8s.io", "rolebindings"): _binding,
     ("rbac.authorization.k8s.io", "clusterrolebindings"): _binding,
-    ("autoscaling", "scale"): _scale,
+    ("autoscaling", "scale"): tables_workloads.scale,
 }

@@ -92,3 +92,8 @@ def selector(found: dict[str, Any] | None, empty: str = NONE) -> str:
             return "<error>"
         parts.append((key, texts[operator]))
     return ",".join(text for _, text in sorted(parts, key=lambda part: part[0])) or empty
+
+
+def name_of(found: dict[str, Any]) -> str:
+    """The object's name."""
+    return dig(found, "metadata", "name") or ""
