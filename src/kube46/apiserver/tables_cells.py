@@ -176,7 +176,8 @@ def _event(found: Object, now: datetime.datetime) -> list[Any]:
     host = source.get("host") or found.get("reportingInstance") or ""
     return [
         last, found.get("type", ""), found.get("reason", ""), target, about.get("fieldPath", ""),
-        f"{component}, {host}" if host else component, (found.get("message") or "").strip(), first, count, name_of(found),
+        f"{component}, {host}" if host else component, (found.get("message") or "").strip(), first, count,
+        name_of(found),
     ]  # fmt: skip
 
 
