@@ -162,7 +162,10 @@ TROUBLES: dict[str, tuple[dict[str, Any], str, str, str]] = {
         {"command": ["sleep", "99"], "readinessProbe": {"httpGet": {"port": 81}, "periodSeconds": 1}},
         "", "Unhealthy", "Readiness probe failed",
     ),
-    "unsupported": ({"command": ["true"]}, "UnsupportedField", "UnsupportedField", "spec.hostPID"),
+    "unsupported": (
+        {"command": ["true"], "securityContext": {"privileged": True}},
+        "UnsupportedField", "UnsupportedField", "securityContext.privileged",
+    ),
 }  # fmt: skip
 
 
@@ -172,7 +175,6 @@ def test_troubles_are_told(dual: Cluster, name: str) -> None:
     container, status, reason, message = TROUBLES[name]
     spec: dict[str, Any] = {
         "containers": [{"name": "c", "image": "host", **container}],
-        "hostPID": name == "unsupported",
     }
     spec["terminationGracePeriodSeconds"] = 1
     dual.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec})
