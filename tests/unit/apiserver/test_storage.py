@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -61,8 +62,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.directory = Path(os.environ["KUBE46_TEST_DIRECTORY"]) / str(id(self))
-        self.directory.mkdir()
+        self.directory = Path(tempfile.mkdtemp(dir=os.environ["KUBE46_TEST_DIRECTORY"]))
         self.loop = asyncio.new_event_loop()
         self.model: dict[str, str] = {}
         self.states: dict[int, dict[str, str]] = {}

@@ -122,7 +122,10 @@ def test_rollout_keeps_its_promises_and_ends(
 
 @given(st.lists(st.integers(0, 20), min_size=2, max_size=5), st.integers(0, 30), st.integers(0, 4))
 def test_shares_add_up(start: list[int], replicas: int, surge: int) -> None:
-    """All ReplicaSets together have the new count and its surge, and none is negative."""
+    """All ReplicaSets together have the new count and its surge, and none is negative.
+
+    What rounding leaves is taken from the largest, and lost when that would go below zero: upstream's arithmetic.
+    """
     before = sum(start) or 1
     sets = [owned(i, size, free=0, sized=(before, before + surge)) for i, size in enumerate(start)]
     wanted = deployment(replicas, surge, 1)
@@ -130,4 +133,5 @@ def test_shares_add_up(start: list[int], replicas: int, surge: int) -> None:
         return
     sizes = rolling.sizes(wanted, sets[0], sets[1:])
     assert all(size >= 0 for size in sizes.values())
-    assert sum(sizes.values()) == (replicas + surge if replicas else 0)
+    total = replicas + surge if replicas else 0
+    assert sum(sizes.values()) == total or (sum(sizes.values()) > total and 0 in sizes.values())
