@@ -10,6 +10,7 @@ import archives
 from archives import Built, docker, entry, link, tar
 from kernel.kubelet.conftest import wait
 from kernel.kubelet.test_restarts import kill_kubelet
+from kernel.kubelet.test_terminals import screen
 from kube46.lab.images.loading import load
 from kube46.lab.images.store import Store
 
@@ -257,3 +258,29 @@ def test_processes_are_shared(node, images):
 
     assert inside(node, "shares", "ps").count("sleep 1000") == 2
     assert "sleep 1000" in " ".join(said(node, "looked-at", "looker", words=4))
+
+
+def test_terminal(node, images):
+    """`tty: true` and `exec -it` work in an image, whose user owns its terminal."""
+    node.apply("shell", containers=[{"name": "main", "image": "plain", "command": ["sh"], "stdin": True, "tty": True}])
+    node.until("shell", ready)
+    with screen(node, "websocket", "attach", "-it", "shell") as attached:
+        attached.type("echo ready $((6 * 7)) $(id -u)\n")
+        attached.until("ready 42 999")
+    with screen(node, "websocket", "exec", "-it", "shell", "--", "sh") as executed:
+        executed.type("stat -c owner-%u /dev/pts/*; echo done $((6 * 7))\n")
+        executed.until("done 42")
+
+
+def test_beside_others(node, images):
+    """An image debugs a container of an image, and sees the processes of a pod that shares them."""
+    node.apply("looked-at", containers=[{"name": "main", "image": "plain"}])
+    node.apply("sharing", containers=[{"name": "main", "image": "plain"}], shareProcessNamespace=True)
+    for name in ("looked-at", "sharing"):
+        node.until(name, ready)
+    line = ("debug", "looked-at", "--image=test/app:1", "-c", "looker", "--target=main", "--", "/bin/ps")
+    node.kubectl(*line, check=False)
+
+    assert wait(lambda: "sleep 1000" in node.kubectl("logs", "looked-at", "-c", "looker", check=False).stdout, "looker")
+    seen = inside(node, "sharing", "ps")
+    assert "sleep 1000" in seen and "sleep infinity" in seen
