@@ -270,17 +270,3 @@ def test_terminal(node, images):
     with screen(node, "websocket", "exec", "-it", "shell", "--", "sh") as executed:
         executed.type("stat -c owner-%u /dev/pts/*; echo done $((6 * 7))\n")
         executed.until("done 42")
-
-
-def test_beside_others(node, images):
-    """An image debugs a container of an image, and sees the processes of a pod that shares them."""
-    node.apply("looked-at", containers=[{"name": "main", "image": "plain"}])
-    node.apply("sharing", containers=[{"name": "main", "image": "plain"}], shareProcessNamespace=True)
-    for name in ("looked-at", "sharing"):
-        node.until(name, ready)
-    line = ("debug", "looked-at", "--image=test/app:1", "-c", "looker", "--target=main", "--", "/bin/ps")
-    node.kubectl(*line, check=False)
-
-    assert wait(lambda: "sleep 1000" in node.kubectl("logs", "looked-at", "-c", "looker", check=False).stdout, "looker")
-    seen = inside(node, "sharing", "ps")
-    assert "sleep 1000" in seen and "sleep infinity" in seen
