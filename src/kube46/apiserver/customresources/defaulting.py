@@ -17,7 +17,7 @@ def has_defaults(schema: Object | None) -> bool:
     """Whether a schema names any default at all."""
     if schema is None:
         return False
-    if "default" in schema:
+    if schema.get("default") is not None:  # null is no default
         return True
     inner = [*(schema.get("properties") or {}).values(), schema.get("items"), schema.get("additionalProperties")]
     return any(has_defaults(one) for one in inner if isinstance(one, dict))
@@ -29,7 +29,7 @@ def default(value: Any, schema: Object | None) -> None:
         return
     if isinstance(value, dict):
         for name, inner in (schema.get("properties") or {}).items():
-            if "default" in inner and (name not in value or _unwanted_null(value[name], inner)):
+            if inner.get("default") is not None and (name not in value or _unwanted_null(value[name], inner)):
                 value[name] = copy.deepcopy(inner["default"])
         for name, member in value.items():
             inner = below(schema, name)

@@ -27,13 +27,14 @@ WORDY_DURATION = re.compile(
     r"[0-9.]+\s*(?:ns|nanos?|nanoseconds?|us|µs|micros?|microseconds?|ms|millis?|milliseconds?|s|secs?|seconds?|m|mins?|"
     r"minutes?|h|hours?|hrs?|d|days?|w|weeks?|wks?)"
 )
-DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:[Zz]|[-+]\d{2}:?\d{2})?")
+DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:[Zz]|[-+]\d{2}:?\d{2})?", re.ASCII)
 HOST_LABEL = re.compile(r"[^\W_](?:(?:[^\W_]|-){0,61}[^\W_])?")
 CARD = re.compile(
     r"(?:4[0-9]{12}(?:[0-9]{3})?|5[1-5][0-9]{14}|6(?:011|5[0-9][0-9])[0-9]{12}|3[47][0-9]{13}|3(?:0[0-5]|[68][0-9])[0-9]{11}"
-    r"|(?:2131|1800|35\d{3})\d{11})"
+    r"|(?:2131|1800|35\d{3})\d{11})",
+    re.ASCII,
 )
-RGB = re.compile(r"rgb\(\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*\)")
+RGB = re.compile(r"rgb\(\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*\)", re.ASCII)
 
 
 def _shaped(pattern: str) -> Callable[[str], bool]:
@@ -114,7 +115,7 @@ def _duration(text: str) -> bool:
 
 def _isbn10(text: str) -> bool:
     digits = re.sub(r"[\s-]", "", text)
-    if not re.fullmatch(r"\d{9}[\dX]", digits):
+    if not re.fullmatch(r"[0-9]{9}[0-9X]", digits):
         return False
     return sum((10 - i) * (10 if c == "X" else int(c)) for i, c in enumerate(digits)) % 11 == 0
 
@@ -122,7 +123,7 @@ def _isbn10(text: str) -> bool:
 def _isbn13(text: str) -> bool:
     digits = re.sub(r"[\s-]", "", text)
     return (
-        bool(re.fullmatch(r"\d{13}", digits))
+        bool(re.fullmatch(r"[0-9]{13}", digits))
         and sum(int(c) * (3 if i % 2 else 1) for i, c in enumerate(digits)) % 10 == 0
     )
 

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 STEP = re.compile(
-    r"\.(?P<name>(?:\\.|[^.\[\]\\])+)"
+    r"(?P<all>\.?\[\*\]|\.\*(?=[.\[]|$))"
+    r"|\.(?P<name>(?:\\.|[^.\[\]\\])+)"
     r"|\[(?:'(?P<quoted>(?:[^'\\]|\\.)*)'|\"(?P<double>(?:[^\"\\]|\\.)*)\")\]"
     r"|\[(?P<index>-?\d+)\]"
     r"|\[(?P<first>-?\d*):(?P<last>-?\d*)\]"
-    r"|(?P<all>\.?\[\*\]|\.\*)"
     r"|\[\?\(@(?P<left>[^=!<>]*?)\s*(?:(?P<operator>==|!=|<=|>=|<|>)\s*(?P<right>.+?))?\s*\)\]"
 )
 LITERAL = re.compile(

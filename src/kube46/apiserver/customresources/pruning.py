@@ -74,7 +74,8 @@ def prune_nulls(value: Any, schema: Object | None) -> None:
     if isinstance(value, dict):
         for name in list(value):
             inner = below(schema, name)
-            if value[name] is None and inner is not None and not inner.get("nullable") and "default" not in inner:
+            refused = inner is not None and not inner.get("nullable") and inner.get("default") is None
+            if value[name] is None and refused:
                 del value[name]
             else:
                 prune_nulls(value[name], inner)

@@ -1,22 +1,26 @@
 """Validation rules compiled and run by Google's CEL; loaded at the first rule, which a server without any never meets.
 
-The library ends an evaluation after 10,000 iterations; `budget` bounds what a rule may read in them.
+The library ends an evaluation after 10,000 iterations; `check_budget` bounds what a rule may read in them, and
+Kubernetes' functions, which are Python, watch the clock themselves.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import math
 import re
+import time
 from dataclasses import dataclass
 from typing import Any
 
-from kube46.apiserver.customresources.rule_functions import extension
+from kube46.apiserver.customresources.rule_functions import CLOCK, extension
 from kube46.apiserver.customresources.rule_trees import Findings, examine
 
 Object = dict[str, Any]
 ITERATIONS = 10_000  # of one evaluation: the library's limit
 MOST_BYTES = 1 << 30  # that one evaluation may read: text times the iterations that may go over it
+MOST_HANDED = 1 << 26  # the same where lists go to functions in Python
 COMPILED = 2048  # expressions kept
 TAIL = re.compile(r"\s*\[[A-Z_]+\]\s*$")
 
@@ -76,26 +80,32 @@ def _words(error: RuntimeError) -> str:
     return TAIL.sub("", str(error).removeprefix("INVALID_ARGUMENT: "))
 
 
-def run(rule: Compiled, value: Any, old: Any, *, optional_old: bool = False) -> Any:
-    """The value of an expression; raises EvaluationProblem, OutOfBudget."""
+def run(
+    rule: Compiled, value: Any, old: Any, *, optional_old: bool = False, deadline: float = math.inf
+) -> Any:  # fmt: skip
+    """The value of an expression by `deadline` (of time.monotonic); raises EvaluationProblem, OutOfBudget."""
     data = {"self": value, "oldSelf": None if optional_old else old}
     data["__old"] = {} if old is None else {"value": old}
+    CLOCK.deadline = deadline
     try:
         found = rule.program.eval(data=data)
     except RuntimeError as error:
         if "budget" in str(error):
             raise OutOfBudget from None
         raise EvaluationProblem(_words(error)) from None
+    if time.monotonic() > deadline:
+        raise OutOfBudget
     if found.type().name().lower() == "*error*" or str(found.type()) == "ERROR":
         raise EvaluationProblem(re.sub(r"^[A-Z_]+: ", "", str(found.value())))
     return found.value()
 
 
-def check_budget(loops: int, value: Any) -> None:
+def check_budget(rule: Compiled, value: Any) -> None:
     """Raise OutOfBudget for what could read too much: all of a value's text, as often as its loops may turn."""
-    if loops:
-        size = len(json.dumps(value, default=str))
-        if size * min(ITERATIONS, _widest(value) ** loops) > MOST_BYTES:
+    findings = rule.examine({})[0]
+    if findings.loops:
+        size, most = len(json.dumps(value, default=str)), MOST_HANDED if findings.hands_lists else MOST_BYTES
+        if size * min(ITERATIONS, _widest(value) ** findings.loops) > most:
             raise OutOfBudget
 
 

@@ -8,26 +8,41 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
+import math
 import re
+import threading
+import time
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
+from kube46.api.errors import go_quote
 from kube46.apiserver.customresources.formats import fits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
 Boxed = dict[str, Any]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([KMGTPE]i)|([numkMGTPE])|[eE]([+-]?\d+))?")
+QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([KMGTPE]i)|([numkMGTPE])|[eE]([+-]?\d+))?", re.ASCII)
 BINARY = {f"{letter}i": 1024 ** (power + 1) for power, letter in enumerate("KMGTPE")}
 DECIMAL = {
     letter: Fraction(10) ** power for letter, power in zip("numkMGTPE", (-9, -6, -3, 3, 6, 9, 12, 15, 18), strict=True)
 }
-SEMVER = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?")
+NUMBER, LABEL = r"(?:0|[1-9][0-9]*)", r"[0-9A-Za-z-]"
+PRE = rf"(?:{NUMBER}|[0-9]*[A-Za-z-]{LABEL}*)"  # numbers have no leading zeros
+SEMVER = re.compile(
+    rf"({NUMBER})\.({NUMBER})\.({NUMBER})(?:-({PRE}(?:\.{PRE})*))?(?:\+{LABEL}+(?:\.{LABEL}+)*)?", re.ASCII
+)
 MOST_EXPONENT = 400
+
+
+class _Clock(threading.local):
+    deadline = math.inf  # by time.monotonic
+
+
+CLOCK = _Clock()  # after its deadline these functions fail: the evaluator itself counts iterations, not what they read
 
 
 def _quantity(text: str) -> Boxed:
@@ -76,26 +91,32 @@ def _compare(left: Boxed, right: Boxed) -> int:
 
 
 def _ip(text: str) -> Boxed:
-    address = ipaddress.ip_address(text)
-    mapped = isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None
-    if mapped or "%" in text:
-        raise ValueError(f"IP Address {text!r} parse error during conversion from string")
-    return {"ip": str(address)}
+    if not _plain(text):
+        raise ValueError(f"IP Address {go_quote(text)} parse error during conversion from string")
+    return {"ip": str(ipaddress.ip_address(text))}
+
+
+def _plain(text: str) -> bool:
+    """Whether it is an address without a zone that is no IPv4 address in IPv6's clothes."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text and (isinstance(address, ipaddress.IPv4Address) or address.ipv4_mapped is None)
 
 
 def _cidr(text: str) -> Boxed:
-    interface = ipaddress.ip_interface(text)
-    if "/" not in text or not text.rpartition("/")[2].isdecimal():
-        raise ValueError(f"network address parse error during conversion from string: {text!r}")
-    return {"cidr": str(interface)}
+    if not (fits("cidr", text) and _plain(text.partition("/")[0])):
+        raise ValueError(f"network address parse error during conversion from string: {go_quote(text)}")
+    return {"cidr": str(ipaddress.ip_interface(text))}
 
 
 def _address(boxed: Boxed | str) -> Address:
-    return ipaddress.ip_address(boxed if isinstance(boxed, str) else boxed["ip"])
+    return ipaddress.ip_address((_ip(boxed) if isinstance(boxed, str) else boxed)["ip"])
 
 
 def _network(boxed: Boxed | str) -> Network:
-    return ipaddress.ip_interface(boxed if isinstance(boxed, str) else boxed["cidr"]).network
+    return ipaddress.ip_interface((_cidr(boxed) if isinstance(boxed, str) else boxed)["cidr"]).network
 
 
 def _contains_ip(cidr: Boxed, ip: Boxed | str) -> bool:
@@ -113,7 +134,7 @@ def _family(boxed: Boxed) -> int:
 
 def _url(text: str) -> Boxed:
     if not fits("uri", text):
-        raise ValueError(f"URL parse error during conversion from string: {text!r}")
+        raise ValueError(f"URL parse error during conversion from string: {go_quote(text)}")
     return {"url": text}
 
 
@@ -126,8 +147,37 @@ def _port(boxed: Boxed) -> str:
     return "" if port is None else str(port)
 
 
+def _hostname(boxed: Boxed) -> str:
+    """As it is written: Python's own would be in lower case."""
+    host = urlsplit(boxed["url"]).netloc.rpartition("@")[2]
+    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+
+
+def _float(boxed: Boxed) -> float:
+    number = _number(boxed)
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
 def _sum(values: list[Any]) -> Any:
-    return sum(values) if values else 0
+    found = sum(values)
+    if isinstance(found, int) and not -(1 << 63) <= found < 1 << 63:
+        raise ValueError("integer overflow")
+    return found
+
+
+def _least(values: list[Any]) -> Any:
+    if not values:
+        raise ValueError("min called on empty list")
+    return min(values)
+
+
+def _most(values: list[Any]) -> Any:
+    if not values:
+        raise ValueError("max called on empty list")
+    return max(values)
 
 
 def _of(convert: Callable[[str], Boxed]) -> Callable[[str], bool]:
@@ -147,16 +197,27 @@ def _is_sorted(values: list[Any]) -> bool:
     return all(one <= other for one, other in itertools.pairwise(values))
 
 
+def _key(value: Any) -> Hashable:
+    """Equal for what rules call equal: 1 is 1.0, and not true."""
+    if isinstance(value, bool):
+        return bool, value
+    if isinstance(value, dict):
+        return frozenset((_key(name), _key(inner)) for name, inner in value.items())
+    return tuple(map(_key, value)) if isinstance(value, list) else value
+
+
 def _at(values: list[Any], value: Any) -> int:
-    return next((index for index, one in enumerate(values) if one == value), -1)
+    wanted = _key(value)
+    return next((index for index, one in enumerate(values) if _key(one) == wanted), -1)
 
 
 def _last_at(values: list[Any], value: Any) -> int:
-    return next((index for index in reversed(range(len(values))) if values[index] == value), -1)
+    found = _at(values[::-1], value)
+    return -1 if found < 0 else len(values) - 1 - found
 
 
-def _within(inner: list[Any], outer: list[Any]) -> bool:
-    return all(one in outer for one in inner)
+def _set(values: list[Any]) -> set[Hashable]:
+    return set(map(_key, values))
 
 
 def extension(cel: Any) -> Any:
@@ -182,7 +243,7 @@ def extension(cel: Any) -> Any:
     put("sign", whole, [box], lambda q: (_number(q) > 0) - (_number(q) < 0))
     put("isInteger", boolean, [box], lambda q: _of(lambda _: {"i": _integer(q)})(""))
     put("asInteger", whole, [box], _integer)
-    put("asApproximateFloat", kinds.DOUBLE, [box], lambda q: float(_number(q)))
+    put("asApproximateFloat", kinds.DOUBLE, [box], _float)
     put("add", box, [box, box], lambda a, b: {"quantity": str(_number(a) + _number(b))})
     put("add", box, [box, whole], lambda a, b: {"quantity": str(_number(a) + b)})
     put("sub", box, [box, box], lambda a, b: {"quantity": str(_number(a) - _number(b))})
@@ -205,25 +266,39 @@ def extension(cel: Any) -> Any:
     put("string", text, [box], lambda b: b.get("ip") or b["cidr"], member=False)
     put("getScheme", text, [box], lambda u: urlsplit(u["url"]).scheme)
     put("getHost", text, [box], lambda u: urlsplit(u["url"]).netloc.rpartition("@")[2])
-    put("getHostname", text, [box], lambda u: urlsplit(u["url"]).hostname or "")
+    put("getHostname", text, [box], _hostname)
     put("getPort", text, [box], _port)
     put("getEscapedPath", text, [box], lambda u: urlsplit(u["url"]).path)
     put("getQuery", kinds.Map(text, items), [box], _query)
     put("isSorted", boolean, [items], _is_sorted)
     put("sum", dyn, [items], _sum)
-    put("min", dyn, [items], min)
-    put("max", dyn, [items], max)
+    put("min", dyn, [items], _least)
+    put("max", dyn, [items], _most)
     put("indexOf", whole, [items, dyn], _at)
     put("lastIndexOf", whole, [items, dyn], _last_at)
-    put("sets.contains", boolean, [items, items], lambda a, b: _within(b, a), member=False)
-    put("sets.equivalent", boolean, [items, items], lambda a, b: _within(a, b) and _within(b, a), member=False)
-    put("sets.intersects", boolean, [items, items], lambda a, b: any(one in b for one in a), member=False)
+    put("sets.contains", boolean, [items, items], lambda a, b: _set(a) >= _set(b), member=False)
+    put("sets.equivalent", boolean, [items, items], lambda a, b: _set(a) == _set(b), member=False)
+    put("sets.intersects", boolean, [items, items], lambda a, b: bool(_set(a) & _set(b)), member=False)
     return cel.CelExtension("kubernetes", [_declared(cel, name, rows) for name, rows in table.items()])
+
+
+def _timed(run: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def timed(*values: Any) -> Any:
+        if time.monotonic() > CLOCK.deadline:
+            raise TimeoutError("out of time")
+        try:
+            return run(*values)
+        except (KeyError, TypeError):  # a quantity where a version is asked for, words where numbers are
+            raise TypeError(f"No matching overloads found: {name}") from None
+
+    return timed
 
 
 def _declared(cel: Any, name: str, rows: list[tuple[bool, Any, list[Any], Any]]) -> Any:
     overloads = [
-        cel.Overload(f"kubernetes_{name}_{i}", return_type=returns, parameters=takes, is_member=member, impl=run)
+        cel.Overload(
+            f"kubernetes_{name}_{i}", return_type=returns, parameters=takes, is_member=member, impl=_timed(run, name)
+        )
         for i, (member, returns, takes, run) in enumerate(rows)
     ]
     return cel.FunctionDecl(name, overloads)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 Node = dict[int, list[Any]]
 CHECKED, IDENT, SELECT, CALL, LIST, STRUCT, COMPREHENSION = 2, 4, 5, 6, 7, 8, 9
+LIST_FUNCTIONS = (
+    "isSorted", "sum", "min", "max", "indexOf", "lastIndexOf", "sets.contains", "sets.equivalent", "sets.intersects",
+)  # fmt: skip
 MOMENTS = ("date-time", "datetime", "date", "duration")  # Kubernetes reads these as times, the evaluator as strings
 STRING = {"type": "string"}
 PRESERVE, INT_OR_STRING = "x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string"
@@ -31,6 +34,7 @@ class Findings:
     problems: list[str] = field(default_factory=list)
     names: set[str] = field(default_factory=set)  # of variables
     loops: int = 0  # the deepest nesting of comprehensions
+    hands_lists: bool = False  # to Kubernetes' functions within comprehensions, which copies them each time
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +89,20 @@ def _select(node: Node, scope: _Scope, found: Findings) -> Object | None:
     properties, more, kind = outer.get("properties") or {}, outer.get("additionalProperties"), outer.get("type")
     inner: Object | None = next((one for key, one in properties.items() if escape(key) == name), None)
     if inner is None and isinstance(more, dict):
-        return more
+        inner = more
     if kind in ("string", "integer", "number", "boolean", "array"):
         shown = {"integer": "int", "number": "double", "boolean": "bool", "array": "list"}.get(kind, kind)
         found.problems.append(f"type '{shown}' does not support field selection")
     elif inner is None and kind == "object" and more is None:
         found.problems.append(f"undefined field '{name}'")
-    return inner
+    return {"type": "boolean"} if node.get(3) else inner  # 3: has(…)
 
 
 def _call(node: Node, scope: _Scope, found: Findings) -> Object | None:
     function = _text(node, 2)
     operands = [*node.get(1, ()), *node.get(3, ())]
     schemas = [_walk(_fields(operand), scope, found) for operand in operands]
+    found.hands_lists |= bool(scope.depth) and function in LIST_FUNCTIONS
     if function in ("_==_", "_!=_"):
         return {"type": "boolean"}
     moments = [one for one in schemas if one is not None and one.get("format") in MOMENTS]

@@ -80,8 +80,8 @@ class _Run:
         where, kind = path or "<nil>", schema.get("type", "")
         try:
             compiled = rule_engine.compiled(rule["rule"], optional_old=optional)
-            rule_engine.check_budget(compiled.examine({})[0].loops, shown)
-            holds = rule_engine.run(compiled, shown, old, optional_old=optional)
+            rule_engine.check_budget(compiled, shown)
+            holds = rule_engine.run(compiled, shown, old, optional_old=optional, deadline=self._deadline)
         except rule_engine.RuleProblem as problem:
             self.found.append(invalid(where, kind, f"rule compile error: {problem}"))
             return
@@ -97,13 +97,14 @@ class _Run:
         field = path + (rule.get("fieldPath") or "")
         self.found.append(_error(field.removeprefix(".") or "<nil>", value, kind, detail, rule.get("reason")))
 
-    @staticmethod
-    def _message(rule: Object, shown: Any, old: Any) -> str:
+    def _message(self, rule: Object, shown: Any, old: Any) -> str:
         """The message that an expression makes; "" when it makes none that fits one line."""
         if not rule.get("messageExpression"):
             return ""
         try:
-            text = rule_engine.run(rule_engine.compiled(rule["messageExpression"]), shown, old)
+            compiled = rule_engine.compiled(rule["messageExpression"])
+            rule_engine.check_budget(compiled, shown)
+            text = rule_engine.run(compiled, shown, old, deadline=self._deadline)
         except (rule_engine.RuleProblem, EvaluationProblem, OutOfBudget):
             return ""
         text = text.strip() if isinstance(text, str) else ""
