@@ -42,7 +42,8 @@ def cluster(request: pytest.FixtureRequest, clusters: Callable[[str], Cluster]) 
     """A cluster with a pod `sum` that adds up what it gets, a Service before it, and a pod that restarts once."""
     found = clusters(request.param)
     found.kubectl("create", "namespace", NAMESPACE)
-    again = "n=$(cat /v/n || echo 0); echo $((n+1)) >/v/n; echo run $n; [ $n = 0 ] && exit 1; sleep 2; echo end; exit 0"
+    count = "n=$(cat /v/n 2>/dev/null || echo 0); echo $((n+1)) >/v/n"
+    again = f"{count}; echo run $n; [ $n = 0 ] && exit 1; sleep 2; echo end; exit 0"
     found.apply(
         pod("sum", ["python3", "-ISc", SUM], stdin=True),
         pod("shell", ["sh", "-c", 'while read x; do echo "got $x"; done'], stdin=True, tty=True),
