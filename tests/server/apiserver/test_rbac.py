@@ -125,3 +125,74 @@ def test_kubectl_auth(server: Server, api: httpx2.Client, namespace: str) -> Non
     kubectl("create", "serviceaccount", "robot")
     kubectl("create", "rolebinding", "robot", "--clusterrole=view", f"--serviceaccount={namespace}:robot")
     assert kubectl("auth", "can-i", "list", "pods", "--as", f"system:serviceaccount:{namespace}:robot") == "yes\n"
+
+
+def role(api: httpx2.Client, name: str, rules: list[object], **more: object) -> int:
+    """Make a ClusterRole; the status of the answer."""
+    labels = more.pop("labels", {})
+    body = {"metadata": {"name": name, "labels": labels}, "rules": rules, **more}
+    return api.post(f"{RBAC}/clusterroles", json=body).status_code
+
+
+def test_gathering_is_no_way_round_the_own_rights(api: httpx2.Client, namespace: str) -> None:
+    """Who may write ClusterRoles neither makes one that gathers, nor labels a greater one for being gathered."""
+    rule = {"verbs": ["get", "create", "update", "patch"], "apiGroups": ["*"], "resources": ["clusterroles"]}
+    assert role(api, f"{namespace}-writer", [rule]) == 201
+    subjects = [{"kind": "User", "name": f"{namespace}-clerk"}]
+    reference = {"kind": "ClusterRole", "name": f"{namespace}-writer"}
+    body = {"metadata": {"name": f"{namespace}-clerk"}, "roleRef": reference, "subjects": subjects}
+    assert api.post(f"{RBAC}/clusterrolebindings", json=body).status_code == 201
+    clerk, selector = as_user(f"{namespace}-clerk"), {"clusterRoleSelectors": [{"matchLabels": {"take": namespace}}]}
+    path, taker = f"{RBAC}/clusterroles", {"metadata": {"name": f"{namespace}-taker"}}
+    refused = api.post(path, json={**taker, "aggregationRule": selector}, headers=clerk)
+    assert refused.status_code == 403
+    assert refused.json()["message"].endswith("must have cluster-admin privileges to use the aggregationRule")
+    assert api.post(path, json=taker, headers=clerk).status_code == 201
+    merge = clerk | {"content-type": "application/merge-patch+json"}
+    patch = {"metadata": {"labels": {"take": namespace}}}
+    for name, change, status in (
+        (f"{namespace}-taker", {"aggregationRule": selector}, 403),
+        ("cluster-admin", patch, 403),
+        ("edit", {"aggregationRule": None}, 403),
+        (f"{namespace}-writer", patch, 200),
+        ("cluster-admin", {"metadata": {"finalizers": []}}, 200),
+    ):
+        answer = api.patch(f"{path}/{name}", content=json.dumps(change), headers=merge)
+        assert answer.status_code == status, (name, answer.text)
+    for name in ("writer", "taker"):
+        api.delete(f"{path}/{namespace}-{name}")
+    api.delete(f"{RBAC}/clusterrolebindings/{namespace}-clerk")
+
+
+@pytest.mark.parametrize(("resource", "status"), [("roles", 403), ("clusterroles", 201)])
+def test_binding_is_asked_of_the_role_that_is_bound(
+    api: httpx2.Client, namespace: str, resource: str, status: int
+) -> None:
+    """`bind` on Roles gives no ClusterRole away, `bind` on ClusterRoles does."""
+    group = "rbac.authorization.k8s.io"
+    rules = [
+        {"verbs": ["create"], "apiGroups": [group], "resources": ["rolebindings"]},
+        {"verbs": ["bind"], "apiGroups": [group], "resources": [resource]},
+    ]
+    assert role(api, f"{namespace}-binder", rules) == 201
+    assert bind(api, namespace, f"{namespace}-binder", "binder") == 201
+    assert bind(api, namespace, "cluster-admin", "friend", as_user("binder")) == status
+    api.delete(f"{RBAC}/clusterroles/{namespace}-binder")
+
+
+def test_roles_that_gather_one_another_come_to_rest(api: httpx2.Client, namespace: str) -> None:
+    """Each of a ring of gathering roles has the rules that go into the ring, and loses them when their source goes."""
+    source = {"verbs": ["get"], "apiGroups": ["example.org"], "resources": ["rings"]}
+    own = {"verbs": ["list"], "apiGroups": ["example.org"], "resources": ["rings"]}
+    ring = [f"{namespace}-{number}" for number in range(3)]
+    for number, name in enumerate(ring):
+        wanted = [{"matchLabels": {"ring": ring[number - 1]}}, {"matchLabels": {"ring": "source"}}]
+        gather = {"aggregationRule": {"clusterRoleSelectors": wanted}}
+        assert role(api, name, [own], labels={"ring": name}, **gather) == 201
+    assert role(api, f"{namespace}-source", [source], labels={"ring": "source"}) == 201
+    path = f"{RBAC}/clusterroles"
+    assert [api.get(f"{path}/{name}").json()["rules"] for name in ring] == [[source]] * 3
+    api.delete(f"{path}/{namespace}-source")
+    assert [api.get(f"{path}/{name}").json().get("rules") or [] for name in ring] == [[]] * 3
+    for name in ring:
+        api.delete(f"{path}/{name}")

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kube46.api.errors import FieldError
+    from kube46.api.rbac.bindings import Role
     from kube46.apiserver.strategy import Context, Object
 
 MASTERS = "system:masters"
+EVERYTHING = (Rule(("*",), ("*",), ("*",)), Rule(("*",), paths=("*",)))
+COLLECTORS = ("finalizers", "generation", "managedFields", "ownerReferences", "resourceVersion")  # what GC changes
 LISTS = (("APIGroups", "groups"), ("Resources", "resources"), ("ResourceNames", "names"), ("NonResourceURLs", "paths"))
 
 
@@ -33,17 +36,23 @@ def bindings(ctx: Context) -> Bindings:
     return Bindings(*(ctx.txn.list(plural) for plural in plurals))
 
 
-def check_escalation(ctx: Context, wanted: Iterable[Rule], verb: str, named: str) -> None:
-    """Refuse with 403 a gift of rights that the giver lacks, unless the giver may `verb` the role `named`."""
+def check_escalation(ctx: Context, wanted: Iterable[Rule], verb: str, role: Role, *, gathers: bool = False) -> None:
+    """Refuse with 403 a gift of rights that the giver lacks, unless the giver may `verb` the role.
+
+    A role that `gathers` may come to hold anything, so whoever writes it needs everything.
+    """
     user, kind = ctx.user, ctx.kind
     if MASTERS in user.groups:
         return
     all_bindings = bindings(ctx)
-    resource = "roles" if kind.plural in ("roles", "rolebindings") else "clusterroles"
-    asked = Asked(verb, kind.group, resource, namespace=ctx.namespace, name=named)
+    resource = "roles" if role[0] else "clusterroles"
+    asked = Asked(verb, kind.group, resource, namespace=ctx.namespace, name=role[1])
     if all_bindings.allows(user.name, user.groups, asked):
         return
-    missing = lacking(all_bindings.held(user.name, user.groups, ctx.namespace), wanted)
+    held = list(all_bindings.held(user.name, user.groups, ctx.namespace))
+    if gathers and lacking(held, EVERYTHING):
+        raise statuses.forbidden(kind, ctx.name, "must have cluster-admin privileges to use the aggregationRule")
+    missing = lacking(held, wanted)
     if missing:
         groups = " ".join(map(go_quote, user.groups))
         who = f'user "{user.name}" (groups=[{groups}]) is attempting to grant RBAC permissions not currently held'
@@ -68,15 +77,26 @@ class Roles(Generic):
         """Errors of the rules; rules beyond the writer's own are refused."""
         found = validation.role_errors(obj, namespaced=ctx.kind.namespaced)
         if not found:
-            check_escalation(ctx, map(Rule.of, obj.get("rules") or ()), "escalate", obj["metadata"]["name"])
+            _check_role(obj, ctx, gathers=bool(_selectors(obj)))
         return found
 
     def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
-        """The same, unless the rules stay as they are."""
+        """The same; labels count too, since by them other roles gather this one's rules."""
         found = validation.role_errors(new, namespaced=ctx.kind.namespaced)
-        if not found and new.get("rules") != old.get("rules"):
-            check_escalation(ctx, map(Rule.of, new.get("rules") or ()), "escalate", ctx.name)
+        if not found and _given(new) != _given(old):
+            _check_role(new, ctx, gathers=bool(_selectors(new) or _selectors(old)))
         return found
+
+
+def _check_role(obj: Object, ctx: Context, *, gathers: bool) -> None:
+    role = (obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+    check_escalation(ctx, map(Rule.of, obj.get("rules") or ()), "escalate", role, gathers=gathers)
+
+
+def _given(obj: Object) -> Object:
+    """The role without what the garbage collector changes."""
+    meta = {name: value for name, value in obj["metadata"].items() if name not in COLLECTORS}
+    return {**obj, "metadata": meta}
 
 
 class ClusterRoles(Roles):
@@ -101,32 +121,30 @@ def _aggregate(changed: Object | None, name: str, ctx: Context) -> None:
     roles.pop(name, None)
     if changed is not None:
         roles[name] = changed
-    gathering = {key: role for key, role in roles.items() if _selectors(role)}
-    touched, unsettled = set(), bool(gathering)
-    while unsettled:  # a gathered role may be a part of another one: `edit` is of `admin`
-        unsettled = False
-        for key, role in gathering.items():
-            rules = _gathered(role, roles)
-            if rules != role.get("rules"):
-                role["rules"] = rules
-                touched.add(key)
-                unsettled = True
-    for key in touched - {name}:
-        ctx.txn.update("clusterroles", roles[key])
+    gathering = {key: role for key, role in sorted(roles.items()) if _selectors(role)}
+    before = {key: role.get("rules") for key, role in gathering.items()}
+    for role in gathering.values():
+        role["rules"] = []
+    while sum(_gather(role, roles) for role in gathering.values()):
+        pass  # a gathered role may be a part of another one: `edit` is of `admin`
+    for key in gathering.keys() - {name}:
+        if roles[key]["rules"] != before[key]:
+            ctx.txn.update("clusterroles", roles[key])
 
 
 def _selectors(role: Object) -> list[Object]:
     return (role.get("aggregationRule") or {}).get("clusterRoleSelectors") or []
 
 
-def _gathered(role: Object, roles: dict[str, Object]) -> list[Object]:
-    """The rules of the selected roles in order of selectors and names, each once."""
-    found: list[Object] = []
+def _gather(role: Object, roles: dict[str, Object]) -> bool:
+    """Add the rules of the selected roles that it lacks, by selectors and names; whether there were any. Rules are only
+    added, so roles that gather one another come to rest."""
+    found, count = role["rules"], len(role["rules"])
     for selector in _selectors(role):
         for _, other in sorted(roles.items()):
             if other is not role and matches(selector, other["metadata"].get("labels") or {}):
                 found += [rule for rule in other.get("rules") or () if rule not in found]
-    return found
+    return len(found) > count
 
 
 class RoleBindings(Generic):
@@ -163,4 +181,4 @@ class RoleBindings(Generic):
             raise statuses.StatusError(
                 404, "NotFound", text, {"name": role[1], "group": validation.GROUP, "kind": kind}
             )
-        check_escalation(ctx, rules, "bind", role[1])
+        check_escalation(ctx, rules, "bind", role)
