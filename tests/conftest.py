@@ -22,6 +22,14 @@ def _allowed() -> set[str]:
     return {line for line in lines if line}
 
 
+@pytest.fixture(autouse=True)
+def keep_umask() -> Iterator[None]:
+    """A command run within the test's process may narrow the umask; what other tests make is to be reachable."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """Fails a run in which a test was skipped that may not be."""

@@ -1,6 +1,7 @@
 """kube46 kubelet: the stand-in kubelet of a stand-alone cluster's node."""
 
 import asyncio
+import os
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -126,6 +127,7 @@ def command(
     host_path_file: Path | None,
 ) -> None:
     """Run the stand-in kubelet of a stand-alone cluster's node, inside the node's network and mount namespaces."""
+    os.umask(0o022)  # whatever the caller's: containers in user namespaces must reach their own directories
     try:
         settings = Settings(
             node_name=node_name,
