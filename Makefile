@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PYTEST := .venv/bin/python -m pytest
 
-.PHONY: help up install test test-quick test-debian test-kills check format develop clients clean
+.PHONY: help up install test test-quick test-debian test-kills check format develop clients kubernetes clean
 
 help: ## Show this list
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## /\1\t/' | expand -t 18
@@ -13,7 +13,7 @@ up: install ## Install what is missing, start a dual-stack cluster, print its co
 install: ## Install Debian's packages and kube46 itself below /opt/kube46
 	tools/install.sh
 
-test: clients ## Run all tests, as root
+test: clients kubernetes ## Run all tests, as root
 	tools/test.sh
 
 test-quick: develop ## Run the pure tests only, in under a minute
@@ -35,8 +35,8 @@ format: develop ## Format the code
 develop: ## Make the development environment .venv, and install what tests need
 	tools/develop.sh
 
-clients: develop ## Build the Go clients that tests run: a minute or two, once
-	tools/clients.sh
+clients kubernetes: develop ## Build the Go clients, or the real kube-apiserver, that tests run: minutes, once
+	tools/go-programs.sh $@
 
 bench-%: develop ## Run bench/NAME.py: a table and, last, one line of JSON
 	tools/as-root.sh .venv/bin/python bench/$*.py

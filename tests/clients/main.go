@@ -1,4 +1,4 @@
-// Programs that speak to an API server as Go operators do; kube46's tests run them (tools/clients.sh builds them).
+// Programs that speak to an API server as Go operators do; kube46's tests run them (tools/go-programs.sh builds them).
 //
 //	clients operator   a controller-runtime operator: leader election, caches, owned objects, finalizer, status, Events
 //	clients informers  client-go's shared informers, typed, metadata and dynamic: every event as a line of JSON

@@ -16,7 +16,7 @@ import pytest
 
 from server.running import Server
 
-CLIENTS = Path(__file__).parents[3] / "tools/clients.sh"
+BUILDER = Path(__file__).parents[3] / "tools/go-programs.sh"
 PATIENCE = 30.0  # seconds: of a machine that does much else
 
 
@@ -24,9 +24,9 @@ PATIENCE = 30.0  # seconds: of a machine that does much else
 def program() -> str:
     """The Go clients' binary."""
     environment = {**os.environ, "PYTHON": sys.executable}
-    done = subprocess.run([str(CLIENTS), "--where"], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run([str(BUILDER), "clients", "--where"], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    return f"{done.stdout.strip()}/clients"
 
 
 def until(ready: Callable[[], Any], what: str) -> Any:

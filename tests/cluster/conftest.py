@@ -1,0 +1,15 @@
+"""The real API server for the tests of this directory."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from cluster.upstream import Upstream
+
+
+@pytest.fixture(scope="session")
+def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
+    """One dual-stack server for all tests that don't restart it; each test uses names of its own."""
+    running = Upstream(tmp_path_factory.mktemp("upstream")).start()
+    yield running
+    assert running.stop() == 0
