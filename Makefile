@@ -35,8 +35,11 @@ format: develop ## Format the code
 develop: ## Make the development environment .venv, and install what tests need
 	tools/develop.sh
 
-clients kubernetes: develop ## Build the Go clients, or the real kube-apiserver, that tests run: minutes, once
-	tools/go-programs.sh $@
+clients: develop ## Build the Go clients that tests run: a minute or two, once
+	tools/go-programs.sh clients
+
+kubernetes: develop ## Build the real kube-apiserver that tests compare with: five minutes, once
+	tools/go-programs.sh kubernetes
 
 bench-%: develop ## Run bench/NAME.py: a table and, last, one line of JSON
 	tools/as-root.sh .venv/bin/python bench/$*.py

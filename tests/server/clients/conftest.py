@@ -24,7 +24,8 @@ PATIENCE = 30.0  # seconds: of a machine that does much else
 def program() -> str:
     """The Go clients' binary."""
     environment = {**os.environ, "PYTHON": sys.executable}
-    done = subprocess.run([str(BUILDER), "clients", "--where"], env=environment, capture_output=True, text=True, check=False)
+    command = [str(BUILDER), "clients", "--where"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return f"{done.stdout.strip()}/clients"
 
