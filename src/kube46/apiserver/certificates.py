@@ -6,7 +6,6 @@ Files are named as kubeadm names them: ca.crt, ca.key. Keys are readable by thei
 from __future__ import annotations
 
 import ipaddress
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -15,6 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from kube46.apiserver import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,12 +38,8 @@ def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read; replaces it whole, so a reader never sees half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    temporary.replace(path)
+    """Write a file that only its owner may read; replaces it whole, and is on disk when this returns."""
+    files.write(path, content, 0o600)
 
 
 def _name(common_name: str, organizations: Iterable[str] = ()) -> x509.Name:
@@ -98,7 +95,7 @@ class Authority:
         made = cls.create(name)
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_private(key, key_pem(made.key))
-        certificate.write_bytes(made.certificate_pem)
+        files.write(certificate, made.certificate_pem, 0o666)
         return made
 
     @classmethod

@@ -7,11 +7,14 @@ Transactions that arrive while one is being synced are committed together (group
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import sqlite3
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from kube46.apiserver import backups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,12 +24,26 @@ log = logging.getLogger(__name__)
 
 FORMAT = "1"
 SCHEMA = """
+BEGIN EXCLUSIVE;
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS objects (resource TEXT NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL,
   value BLOB NOT NULL, PRIMARY KEY (resource, key));
 CREATE TABLE IF NOT EXISTS events (revision INTEGER PRIMARY KEY, resource TEXT NOT NULL, key TEXT NOT NULL,
   type TEXT NOT NULL, value BLOB NOT NULL, old BLOB);
+INSERT OR IGNORE INTO meta VALUES ('format', '1');
+COMMIT;
 """
+UNSYNCED = (sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC)
+UNSYNCED_STATUS = 74  # EX_IOERR of sysexits.h
+VACUUM_BYTES = 16 << 20  # free pages are given back at start when they are so many and more than half of the file
+
+
+ADVICE = {  # by what SQLite says
+    "locked": "another API server has it open: stop that one or name another file",
+    "not a database": "is not an SQLite file: name another file",
+    "malformed": "is damaged: restore a backup (FILE.backup), or name another file",
+    "readonly": "can't be written: give its owner the right to, or name another file",
+}
 
 
 class DataError(Exception):
@@ -68,34 +85,56 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._queue: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Batch | Literal["stop", "back up"]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         try:
+            backups.drop_foreign_log(path)
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
             self._prepare()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise DataError(self._explain(error)) from error
 
     def _prepare(self) -> None:
         run = self._connection.execute
         run("PRAGMA locking_mode=EXCLUSIVE")  # a second server on the same file fails here
+        self._check_format()
         run("PRAGMA journal_mode=WAL")
         run("PRAGMA synchronous=FULL")
         run("PRAGMA journal_size_limit=8388608")
         self._connection.executescript(SCHEMA)
-        run("BEGIN EXCLUSIVE")
-        run("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (FORMAT,))
-        run("COMMIT")
+        backups.settle(self._connection)
+        self._give_back()
+
+    def _check_format(self) -> None:
+        """Refuse what is not ours before anything is written to it."""
+        tables = {str(name) for (name,) in self._connection.execute("SELECT name FROM sqlite_master")}
+        if not tables:  # a new file
+            return
+        if "meta" not in tables:
+            message = f"--data {self._path}: is not a file of kube46 apiserver: name another file"
+            raise DataError(message)
         if (found := self.meta("format")) != FORMAT:
             message = f"--data {self._path}: has format {found}, this program reads {FORMAT}: use another file"
             raise DataError(message)
 
-    def _explain(self, error: sqlite3.Error) -> str:
-        reason = str(error)
-        if "locked" in reason:
-            return f"--data {self._path}: another API server has it open: stop that one or name another file"
-        if "not a database" in reason:
-            return f"--data {self._path}: is not an SQLite file: name another file"
+    def _give_back(self) -> None:
+        """Shrink a file that is mostly free pages; until then they are used again."""
+        free, pages, size = (self._pragma(name) for name in ("freelist_count", "page_count", "page_size"))
+        if 2 * free <= pages or free * size < VACUUM_BYTES:
+            return
+        try:
+            self._connection.execute("VACUUM")
+        except sqlite3.Error as error:  # it needs room for a copy of what is in use
+            log.warning("free pages not given back file=%s bytes=%d error=%s", self._path, free * size, error)
+
+    def _pragma(self, name: str) -> int:
+        return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+    def _explain(self, error: sqlite3.Error | OSError) -> str:
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        for sign, advice in ADVICE.items():
+            if sign in reason:
+                return f"--data {self._path}: {advice}"
         return f"--data {self._path}: {reason}: check that its directory exists and is writable"
 
     def meta(self, name: str) -> str:
@@ -104,21 +143,26 @@ class Database:
         return "" if row is None else str(row[0])
 
     def compacted(self) -> dict[str, int]:
-        """resource → revision up to which its events are gone."""
+        """resource → revision up to which its events are gone; "" for those of all resources."""
         rows = self._connection.execute("SELECT substr(name, 11), value FROM meta WHERE name LIKE 'compacted:%'")
         return {str(resource): int(revision) for resource, revision in rows}
 
     def objects(self) -> Iterator[tuple[str, str, int, bytes]]:
-        """Every row: resource, key, revision, value, ordered by key."""
-        yield from self._connection.execute("SELECT resource, key, revision, value FROM objects ORDER BY resource, key")
+        """Every row: resource, key, revision, value, ordered by key; raises DataError."""
+        yield from self._rows("SELECT resource, key, revision, value FROM objects ORDER BY resource, key")
 
     def events(self) -> Iterator[tuple[str, Event]]:
-        """The kept log, oldest first."""
-        rows = self._connection.execute(
+        """The kept log, oldest first; raises DataError."""
+        for resource, *event in self._rows(
             "SELECT resource, revision, type, key, value, old FROM events ORDER BY revision"
-        )
-        for resource, *event in rows:
+        ):
             yield resource, Event(*event)
+
+    def _rows(self, query: str) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield from self._connection.execute(query)
+        except sqlite3.Error as error:
+            raise DataError(self._explain(error)) from error
 
     # The writer thread
 
@@ -131,37 +175,43 @@ class Database:
         """Queue a batch; never blocks."""
         self._queue.put(batch)
 
+    def back_up(self) -> None:
+        """Write FILE.backup after what is queued; never blocks."""
+        self._queue.put("back up")
+
     def close(self) -> None:
         """Commit what is queued and close the file."""
         if self._thread is not None:
-            self._queue.put(None)
+            self._queue.put("stop")
             self._thread.join()
         self._connection.close()
 
     def _write_all(self, done: Callable[[list[Batch], Exception | None], None]) -> None:
         failed = -1  # batches of this epoch or an older one rest on writes that were lost: they are dropped
-        while (first := self._queue.get()) is not None:
-            batches, stop = self._gather(first)
+        order = ""
+        while order != "stop":
+            batches, order = self._gather()
             batches = [b for b in batches if b.epoch > failed]
             if batches:
                 error = self._commit(batches)
                 if error is not None:
                     failed = batches[-1].epoch
                 done(batches, error)
-            if stop:
-                return
+            if order == "back up":
+                backups.write(self._connection, self._path)
 
-    def _gather(self, first: Batch) -> tuple[list[Batch], bool]:
-        batches = [first]
+    def _gather(self) -> tuple[list[Batch], str]:
+        """Wait for batches; what else is to be done after them."""
+        batches: list[Batch] = []
         while len(batches) < 512:
             try:
-                batch = self._queue.get_nowait()
+                found = self._queue.get(block=not batches)
             except queue.Empty:
                 break
-            if batch is None:
-                return batches, True
-            batches.append(batch)
-        return batches, False
+            if isinstance(found, str):
+                return batches, found
+            batches.append(found)
+        return batches, ""
 
     def _commit(self, batches: list[Batch]) -> Exception | None:
         try:
@@ -173,6 +223,9 @@ class Database:
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             log.exception("writing failed file=%s transactions=%d", self._path, len(batches))
+            if error.sqlite_errorcode in UNSYNCED:
+                # It may be on disk or not, and only a new start finds out: etcd ends here, too. Nobody was answered.
+                os._exit(UNSYNCED_STATUS)
             self._roll_back()
             return error
         return None

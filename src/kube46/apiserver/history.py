@@ -14,8 +14,8 @@ from kube46.apiserver.fanout import Fanout
 if TYPE_CHECKING:
     from kube46.apiserver.database import Event
 
-KEEP_EVENTS = 2048  # at least so many stay, unless they are bigger than KEEP_BYTES
-KEEP_BYTES = 4 << 20
+KEEP_EVENTS = 2048  # at least so many stay, unless they are bigger than so many times KEEP_BYTES
+KEEP_BYTES = 2048
 
 
 class Compacted(Exception):
@@ -27,10 +27,11 @@ class Compacted(Exception):
 
 
 class History:
-    """Events in order of revision; `compacted` is the newest revision that is gone."""
+    """Events in order of revision; `compacted` is the newest revision that is gone, `keep` how many stay."""
 
-    def __init__(self, compacted: int = 0) -> None:
+    def __init__(self, compacted: int = 0, keep: int = KEEP_EVENTS) -> None:
         self.compacted = compacted
+        self._keep, self._keep_bytes = keep, keep * KEEP_BYTES
         self._events: list[Event] = []
         self._bytes = 0
         self.listeners = Fanout()
@@ -61,10 +62,11 @@ class History:
 
     def trim(self) -> int:
         """Forget the older half when the window is overfull; the revision it is cut at, or 0."""
-        if len(self._events) <= 2 * KEEP_EVENTS and self._bytes <= 2 * KEEP_BYTES:
+        if len(self._events) <= 2 * self._keep and self._bytes <= 2 * self._keep_bytes:
             return 0
         cut = 0
-        while len(self._events) - cut > KEEP_EVENTS or (self._bytes > KEEP_BYTES and cut < len(self._events) - 1):
+        last = len(self._events) - 1
+        while len(self._events) - cut > self._keep or (self._bytes > self._keep_bytes and cut < last):
             self._bytes -= _size(self._events[cut])
             cut += 1
         self.compacted = self._events[cut - 1].revision

@@ -110,7 +110,7 @@ async def fresh(store: Store, revision: int | None) -> None:
     deadline = asyncio.get_running_loop().time() + FUTURE_SECONDS
     while revision > store.revision:
         if asyncio.get_running_loop().time() > deadline:
-            text = f"Too large resource version: {revision}, current: {store.revision}"
+            text = f"Timeout: Too large resource version: {revision}, current: {store.revision}"
             cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
             raise StatusError(504, "Timeout", text, {"causes": [cause], "retryAfterSeconds": 1}, retry_after=1)
         await asyncio.sleep(0.02)
@@ -127,8 +127,8 @@ async def listing(
         return _whole(store, kind, namespace, selector), {"resourceVersion": str(shown)}
     try:
         objects = collection.at(shown, namespace)
-    except Compacted as gone:
-        raise _expired(page, shown, gone.since, store.revision) from None
+    except Compacted:
+        raise _expired(page) from None
     return _cut(objects, selector, page, shown)
 
 
@@ -163,8 +163,7 @@ def _cut(objects: dict[str, bytes], selector: Selector, page: Page, shown: int) 
     return found, metadata
 
 
-def _expired(page: Page, revision: int, since: int, current: int) -> StatusError:
+def _expired(page: Page) -> StatusError:
     if page.start:
-        token = _encode(-1, page.start)
-        return StatusError(410, "Expired", EXPIRED, metadata={"resourceVersion": str(current), "continue": token})
-    return statuses.gone(f"The resourceVersion for the provided list is too old: {revision} ({since})")
+        return StatusError(410, "Expired", EXPIRED, metadata={"continue": _encode(-1, page.start)})
+    return statuses.gone("The resourceVersion for the provided list is too old.")

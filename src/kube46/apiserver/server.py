@@ -71,7 +71,7 @@ async def run(settings: Settings) -> None:
 
 def _open(settings: Settings) -> Store:
     try:
-        return Store(settings.data)
+        return Store(settings.data, settings.default_watch_cache_size)
     except DataError as error:
         raise SettingsError(str(error)) from error
 
@@ -81,7 +81,7 @@ class _Server:
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings, self._store = settings, store
-        self._stopping, self._ready = asyncio.Event(), False
+        self._stopping, self._leaving, self._ready = asyncio.Event(), False, False
         signer = Signer.load_or_create(_signing_key(settings), settings.service_account_issuer, settings.api_audiences)
         authenticator = Authenticator(store, signer, _tokens(settings))
         self._catalog = catalog = Catalog(store)
@@ -101,11 +101,12 @@ class _Server:
         )  # fmt: skip
 
     def _checks(self) -> Checks:
-        live = {"ping": lambda: "", "etcd": self._store.problem}
+        # a full disk refuses writes one by one; a server that called itself unready would never be given the next
+        live = {"ping": lambda: "", "etcd": lambda: ""}
         ready = {
             **live,
             "poststarthook/bootstrap": lambda: "" if self._ready else "not finished",
-            "shutdown": lambda: "the server is shutting down" if self._stopping.is_set() else "",
+            "shutdown": lambda: "process is shutting down" if self._leaving else "",
         }
         return Checks(live, ready)
 
@@ -120,15 +121,20 @@ class _Server:
         server = _Uvicorn(config)
         loop = asyncio.get_running_loop()
 
-        def stop() -> None:
+        def leave() -> None:
             log.info("stopping")
+            self._leaving = True  # balancers see it and send no more; until then everything is served
+            loop.call_later(self._settings.shutdown_delay_duration, stop)
+
+        def stop() -> None:
             self._stopping.set()
             self._store.wake_all()
             self._kubelets.close()
             server.should_exit = True
 
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
+            loop.add_signal_handler(number, leave)
+        loop.add_signal_handler(signal.SIGUSR1, self._store.back_up)
         port = self._settings.secure_port or listening[0].getsockname()[1]
         cluster = self._cluster(port)
         await bootstrap.prepare(self._registry, cluster)

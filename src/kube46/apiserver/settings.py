@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kube46.apiserver.history import KEEP_EVENTS
 from kube46.apiserver.tokens import ISSUER
 
 if TYPE_CHECKING:
@@ -37,3 +38,5 @@ class Settings:
     kubelet_client_certificate: Path | None = None
     kubelet_client_key: Path | None = None
     node_ports: range = field(default_factory=lambda: range(30000, 32768))
+    default_watch_cache_size: int = KEEP_EVENTS
+    shutdown_delay_duration: float = 0.0  # seconds

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kube46.apiserver.database import Batch, Database, Write
-from kube46.apiserver.history import History
+from kube46.apiserver.history import KEEP_EVENTS, History
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.transactions import Txn
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 log = logging.getLogger(__name__)
+
+NO_SPACE = "etcdserver: mvcc: database space exceeded"  # what kube-apiserver hands on
 
 
 class Record(NamedTuple):
@@ -35,10 +37,10 @@ class Record(NamedTuple):
 class Collection:
     """The committed objects of one resource, ordered by key (`namespace/name`, or `name` when cluster-scoped)."""
 
-    def __init__(self, compacted: int = 0) -> None:
+    def __init__(self, compacted: int = 0, keep: int = KEEP_EVENTS) -> None:
         self.records: dict[str, Record] = {}
         self.keys: list[str] = []
-        self.history = History(compacted)
+        self.history = History(compacted, keep)
 
     def put(self, key: str, record: Record) -> None:
         """Add or replace."""
@@ -83,13 +85,14 @@ class _Staged(NamedTuple):
 
 
 class Store:
-    """The storage of the server; open one per data file."""
+    """The storage of the server; open one per data file. `keep`: how many changes of a resource stay at least."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, keep: int = KEEP_EVENTS) -> None:
         self.path = path
+        self._keep = keep
         self._database = Database(path)
-        compacted = self._database.compacted()
-        self._collections = {resource: Collection(since) for resource, since in compacted.items()}
+        self._compacted = self._database.compacted()
+        self._collections: dict[str, Collection] = {}
         self.listeners: dict[str, Callable[[], None]] = {}  # resource → who is told of commits before those who wait
         self.memories: dict[str, Any] = {}  # indexes that strategies keep (Transaction.memory)
         self._pools: dict[str, dict[str, str]] = {}  # with everything staged; only transactions read pools
@@ -98,7 +101,6 @@ class Store:
         self._overlay_revisions: dict[tuple[str, str], int] = {}
         self._pending: list[_Staged] = []
         self._epoch = 0
-        self._problem = ""
         self._trim: dict[str, int] = {}
         self.revision = 1  # of the newest commit
         self._load()
@@ -118,6 +120,10 @@ class Store:
         self._pools = {name: dict(pool) for name, pool in self._committed_pools.items()}
         self.revision = max(1, int(self._database.meta("revision") or 0))
 
+    def back_up(self) -> None:
+        """Write FILE.backup: what is committed now, perhaps more."""
+        self._database.back_up()
+
     def start(self) -> None:
         """Begin to accept writes; needs the running event loop."""
         loop = asyncio.get_running_loop()
@@ -136,7 +142,8 @@ class Store:
     def collection(self, resource: str) -> Collection:
         """The committed objects of a resource (its plural name)."""
         if resource not in self._collections:
-            self._collections[resource] = Collection()
+            compacted = self._compacted.get(resource, self._compacted.get("", 0))
+            self._collections[resource] = Collection(compacted, self._keep)
         return self._collections[resource]
 
     def get(self, resource: str, key: str) -> Record | None:
@@ -146,10 +153,6 @@ class Store:
     def counts(self) -> dict[str, int]:
         """resource → number of its objects."""
         return {resource: len(c.records) for resource, c in self._collections.items()}
-
-    def problem(self) -> str:
-        """Why writes are refused at present, or ""."""
-        return self._problem
 
     def wake_all(self) -> None:
         """Let every watcher look, because the server stops."""
@@ -187,7 +190,7 @@ class Store:
         return Txn(self)
 
     async def commit(self, txn: Txn) -> None:
-        """Make a transaction durable, then visible; raises StatusError 507 or 500 when the disk refuses."""
+        """Make a transaction durable, then visible; raises StatusError 500 when the disk refuses."""
         writes = txn.writes()
         if not writes:
             return
@@ -215,10 +218,8 @@ class Store:
 
     def _committed(self, batches: list[Batch], error: Exception | None) -> None:
         if error is not None:
-            self._problem = str(error)
             self._lost(error)
             return
-        self._problem = ""
         changed: set[str] = set()
         for batch in batches:
             for write in batch.writes:
@@ -272,8 +273,8 @@ class Store:
 
     def _refusal(self, error: Exception) -> StatusError:
         if "full" in str(error):
-            text = f"the disk that holds {self.path} is full: nothing was written: free space, then try again"
-            return StatusError(507, "InsufficientStorage", text, {"causes": [{"message": str(error)}]}, retry_after=5)
+            text = f"{NO_SPACE}: the disk that holds {self.path} is full, nothing was written"
+            return StatusError(500, "", text)
         text = f"Internal error occurred: {self.path} can't be written: {error}"
         return StatusError(500, "InternalError", text, {"causes": [{"message": str(error)}]})
 

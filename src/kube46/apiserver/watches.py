@@ -88,13 +88,15 @@ class Watch:
         self._cursor = 0
         self._alike = f"{view.shared} {namespace} {selector}" if view.shared else ""
         self._attention, self._ended = asyncio.Event(), False
+        self._refusal: StatusError | None = None
 
     async def prepare(self) -> None:
-        """Refuse before the answer begins: 410 for a revision that is gone, 504 for one that is not yet there."""
-        revision = self._options.revision
-        await fresh(self._store, revision)
-        if revision is not None and self._options.initial is not True and revision < self._history.compacted:
-            raise _too_old(revision, self._history.compacted)
+        """Wait for the revision that the present state is to be of; other refusals are events of the watch, too."""
+        if self._options.initial:
+            try:
+                await fresh(self._store, self._options.revision)
+            except StatusError as error:
+                self._refusal = error
 
     async def serve(self, out: Stream) -> None:
         """Write events as they come, until the watch's time-out, the server's end, or that it falls behind.
@@ -106,6 +108,9 @@ class Watch:
         end = loop.time() + self._options.seconds
         bookmark = loop.time() + BOOKMARK_SECONDS * random.uniform(0.8, 1.0)  # noqa: S311  spreads the load
         self._out = out
+        if self._refusal is not None:
+            out.write(self._view.error(self._refusal.body()))
+            return
         if first := b"".join(self._initial()):
             out.write(first)
         self._history.listeners.add(self._push)
@@ -121,7 +126,8 @@ class Watch:
                 await self._wait(min(end, bookmark if self._options.bookmarks else end) - loop.time())
         finally:
             self._history.listeners.discard(self._push)
-        if self._options.bookmarks and not self._ended:
+        # when the server stops there may be changes that this client was not told of: no bookmark must pass them
+        if self._options.bookmarks and not self._ended and not self._over():
             out.write(self._bookmark())
 
     async def _wait(self, seconds: float) -> None:

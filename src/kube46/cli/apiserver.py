@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import logging
 import os
+import re
 from pathlib import Path
 
 import click
@@ -66,6 +67,14 @@ def _ports(text: str) -> range:
     return range(int(first), int(last) + 1)
 
 
+def _duration(flag: str, text: str) -> float:
+    """Seconds of a duration in Go's form, as 1m30s."""
+    if text != "0" and not re.fullmatch(r"(\d+(\.\d+)?(ms|s|m|h))+", text):
+        raise _fail(f"{flag} {text}: is not a duration: give one like 500ms, 10s or 1m30s")
+    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+    return sum(float(number) * units[unit] for number, unit in re.findall(r"([\d.]+)(ms|s|m|h)", text))
+
+
 @click.command(context_settings={"max_content_width": 120})
 @click.option(
     "--data",
@@ -115,6 +124,19 @@ def _ports(text: str) -> range:
 @click.option("--kubelet-certificate-authority", type=FILE, help="CA of kubelets' certificates.")
 @click.option("--kubelet-client-certificate", type=FILE, help="Certificate this server shows to kubelets.")
 @click.option("--kubelet-client-key", type=FILE, help="Its key.")
+@click.option(
+    "--default-watch-cache-size",
+    type=click.IntRange(min=1),
+    default=2048,
+    show_default=True,
+    help="Changes of a resource that are kept at least, for watches to resume and lists to continue.",
+)
+@click.option(
+    "--shutdown-delay-duration",
+    default="0s",
+    show_default=True,
+    help="Time after SIGTERM in which everything is served, but /readyz says no.",
+)
 @click.option("-v", "--v", "verbosity", type=int, default=0, help="Log level: 4 and more for debugging.")
 def command(
     data: Path,
@@ -134,6 +156,8 @@ def command(
     kubelet_certificate_authority: Path | None,
     kubelet_client_certificate: Path | None,
     kubelet_client_key: Path | None,
+    default_watch_cache_size: int,
+    shutdown_delay_duration: str,
     verbosity: int,
 ) -> None:
     """Run the API server until SIGTERM.
@@ -177,6 +201,8 @@ def command(
         kubelet_client_certificate=kubelet_client_certificate,
         kubelet_client_key=kubelet_client_key,
         node_ports=_ports(service_node_port_range),
+        default_watch_cache_size=default_watch_cache_size,
+        shutdown_delay_duration=_duration("--shutdown-delay-duration", shutdown_delay_duration),
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:

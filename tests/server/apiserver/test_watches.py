@@ -176,7 +176,7 @@ def test_a_watch_rebuilds_the_list(server: Server, api: httpx2.Client, maps: str
 
 def test_too_old(server_factory: Callable[..., Server]) -> None:
     """A revision that the log no longer holds is refused with 410, as is listing it; also after a restart."""
-    server = server_factory(prelude="from kube46.apiserver import history; history.KEEP_EVENTS = 20")
+    server = server_factory(flags=("--default-watch-cache-size", "20"))
     leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
     with server.client() as api:
         made = api.post(leases, json={"metadata": {"name": "l"}}).json()
@@ -186,8 +186,10 @@ def test_too_old(server_factory: Callable[..., Server]) -> None:
     for _ in range(2):
         with server.client() as api:
             answer = api.get(f"{leases}?watch=true&resourceVersion=2")
-            assert (answer.status_code, answer.json()["reason"]) == (410, "Expired")
-            assert answer.json()["message"].startswith("too old resource version: 2 (")
+            assert (answer.status_code, answer.json()["type"]) == (200, "ERROR")
+            status = answer.json()["object"]
+            assert (status["code"], status["reason"]) == (410, "Expired")
+            assert status["message"].startswith("too old resource version: 2 (")
             answer = api.get(f"{leases}?resourceVersion=2&resourceVersionMatch=Exact")
             assert (answer.status_code, answer.json()["reason"]) == (410, "Expired")
             newest = made["metadata"]["resourceVersion"]

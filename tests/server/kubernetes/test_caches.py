@@ -33,8 +33,8 @@ from server.running import Server
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """An API server of this module's own, which forgets old events soon."""
-    short = "import kube46.apiserver.history as history\nhistory.KEEP_EVENTS = 20"
-    running = Server(tmp_path_factory.mktemp("server"), prelude=short).start()
+    short = ("--default-watch-cache-size", "20")
+    running = Server(tmp_path_factory.mktemp("server"), flags=short).start()
     yield running
     running.stop()
 
