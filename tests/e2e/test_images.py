@@ -38,7 +38,7 @@ def loaded(dual: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     try:
         yield [
             dual.run("kube46", "image", "load", str(archive)),
-            dual.run("kube46", "image", "load", str(layout), "--name", NAMES[1]),
+            dual.run("kube46", "image", "load", str(layout), "--as", NAMES[1]),
         ]
     finally:
         for name in NAMES:

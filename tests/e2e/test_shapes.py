@@ -46,7 +46,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Clust
             list(threads.map(lambda cluster: cluster.down(), made.values()))
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", SHAPES, ids=("four nodes", "a long name", "the same ranges"))
 def test_a_shape_works(shapes: dict[str, Cluster], name: str) -> None:
     """Its matrix is green, and its addresses come from the ranges that were asked for."""
     cluster, (_, flags, starts) = shapes[name], SHAPES[name]

@@ -30,7 +30,9 @@ def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[Com
 
 @command.command()
 @click.argument("archive", type=click.Path(allow_dash=True), metavar="FILE|DIRECTORY|-")
-@click.option("--name", "names", multiple=True, help="Instead of the names that the archive tells; may be given again.")
+@click.option(
+    "--as", "names", multiple=True, metavar="NAME[:TAG]", help="Instead of the archive's own names; repeatable."
+)
 def load(archive: str, names: tuple[str, ...]) -> None:
     """Load what `docker save`, `podman save`, buildah or skopeo wrote: a docker-archive, or an OCI layout.
 

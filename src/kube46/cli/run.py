@@ -122,6 +122,8 @@ def _allow(paths: Paths, mounts: tuple[str, ...]) -> None:
     there = hostpaths.allowed(paths.host_paths)
     new = [HostPath(path, read_only=True) for path in mounts if not any(entry.holds(path) for entry in there)]
     hostpaths.allow(paths.host_paths, new)
+    for entry in new:
+        click.echo(f"kube46: from now on every pod of the cluster may read {entry.path} (hostPath)", err=True)
 
 
 async def _run(paths: Paths, app: App, progress: Progress, seconds: float) -> str:

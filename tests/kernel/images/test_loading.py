@@ -97,7 +97,7 @@ def test_forms(store, disk, form):
 def test_directory(store, disk):
     """An OCI layout as a directory, whose image has only a tag, needs a name; then it is found by digest too."""
     place = write(oci((APP, {"org.opencontainers.image.ref.name": "1"})), disk / "layout")
-    with pytest.raises(BadArchive, match="no name but the tag 1: give it one with --name"):
+    with pytest.raises(BadArchive, match="no name but the tag 1: give it one with --as"):
         load(str(place), [], store)
     assert nothing(store)
     load(str(place), ["app:1"], store)
@@ -194,7 +194,7 @@ def test_names(store, disk):
             load(str(archive), [name], store)
     several = oci((APP, FULL), (Built((ONE,)), {"io.containerd.image.name": "two:1"}))
     archive.write_bytes(packed(several))
-    with pytest.raises(BadArchive, match="leave --name out"):
+    with pytest.raises(BadArchive, match="leave --as out"):
         load(str(archive), ["one"], store)
     assert nothing(store) and len(load(str(archive), [], store)) == 2
 

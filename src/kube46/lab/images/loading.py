@@ -87,13 +87,13 @@ def _named(found: Iterable[Found], given: Sequence[str]) -> list[tuple[Found, tu
     """Each image with its names. Raises BadArchive when one has none, BadName."""
     images = list({(image.id, image.names): image for image in found}.values())
     if given and len({image.id for image in images}) > 1:
-        raise BadArchive(f"holds {len(images)} images with names of their own: leave --name out")
+        raise BadArchive(f"holds {len(images)} images with names of their own: leave --as out")
     result = []
     for image in images:
         names = tuple(given) or tuple(map(_name, image.names))
         if not names:
             said = f" but the tag {image.tag}" if image.tag else ""
-            raise BadArchive(f"its image has no name{said}: give it one with --name NAME[:TAG]")
+            raise BadArchive(f"its image has no name{said}: give it one with --as NAME[:TAG]")
         result.append((image, names))
     return result
 
