@@ -2,13 +2,10 @@
 
 import hashlib
 import os
-import pty
 import re
-import select
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +15,7 @@ from typing import Any
 import pytest
 
 from e2e.conftest import Cluster, echo_service, eventually
+from screens import screen
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
 TRANSPORTS = {"websocket": "true", "spdy": "false"}
@@ -82,52 +80,6 @@ def environment(cluster: Cluster, transport: str) -> dict[str, str]:
     return cluster.environment | dict.fromkeys(names, chosen)
 
 
-class Screen:
-    """kubectl on a terminal of 30 rows and 100 columns."""
-
-    def __init__(self, cluster: Cluster, transport: str, *arguments: str) -> None:
-        self.leader, self._follower = pty.openpty()
-        self.resize(30, 100)
-        self.process = subprocess.Popen(
-            line(cluster, *arguments), env=environment(cluster, transport),
-            stdin=self._follower, stdout=self._follower, stderr=self._follower, start_new_session=True,
-        )  # fmt: skip
-        self._shown = b""
-
-    def resize(self, rows: int, columns: int) -> None:
-        """As a window that is drawn larger; kubectl is told by signal, since the terminal does not control it."""
-        subprocess.run(["stty", "rows", str(rows), "cols", str(columns)], stdin=self._follower, check=True)
-        if hasattr(self, "process"):
-            self.process.send_signal(signal.SIGWINCH)
-
-    def type(self, text: str, wanted: str) -> None:
-        """Keys; returns once the wanted text was shown."""
-        os.write(self.leader, text.encode())
-        end = time.monotonic() + 20
-        while wanted.encode() not in self._shown:
-            assert time.monotonic() < end, self._shown.decode(errors="replace")
-            if select.select([self.leader], [], [], 0.2)[0]:
-                self._shown += os.read(self.leader, 4096)
-        self._shown = self._shown.partition(wanted.encode())[2]
-
-    def close(self) -> None:
-        """Ends kubectl as a closed window does."""
-        self.process.kill()
-        self.process.wait(10)
-        os.close(self.leader)
-        os.close(self._follower)
-
-
-@contextmanager
-def screen(cluster: Cluster, transport: str, *arguments: str) -> Iterator[Screen]:
-    """kubectl on a terminal, closed afterwards."""
-    made = Screen(cluster, transport, *arguments)
-    try:
-        yield made
-    finally:
-        made.close()
-
-
 @contextmanager
 def running(cluster: Cluster, transport: str, *command: str) -> Iterator[tuple[list[str], subprocess.Popen[str]]]:
     """A forwarding command: what it said first, a line, and its process, which is interrupted afterwards."""
@@ -157,14 +109,14 @@ def test_terminals(cluster: Cluster, transport: str) -> None:
     name = f"it-{transport}"
     run = ("run", "-it", name, "--image=busybox", "--restart=Never", "--rm", "--", "sh")
     for arguments in (run, ("exec", "-it", "sum", "--", "sh")):
-        with screen(cluster, transport, *arguments) as shell:
+        with screen(line(cluster, *arguments), environment(cluster, transport)) as shell:
             shell.type("echo $((6 * 7)); stty size\n", "42\r\n30 100")
             shell.resize(50, 120)
             shell.type("until [ \"$(stty size)\" = '50 120' ]; do sleep 0.05; done; echo gr$((0))wn\n", "gr0wn")
             shell.type("exit 7\n", "exit")
             assert shell.process.wait(20) == 7
     eventually(lambda: name not in cluster.kubectl("-n", NAMESPACE, "get", "pods", "-o", "name"))
-    with screen(cluster, transport, "attach", "-it", "shell") as shell:
+    with screen(line(cluster, "attach", "-it", "shell"), environment(cluster, transport)) as shell:
         shell.type(f"{transport}\n", f"got {transport}")
 
 

@@ -1,76 +1,25 @@
 """Containers with a terminal, and commands over both transports, as people at a terminal use them."""
 
 import os
-import pty
 import re
-import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 
 import pytest
 
 from kernel.kubelet.conftest import NODE, Node, container, wait
 from kernel.kubelet.test_pods import main, ready
+from screens import screen
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
 TRANSPORTS = {"websocket": "true", "spdy": "false"}
 
 
-class Screen:
-    """kubectl on a terminal of its own."""
-
-    def __init__(self, node: Node, transport: str, *arguments: str) -> None:
-        self.leader, follower = pty.openpty()
-        self._node, self._what = node, arguments[0]
-        self._follower = follower
-        self.resize(30, 100)
-        line = ["env", f"KUBECTL_REMOTE_COMMAND_WEBSOCKETS={TRANSPORTS[transport]}", *node.kubectl_line(*arguments)]
-        self.process = subprocess.Popen(
-            node.inside(*line), stdin=follower, stdout=follower, stderr=follower, start_new_session=True
-        )
-        self.shown = b""
-
-    def resize(self, rows: int, columns: int) -> None:
-        """As a window that is drawn larger."""
-        subprocess.run(["stty", "rows", str(rows), "cols", str(columns)], stdin=self._follower, check=True)
-        for client in self._node.run("pgrep", "-f", f"kubectl.* {self._what} -it", check=False).stdout.split():
-            self._node.run("kill", "-WINCH", client, check=False)
-
-    def type(self, text: str) -> None:
-        """Keys."""
-        os.write(self.leader, text.encode())
-
-    def until(self, wanted: str, seconds: float = 20) -> None:
-        """Returns once it was shown after what was waited for before."""
-        end = time.monotonic() + seconds
-        while wanted.encode() not in self.shown:
-            assert time.monotonic() < end, self.shown.decode(errors="replace")
-            if select.select([self.leader], [], [], 0.2)[0]:
-                self.shown += os.read(self.leader, 4096)
-        self.shown = self.shown.partition(wanted.encode())[2]
-
-    def close(self) -> None:
-        """Ends kubectl as a closed window does."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        for client in self._node.run("pgrep", "-f", f"kubectl.* {self._what} -it", check=False).stdout.split():
-            self._node.run("kill", "-9", client, check=False)
-        self.process.wait(10)
-        os.close(self.leader)
-        os.close(self._follower)
-
-
-@contextmanager
-def screen(node: Node, transport: str, *arguments: str) -> Iterator[Screen]:
-    """kubectl on a terminal, closed afterwards."""
-    made = Screen(node, transport, *arguments)
-    try:
-        yield made
-    finally:
-        made.close()
+def on_node(node: Node, transport: str, *arguments: str) -> list[str]:
+    """kubectl in the node's namespaces, over a transport."""
+    setting = f"KUBECTL_REMOTE_COMMAND_WEBSOCKETS={TRANSPORTS[transport]}"
+    return node.inside("env", setting, *node.kubectl_line(*arguments))
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +37,7 @@ def test_run_it(node: Node, transport: str) -> None:
     override = f'--overrides={{"spec":{{"nodeName":"{NODE}"}}}}'
     began = time.monotonic()
     line = ("run", "-it", name, "--image=busybox", "--restart=Never", "--rm", override, "--", "sh")
-    with screen(node, transport, *line) as shell:
+    with screen(on_node(node, transport, *line)) as shell:
         shell.type("echo ready $((6 * 7)) $TERM $(tty)\n")
         shell.until("ready 42 xterm /dev/pts/0")
         took = time.monotonic() - began
@@ -117,14 +66,14 @@ def test_a_terminal_outlives_its_clients_and_the_kubelet(node: Node, transport: 
     script = f'({counting}) & while read x; do echo "got $x"; [ "$x" = end ] && exit 5; done; echo hung up'
     node.apply(name, restartPolicy="Never", containers=[container("main", "sh", "-c", script, stdin=True, tty=True)])
     node.until(name, ready)
-    with screen(node, transport, "attach", "-it", name) as first:
+    with screen(on_node(node, transport, "attach", "-it", name)) as first:
         first.type("one\n")
         first.until("got one")
     os.kill(node.pid("kubelet"), signal.SIGKILL)
     node.processes["kubelet"].wait(10)
     node.start_kubelet()
     wait(lambda: node.kubectl("logs", name, "--tail=1", check=False).returncode == 0 or None, "the kubelet", 20)
-    with screen(node, transport, "attach", "-it", name) as second:
+    with screen(on_node(node, transport, "attach", "-it", name)) as second:
         second.type("two\n")
         second.until("got two")
         second.type("end\n")
@@ -207,7 +156,7 @@ def test_commands_over_spdy(node: Node, target: str) -> None:
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_exec_it(node: Node, target: str, transport: str) -> None:
     """`exec -it` over both transports: size, its changes, keys, the exit code."""
-    with screen(node, transport, "exec", "-it", target, "--", "sh") as shell:
+    with screen(on_node(node, transport, "exec", "-it", target, "--", "sh")) as shell:
         shell.type("stty size\n")
         shell.until("30 100")
         shell.resize(50, 120)

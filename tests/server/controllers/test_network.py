@@ -30,14 +30,6 @@ def cluster(server: Cluster) -> Iterator[Cluster]:
         yield server
 
 
-@pytest.fixture
-def namespace(server: Cluster, request: pytest.FixtureRequest) -> str:
-    """A namespace of the test's own."""
-    name = request.node.name.replace("_", "-").replace("[", "-").replace("]", "").lower()[:60].strip("-")
-    server.create("/api/v1/namespaces", {"metadata": {"name": name}})
-    return name
-
-
 def service(cluster: Cluster, namespace: str, **spec: Any) -> Json:
     body = {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}], "ipFamilies": BOTH}
     body |= {"ipFamilyPolicy": "RequireDualStack", **spec}

@@ -9,7 +9,7 @@ from kube46.api.objects import Endpoints, Pod, Service
 from kube46.api.resources import ENDPOINTS, PODS, SERVICES
 from kube46.controllers.endpoints import rules
 from kube46.controllers.endpointslices.rules import handles
-from kube46.controllers.endpointslices.selecting import Selecting, matter
+from kube46.controllers.endpointslices.selecting import Selecting
 from kube46.controllers.endpointslices.triggers import TriggerTimes
 from kube46.controllers.expectations import Expectations
 from kube46.kubernetes.caches import Caches, Key
@@ -109,11 +109,8 @@ class EndpointsLoop:
         self.queue.add(key)
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
-        if old and new and matter(old) == matter(new):
-            return
-        for pod in (old, new):
-            for service in self._selecting.services_of(pod) if pod else ():
-                self.queue.add(service.key)
+        for service in self._selecting.touched(old, new):
+            self.queue.add(service.key)
 
     def _endpoints_changed(self, old: Endpoints | None, new: Endpoints | None) -> None:
         if new is None or not self._written.expects(new):

@@ -16,7 +16,7 @@ from kube46.api.objects import EndpointSlice, Node, Pod, Service
 from kube46.api.resources import ENDPOINT_SLICES, NODES, PODS, SERVICES
 from kube46.controllers.endpointslices import endpoints, hints, rules
 from kube46.controllers.endpointslices.packing import Slices
-from kube46.controllers.endpointslices.selecting import Selecting, matter
+from kube46.controllers.endpointslices.selecting import Selecting
 from kube46.controllers.endpointslices.settings import Settings
 from kube46.controllers.endpointslices.triggers import TriggerTimes
 from kube46.controllers.expectations import Expectations
@@ -124,11 +124,8 @@ class EndpointSlices:
         self.queue.add((new or old).key)  # type: ignore[union-attr]
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
-        if old and new and matter(old) == matter(new):
-            return
-        for pod in (old, new):
-            for service in self._selecting.services_of(pod) if pod else ():
-                self.queue.add(service.key)
+        for service in self._selecting.touched(old, new):
+            self.queue.add(service.key)
 
     def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         if new and self._written.expects(new):

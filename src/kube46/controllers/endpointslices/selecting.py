@@ -25,6 +25,12 @@ class Selecting:
         candidates = [service for place in places for service in self._services.objects(place)]
         return [service for service in candidates if contains(labels, service.spec.selector or {})]
 
+    def touched(self, old: Pod | None, new: Pod | None) -> list[Service]:
+        """The Services whose endpoints a change of a pod may change; none when nothing that counts changed."""
+        if old and new and _what_counts(old) == _what_counts(new):
+            return []
+        return [service for pod in (old, new) if pod for service in self.services_of(pod)]
+
     def pods_of(self, service: Service) -> list[Pod]:
         """The pods that the Service selects, found through the rarest label of its selector."""
         namespace, selector = service.metadata.namespace, service.spec.selector or {}
@@ -33,7 +39,7 @@ class Selecting:
         return [pod for pod in self._pods.objects(rarest) if contains(pod.metadata.labels, selector)]
 
 
-def matter(pod: Pod) -> tuple[Any, ...]:
+def _what_counts(pod: Pod) -> tuple[Any, ...]:
     """All of a pod that endpoints depend on."""
     spec, meta = pod.spec, pod.metadata
     place = (spec.node_name, spec.hostname, spec.subdomain, meta.labels, meta.uid, meta.deletion_timestamp is None)
