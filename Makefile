@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PYTEST := .venv/bin/python -m pytest
 
-.PHONY: help up install test test-quick test-debian test-kills check format develop clients kubernetes clean
+.PHONY: help up install test test-quick test-debian test-kills differential check format develop clients kubernetes clean
 
 help: ## Show this list
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## /\1\t/' | expand -t 18
@@ -25,6 +25,11 @@ test-debian: develop ## Prove `make up` and `make TARGET` (test-quick, or test) 
 
 test-kills: develop ## Kill `up` 200 times and see that `down` leaves nothing
 	tools/as-root.sh .venv/bin/python tests/lab/kill_up.py --count 200
+
+differential: COUNT ?= 10000
+differential: SEED ?= 1
+differential: kubernetes ## Hold COUNT random conversations with kube46's API server and the real one
+	PYTHONPATH=tests .venv/bin/python -m cluster.conversations --count $(COUNT) --seed $(SEED)
 
 check: develop ## Lint, types and layers
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/lint-imports && .venv/bin/mypy

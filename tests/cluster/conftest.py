@@ -13,3 +13,8 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
     running = Upstream(tmp_path_factory.mktemp("upstream")).start()
     yield running
     assert running.stop() == 0
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--recordings=all` replays all of them against both servers: minutes."""
+    parser.addoption("--recordings", choices=("sample", "all"), default="sample", help="how many tests replay")

@@ -1,0 +1,86 @@
+"""Answers with what a server makes up hidden: equal answers become equal, whichever server gave them.
+
+Hidden: uids, resourceVersions, random suffixes, dynamic addresses and node ports, each replaced by its number in order
+of first appearance, so that a server that confuses two of them is found out; times and ages; continue tokens. The order
+of managedFields is by time, to the second, so they are put into another order.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
+
+Json = Any
+RANGES = (ip_network("10.96.0.0/16"), ip_network("fd00:10:96::/112"))
+STATIC_BAND = 256  # addresses; those that conversations name lie in it, those that servers pick behind it
+PORTS = range(30086, 32768)  # node ports that servers pick
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+SUFFIX = re.compile(r"(?<=gen-\d-)[bcdfghjklmnpqrstvwxz2456789]{5}\b")
+ADDRESS = re.compile(r"10\.96\.\d{1,3}\.\d{1,3}|fd00:10:96::[0-9a-f]{1,4}(?![0-9a-f:])")
+VERSION = re.compile(r'(?<=resourceVersion\\":\\")\d+')
+PORT = re.compile(r"(?<![\d.:])3\d{4}(?![\d.])|(?<=:)3\d{4}(?=/)")
+AGE = re.compile(r"^\d+(ms|[smh])$")
+
+
+class Normal:
+    """The answers of one server in one conversation."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str], str] = {}
+
+    def answer(self, value: Json) -> Json:
+        """An answer with everything hidden that the server made up."""
+        return self._value(value, "")
+
+    def text(self, text: str) -> str:
+        """The same for text: messages, warnings, names."""
+        text = SUFFIX.sub("<random>", UID.sub(lambda found: self._number("uid", found[0]), TIME.sub("<time>", text)))
+        text = VERSION.sub("<version>", text)
+        text = PORT.sub(lambda found: self._port(found[0]), ADDRESS.sub(self._address, text))
+        return AGE.sub("<age>", text)
+
+    def _value(self, value: Json, key: str) -> Json:
+        if isinstance(value, dict):
+            if str(value.get("kind", "")).endswith(("List", "Table")) and "metadata" in value:
+                value = self._list(value)
+            return {self.text(k): self._value(value[k], k) for k in sorted(value)}
+        if isinstance(value, list):
+            if key == "managedFields":
+                value = sorted(value, key=lambda entry: json.dumps({**entry, "time": ""}, sort_keys=True))
+            return [self._value(entry, "") for entry in value]
+        if isinstance(value, str):
+            if key == "resourceVersion":
+                return self._number("version", value) if value else value
+            return "<continue>" if key == "continue" and value else self.text(value)
+        if isinstance(value, int) and not isinstance(value, bool) and value in PORTS:
+            return self._port(str(value))
+        return value
+
+    @staticmethod
+    def _list(listed: Json) -> Json:
+        """A list's own version counts writes to other objects, too."""
+        return {
+            **listed,
+            "metadata": {key: value for key, value in listed["metadata"].items() if key != "resourceVersion"},
+        }
+
+    def _number(self, what: str, value: str) -> str:
+        others = sum(1 for kind, _ in self._seen if kind == what)
+        return self._seen.setdefault((what, value), f"<{what} {others + 1}>")
+
+    def _address(self, found: re.Match[str]) -> str:
+        try:
+            address = ip_address(found[0])
+        except ValueError:
+            return found[0]
+        within = RANGES[address.version == 6]
+        offset = int(address) - int(within[0])
+        if offset < STATIC_BAND or (isinstance(address, IPv4Address) and address == within[-1]):
+            return found[0]
+        return self._number("IPv6" if isinstance(address, IPv6Address) else "IPv4", found[0])
+
+    def _port(self, text: str) -> str:
+        return self._number("port", text) if int(text) in PORTS else text

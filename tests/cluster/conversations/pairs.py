@@ -1,0 +1,114 @@
+"""A pair of servers, kube46's and the real one, with the same --service-cluster-ip-range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from cluster.conversations.comparing import Difference, alike, compare, shrink
+from cluster.conversations.drawing import Topic, conversations
+from cluster.conversations.playing import Speaker
+from cluster.upstream import Upstream
+from server.running import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from cluster.conversations.steps import Conversation
+
+Json = Any
+V4, V6 = "10.96.0.0/16", "fd00:10:96::/112"
+SETTINGS = {
+    "v4": (V4, "192.0.2.1"),
+    "v6": (V6, "2001:db8::1"),
+    "dual46": (f"{V4},{V6}", "192.0.2.1"),
+    "dual64": (f"{V6},{V4}", "2001:db8::1"),
+}
+BATCH = 250  # conversations that hypothesis makes before they are held
+
+
+@dataclass
+class Pair:
+    """Two servers that are asked the same."""
+
+    setting: str
+    directory: Path
+    servers: tuple[Server, Server] | None = None
+    speakers: tuple[Speaker, Speaker] | None = None
+    unsteady: int = 0  # differences that were not there again
+
+    def start(self) -> Self:
+        """Start both."""
+        ranges, advertised = SETTINGS[self.setting]
+        places = [self.directory / f"{self.setting}-{name}" for name in ("real", "kube46")]
+        for place in places:
+            place.mkdir(parents=True)
+        flags = ("--service-cluster-ip-range", ranges, "--advertise-address", advertised)
+        without = ("--disable-admission-plugins=ServiceAccount",)  # as recorded: no controller makes accounts
+        real = Upstream(places[0], ranges=ranges, advertised=advertised, flags=without).start()
+        try:
+            self.servers = (real, Server(places[1], flags=flags).start())
+        except BaseException:
+            real.stop()
+            raise
+        self.speakers = (Speaker(self.servers[0]), Speaker(self.servers[1]))
+        return self
+
+    def stop(self) -> None:
+        """End both."""
+        for speaker in self.speakers or ():
+            speaker.close()
+        for server in self.servers or ():
+            server.stop()
+
+    def compare(self, conversation: Conversation) -> Difference | None:
+        """Hold a conversation with both; a difference counts only if it is there again at once.
+
+        The real server has races of its own: its repair loop may remove an address that a Service has just been given.
+        """
+        assert self.speakers is not None
+        found = compare(conversation, *self.speakers)
+        if found is not None:
+            again = compare(conversation, *self.speakers)
+            if again is None or not alike(again, found):
+                self.unsteady += 1
+                return None
+        return found
+
+    def shrink(self, found: Difference) -> Difference:
+        """The shortest conversation that shows a difference."""
+        return shrink(found, self.compare)
+
+
+def drawn(topics: Sequence[Topic], count: int, number: int) -> list[Conversation]:
+    """So many conversations, always the same for a seed."""
+    made: list[Conversation] = []
+
+    @seed(number)
+    @settings(
+        max_examples=count,
+        database=None,
+        phases=[Phase.generate],
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(conversations(topics))
+    def draw(conversation: Conversation) -> None:
+        made.append(conversation)
+
+    draw()
+    return made
+
+
+def differences(
+    pair: Pair, topics: Sequence[Topic], count: int, number: int
+) -> Iterator[tuple[Conversation, Difference | None]]:
+    """Each conversation that was held, and how the servers' answers differed."""
+    place = list(SETTINGS).index(pair.setting)
+    for batch in range(-(-count // BATCH)):
+        of = (number * 1000 + batch) * len(SETTINGS) + place
+        for conversation in drawn(topics, min(BATCH, count - batch * BATCH), of):
+            yield conversation, pair.compare(conversation)
