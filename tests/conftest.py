@@ -22,6 +22,11 @@ def _allowed() -> set[str]:
     return {line for line in lines if line}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--long`: tests of chances take minutes' worth of them."""
+    parser.addoption("--long", action="store_true", help="run the tests of durability for minutes, not for seconds")
+
+
 @pytest.fixture(autouse=True)
 def keep_umask() -> Iterator[None]:
     """A command run within the test's process may narrow the umask; what other tests make is to be reachable."""
