@@ -139,7 +139,7 @@ def _die(server: Server, deaths: int) -> list[Writer]:
                 assert time.monotonic() < deadline, "nothing is answered"
                 time.sleep(0.01)
             time.sleep(chance.random() * 0.1)
-            server.stop(signal.SIGTERM if number % 3 == 2 else signal.SIGKILL)
+            server.stop(signal.SIGTERM if number % 2 == 0 else signal.SIGKILL)
             server.start()
     with server.client() as api:
         for path, spec in ((MAPS, {}), (SERVICES, {"spec": {"ports": [{"port": 80}]}})):
