@@ -18,6 +18,7 @@ from kube46.kubernetes.config import ClusterConfig
 
 TOKENS = """admintoken,admin,admin,"system:masters"
 nodetoken,system:node:node1,node1,"system:nodes"
+agenttoken,kube46:agent:node1,node1,"kube46:agents"
 controllertoken,system:kube-controller-manager,controllers
 strangertoken,stranger,stranger
 """

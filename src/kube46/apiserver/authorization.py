@@ -29,8 +29,12 @@ if TYPE_CHECKING:
 READ = frozenset(("get", "list", "watch"))
 WRITE = frozenset(("create", "update", "patch", "delete"))
 MASTERS, NODES, CONTROLLERS = "system:masters", "system:nodes", "system:kube-controller-manager"
+# kube46's own on each node, beside the kubelet
+AGENTS, PROVISIONERS = "kube46:agents", "kube46:provisioners"
 AUTHENTICATED, SERVICE_ACCOUNTS = "system:authenticated", "system:serviceaccounts"
 NODE_PREFIX, ACCOUNT_PREFIX = "system:node:", "system:serviceaccount:"
+# group → what precedes the node in its users' names
+OF_NODES = {NODES: NODE_PREFIX, AGENTS: "kube46:agent:", PROVISIONERS: "kube46:provisioner:"}
 
 # Paths that kube-apiserver serves to everyone (ClusterRole system:public-info-viewer).
 PUBLIC_PATHS = ("/healthz", "/livez", "/readyz", "/version")
@@ -56,10 +60,14 @@ CREATE = frozenset(("create",))
 STREAMS = ("attach", "exec", "portforward")
 RULES = (
     _rule(NODES, READ, "*"),
-    _rule(NODES, WRITE, "nodes", "nodes/status", "leases", "events", "endpointslices", "persistentvolumes"),
+    _rule(NODES, WRITE, "nodes", "nodes/status", "leases", "events"),
     _rule(NODES, frozenset(("update", "patch")), "pods/status"),
     _rule(NODES, frozenset(("delete",)), "pods"),
     _rule(NODES, CREATE, "serviceaccounts/token", "tokenreviews", "subjectaccessreviews"),
+    _rule(AGENTS, READ, "services", "nodes", "endpointslices", "servicecidrs"),
+    _rule(AGENTS, frozenset(("create", "patch")), "endpointslices"),
+    _rule(PROVISIONERS, READ, "persistentvolumeclaims", "persistentvolumes", "storageclasses"),
+    _rule(PROVISIONERS, WRITE, "persistentvolumes", "events"),
     # garbage collection, namespaces' ends and owner references reach every kind
     _rule(CONTROLLERS, READ | {"delete", "deletecollection", "update", "patch"}, "*"),
     _rule(CONTROLLERS, CREATE, "pods", "pods/binding", "pods/eviction", "replicasets", "controllerrevisions", "jobs",
@@ -172,9 +180,9 @@ def _below(path: str, root: str) -> bool:
 
 def admit(user: User, kind: Kind, subresource: str, name: str, obj: dict[str, Any]) -> None:
     """Keep nodes to themselves (as the NodeRestriction plugin does): own Node, its Lease, pods bound to it, own DNS."""
-    if NODES not in user.groups or MASTERS in user.groups or not user.name.startswith(NODE_PREFIX):
+    node, namespace = _node_of(user), obj["metadata"].get("namespace", "")
+    if not node:
         return
-    node, namespace = user.name.removeprefix(NODE_PREFIX), obj["metadata"].get("namespace", "")
     if kind.resource == "nodes" and name != node:
         raise statuses.forbidden(kind, name, f'node "{node}" is not allowed to modify node "{name}"')
     if kind.resource == "leases" and (namespace, name) != ("kube-node-lease", node):
@@ -186,6 +194,14 @@ def admit(user: User, kind: Kind, subresource: str, name: str, obj: dict[str, An
     if kind.resource == "pods" and (obj.get("spec") or {}).get("nodeName") != node:
         what = "update status for" if subresource else "delete"
         raise statuses.forbidden(kind, name, f'node "{node}" can only {what} pods with spec.nodeName set to itself')
+
+
+def _node_of(user: User) -> str:
+    """The node whose kubelet, agent or provisioner a user is; "" for everybody else."""
+    if MASTERS in user.groups:
+        return ""
+    prefixes = (prefix for group, prefix in OF_NODES.items() if group in user.groups)
+    return next((user.name.removeprefix(prefix) for prefix in prefixes if user.name.startswith(prefix)), "")
 
 
 def _is_own_dns(node: str, namespace: str, name: str, obj: dict[str, Any]) -> bool:

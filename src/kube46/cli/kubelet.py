@@ -100,6 +100,7 @@ def _labels(_: click.Context, __: click.Parameter, value: str) -> tuple[tuple[st
 )
 @click.option("--host-path-root", multiple=True, metavar="DIR[:ro]", help="Pods may mount what lies there; repeatable.")
 @click.option("--provision-volumes", is_flag=True, help="Make PersistentVolumes of class local-path on this node.")
+@click.option("--provisioner-kubeconfig", type=FILE, help="Who makes them.  [default: as --kubeconfig]")
 @click.option("--host-path-file", type=click.Path(path_type=Path), help="More of them, a line each; read at each use.")
 def command(
     kubeconfig: Path | None,
@@ -124,6 +125,7 @@ def command(
     cgroup_root: str,
     pod_max_pids: int,
     provision_volumes: bool,
+    provisioner_kubeconfig: Path | None,
     host_path_file: Path | None,
 ) -> None:
     """Run the stand-in kubelet of a stand-alone cluster's node, inside the node's network and mount namespaces."""
@@ -154,11 +156,16 @@ def command(
             pod_max_pids=pod_max_pids,
         )
         config = ClusterConfig.load(kubeconfig)
+        provisioning = ClusterConfig.load(provisioner_kubeconfig) if provisioner_kubeconfig else config
     except (SettingsError, ConfigError) as error:
         raise click.UsageError(str(error)) from error
-    serve(_run(settings, config))
+    serve(_run(settings, config, provisioning))
 
 
-async def _run(settings: Settings, config: ClusterConfig) -> None:
-    async with Client(config, component="kubelet") as client, asyncio.TaskGroup() as group:
-        await run(settings, client, Caches(client, group))
+async def _run(settings: Settings, config: ClusterConfig, provisioning: ClusterConfig) -> None:
+    async with (
+        Client(config, component="kubelet") as client,
+        Client(provisioning, component="provisioner") as provisioner,
+        asyncio.TaskGroup() as group,
+    ):
+        await run(settings, client, Caches(client, group), provisioner)

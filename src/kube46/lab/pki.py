@@ -3,7 +3,6 @@
 import base64
 import os
 import secrets
-from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -12,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from kube46.addresses.families import bracketed
 from kube46.apiserver.certificates import Authority
-from kube46.lab import kubeconfigs, rules
+from kube46.lab import identities, kubeconfigs, rules, upstreamparts
 from kube46.lab.listeners import LOOPBACK
 from kube46.lab.paths import Paths
 from kube46.lab.settings import Settings
@@ -24,9 +23,14 @@ def ensure(settings: Settings, paths: Paths, port: int) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     authority = Authority.load_or_create(paths.pki)
     _certificates(settings, paths.pki, authority)
+    if settings.upstream:
+        front = paths.pki / upstreamparts.FRONT
+        front.mkdir(mode=0o700, exist_ok=True)
+        _keep(front, "client", Authority.load_or_create(front).issue("front-proxy-client", client=True))
     if not (paths.pki / "sa.key").exists():
         key = ec.generate_private_key(ec.SECP256R1())
-        write(paths.pki / "sa.key", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        # kube-apiserver takes no PKCS #8 here
+        write(paths.pki / "sa.key", key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()))
     tokens = _tokens(settings, paths)
     underlay = bracketed(rules.node_addresses(settings, rules.CP)[0], rules.SECURE_PORT)
     ca = base64.b64encode((paths.pki / "ca.crt").read_bytes()).decode()
@@ -79,18 +83,13 @@ def _keep(directory: Path, name: str, issued: tuple[bytes, bytes]) -> None:
 
 
 def _tokens(settings: Settings, paths: Paths) -> dict[str, str]:
-    """identity → token; kube-apiserver's file has `token,user,uid,"group,group"`."""
-    users = {
-        "admin": ("kubernetes-admin", "system:masters"),
-        "controllers": ("system:kube-controller-manager", ""),
-        **{node: (f"system:node:{node}", "system:nodes") for node in settings.node_names},
-    }
-    if not paths.tokens.exists():
-        write(paths.tokens, "".join(_token_lines(users.values())).encode())
-    tokens = {line.split(",")[1]: line.split(",")[0] for line in paths.tokens.read_text().splitlines()}
-    return {identity: tokens[user] for identity, (user, _) in users.items()}
-
-
-def _token_lines(users: Iterable[tuple[str, str]]) -> Iterable[str]:
-    for user, groups in users:
-        yield f'{secrets.token_urlsafe(32)},{user},{user},"{groups}"\n'
+    """identity → token; kube-apiserver's file has `token,user,uid,"group,group"`. New identities are added."""
+    users = identities.users(settings)
+    lines = paths.tokens.read_text().splitlines() if paths.tokens.exists() else []
+    tokens = {line.split(",")[1]: line.split(",")[0] for line in lines}
+    missing = [who for who in users.values() if who.user not in tokens]
+    if missing:
+        tokens |= {who.user: secrets.token_urlsafe(32) for who in missing}
+        lines += [f'{tokens[who.user]},{who.user},{who.user},"{who.group}"' for who in missing]
+        write(paths.tokens, ("\n".join(lines) + "\n").encode())
+    return {identity: tokens[who.user] for identity, who in users.items()}

@@ -280,11 +280,11 @@ def test_a_group_needs_a_user(admin: httpx2.Client) -> None:
 
 
 def test_a_node_writes_its_own_only(target: Server, admin: httpx2.Client) -> None:
-    """A node's Lease and the slices of its name server are its own; others' it can't make, change or delete."""
+    """A node's Lease, and to its agent the slices of its name server, are its own; others' are out of reach."""
     slice_ = {"addressType": "IPv4", "endpoints": [], "ports": []}
     label = {"kubernetes.io/service-name": "kube-dns"}
     admin.post(LEASES.format("kube-system"), json={"metadata": {"name": "kube46-controllers"}})
-    with target.client("nodetoken") as node:
+    with target.client("agenttoken") as agent:
         for namespace, name, labels, code in (
             ("kube-system", "kube-dns-node1-ipv4", label, 201),
             ("kube-system", "kube-dns-node1-ipv6", {"kubernetes.io/service-name": "web"}, 403),
@@ -293,8 +293,11 @@ def test_a_node_writes_its_own_only(target: Server, admin: httpx2.Client) -> Non
             ("default", "kube-dns-node1-ipv4", label, 403),
         ):
             body = {"metadata": {"name": name, "labels": labels}, **slice_}
-            assert node.post(SLICES.format(namespace), json=body).status_code == code, (namespace, name)
-        assert node.delete(f"{SLICES.format('default')}/kubernetes").status_code == 403
+            assert agent.post(SLICES.format(namespace), json=body).status_code == code, (namespace, name)
+        assert agent.delete(f"{SLICES.format('default')}/kubernetes").status_code == 403
+        assert agent.get("/api/v1/secrets").status_code == 403
+    with target.client("nodetoken") as node:
+        assert node.post(SLICES.format("kube-system"), json={"metadata": {"name": "x"}, **slice_}).status_code == 403
         own = LEASES.format("kube-node-lease")
         assert node.post(own, json={"metadata": {"name": "node1"}}).status_code == 201
         assert node.post(own, json={"metadata": {"name": "node2"}}).status_code == 403

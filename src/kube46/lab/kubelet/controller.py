@@ -28,8 +28,8 @@ IMAGES_EVERY = 1.0  # seconds between looks whether images were loaded
 log = logging.getLogger(__name__)
 
 
-async def run(settings: Settings, client: Client, caches: Caches) -> None:
-    """Runs until cancelled; the pods run on."""
+async def run(settings: Settings, client: Client, caches: Caches, provisioning: Client | None = None) -> None:
+    """Runs until cancelled; the pods run on. `provisioning`: as who volumes are made, if not as the node itself."""
     _allow_many_files()
     events = Announcer(EventRecorder(client, "kubelet", settings.node_name), settings.node_name)
     services = caches.of(SERVICES)
@@ -59,7 +59,8 @@ async def run(settings: Settings, client: Client, caches: Caches) -> None:
         group.create_task(keeper.keep_lease())
         group.create_task(crew.watch_images())
         if settings.provision_volumes:
-            provisioner = Provisioner(client, caches, settings.node_name, workshop.root.provisioned)
+            maker = provisioning or client
+            provisioner = Provisioner(maker, Caches(maker, group), settings.node_name, workshop.root.provisioned)
             group.create_task(provisioner.run())
         await caches.synced()
         await crew.run(group, pods.listen, {pod.metadata.uid for pod in pods.values()})
