@@ -7,6 +7,11 @@ import pytest
 from cluster.upstream import Upstream
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--families ipv6,ipv4`: of the stand-alone clusters of test_control_plane.py, which are ipv4,ipv6 without it."""
+    parser.addoption("--families", default="ipv4,ipv6", help="families of stand-alone clusters")
+
+
 @pytest.fixture(scope="session")
 def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
     """One dual-stack server for all tests that don't restart it; each test uses names of its own."""

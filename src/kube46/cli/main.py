@@ -28,6 +28,8 @@ COMMANDS = {
     "completion": ("completion", "Print a shell's completion script."),
     "cni": ("cni", "Install the CNI plugins."),
 }
+# Parts of clusters that nobody calls by hand.
+HIDDEN = {"await-api": "await_api", "relay": "relay"}
 
 
 class LazyGroup(click.Group):
@@ -39,9 +41,10 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command, imported now."""
-        if cmd_name not in COMMANDS:
+        module = COMMANDS[cmd_name][0] if cmd_name in COMMANDS else HIDDEN.get(cmd_name)
+        if module is None:
             return None
-        command: click.Command = importlib.import_module(f"kube46.cli.{COMMANDS[cmd_name][0]}").command
+        command: click.Command = importlib.import_module(f"kube46.cli.{module}").command
         return command
 
     def main(self, *args: Any, **extra: Any) -> Any:

@@ -8,7 +8,7 @@ import click
 from kube46.check.matrix import as_table
 from kube46.check.runner import CheckError
 from kube46.cli.check import coloured, run_check
-from kube46.lab import endings, hostpaths, privileges, starting
+from kube46.lab import endings, hostpaths, privileges, starting, upstream
 from kube46.lab.progress import Progress
 from kube46.lab.settings import Flags
 
@@ -19,6 +19,15 @@ from kube46.lab.settings import Flags
 @click.option("--nodes", type=int, help="Number of nodes (default 2).")
 @click.option("--pod-cidr", help="Pods' addresses, one range a family (default 10.244.0.0/16,fd00:10:244::/56).")
 @click.option("--service-cidr", help="Services' addresses, one range a family (default 10.96.0.0/16,fd00:10:96::/112).")
+@click.option(
+    "--api-server",
+    type=click.Choice([upstream.OWN, upstream.REAL]),
+    help="kube46 (default), or real: kube-apiserver with etcd and kube-controller-manager.",
+)
+@click.option("--kubernetes", metavar="DIR", help="Where the real ones' programs are (default: in PATH).")
+@click.option(
+    "--controllers", metavar="LIST", help="kube46's loops beside kube-controller-manager, which runs all others."
+)
 @click.option("--api-port", type=click.IntRange(1, 65535), help="Port of the API server on 127.0.0.1 and ::1.")
 @click.option("--allow-host-path", multiple=True, metavar="DIR[:ro]", help="Pods may mount it; repeatable, also later.")
 @click.option("--forbid-host-path", multiple=True, metavar="DIR", help="Pods that start from now on may not mount it.")
@@ -31,6 +40,9 @@ def command(
     nodes: int | None,
     pod_cidr: str | None,
     service_cidr: str | None,
+    api_server: str | None,
+    kubernetes: str | None,
+    controllers: str | None,
     api_port: int | None,
     allow_host_path: tuple[str, ...],
     forbid_host_path: tuple[str, ...],
@@ -41,7 +53,8 @@ def command(
     """Start a cluster on this machine, or bring a stopped one back."""
     with endings.told():
         privileges.become_root()
-        flags = Flags(families, nodes, pod_cidr, service_cidr)
+        real = upstream.asked(api_server, kubernetes, controllers)
+        flags = Flags(families, nodes, pod_cidr, service_cidr, real, own_server=api_server == upstream.OWN)
         allow = tuple(hostpaths.parse(text, "--allow-host-path") for text in allow_host_path)
         options = starting.Options(name, flags, api_port or 0, wait, allow, forbid_host_path)
         progress = Progress(environment=os.environ)

@@ -79,7 +79,7 @@ def start(settings: Settings, paths: Paths, port: int) -> Daemon:
     """
     adopted = _is_built(settings, paths)
     if adopted:
-        _end_supervision(paths)
+        _end_supervision(settings, paths)
     else:
         _tear_down(paths)
     chosen = listeners.choose_port(paths, port)
@@ -246,17 +246,17 @@ def _tear_down(paths: Paths) -> None:
         shutil.rmtree(paths.run)
 
 
-def _end_supervision(paths: Paths) -> None:
+def _end_supervision(settings: Settings, paths: Paths) -> None:
     """The supervisor and the parts it started; pods and name servers live on, to be adopted."""
     _end_supervisor(paths)
-    processes.end(
-        lambda: {
-            pid: started
-            for pid, started in processes.members(paths.name, ()).items()
-            if processes.comm(pid).startswith("k46:")
-        },
-        grace=GRACE,
-    )
+    programs = {name[: processes.COMM_LENGTH] for name in settings.upstream.programs} if settings.upstream else set()
+
+    def parts() -> dict[int, int]:
+        members = processes.members(paths.name, ()).items()
+        names = {pid: processes.comm(pid) for pid, _ in members}
+        return {pid: started for pid, started in members if names[pid].startswith("k46:") or names[pid] in programs}
+
+    processes.end(parts, grace=GRACE)
 
 
 def _end_supervisor(paths: Paths) -> None:

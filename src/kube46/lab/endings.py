@@ -18,6 +18,7 @@ from kube46.lab.readiness import NotReady
 from kube46.lab.requirements import Missing
 from kube46.lab.settings import BadSettings
 from kube46.lab.topology import TopologyError
+from kube46.lab.upstream import NoUpstream
 from kube46.lab.userconfig import UserConfigError
 
 REFUSED, FAILED = 2, 1  # nothing was changed; something went wrong on the way
@@ -29,7 +30,7 @@ def told() -> Iterator[None]:
     """Turn the lab's errors into a sentence and an exit status: 2 for a refusal, 1 for a failure."""
     try:
         yield
-    except (BadSettings, ImageTrouble, Missing, NotRoot, PortTaken) as error:
+    except (BadSettings, ImageTrouble, Missing, NoUpstream, NotRoot, PortTaken) as error:
         _end(error, REFUSED)
     except (ClusterError, NotReady, NotRunning, TopologyError, MountError, UserConfigError) as error:
         _end(error, FAILED)

@@ -18,8 +18,13 @@ class PortTaken(RuntimeError):
 
 
 def open_sockets(settings: Settings, paths: Paths, port: int) -> tuple[int, ...]:
-    """The API server's listening sockets: the host's loopback addresses, and cp's underlay addresses."""
+    """The API server's listening sockets: the host's loopback addresses, and cp's underlay addresses.
+
+    kube-apiserver opens the latter itself: the former are for the relay to it (`relaying`).
+    """
     found = [listener(address, port) for address in filter(has_loopback, LOOPBACK)]
+    if settings.upstream:
+        return tuple(found)
     with namespaces.entered(paths.namespace(rules.CP)):
         found += [listener(address, rules.SECURE_PORT) for address in rules.node_addresses(settings, rules.CP)]
     return tuple(found)

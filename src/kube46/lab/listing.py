@@ -36,7 +36,7 @@ class NodeLine(msgspec.Struct, rename="camel"):
 
 
 class ClusterLine(msgspec.Struct, rename="camel"):
-    """A cluster as shown; `state` is running, stopped, unsupervised or broken."""
+    """A cluster as shown; `state` is running, stopped, unsupervised or broken; `programs`: of a real control plane."""
 
     name: str
     state: str
@@ -46,6 +46,7 @@ class ClusterLine(msgspec.Struct, rename="camel"):
     context: str = ""
     kubeconfig: str = ""
     host_paths: tuple[str, ...] = ()
+    programs: dict[str, str] = {}
     nodes: list[NodeLine] = []
     parts: list[PartLine] = []
 
@@ -83,6 +84,7 @@ def _line(paths: Paths) -> ClusterLine:
         cluster.context(paths),
         userconfig.location(paths),
         tuple(map(str, hostpaths.allowed(paths.host_paths))),
+        settings.upstream.programs if settings.upstream else {},
         _nodes(paths) if running else [],
         _parts(paths) if running else [],
     )
@@ -129,6 +131,8 @@ def _text(line: ClusterLine) -> str:
     }
     if line.state in hints:
         blocks.append(hints[line.state])
+    if line.programs:
+        blocks.append(f"control plane: {', '.join(line.programs.values())}")
     if line.host_paths:
         blocks.append(f"pods may mount: {', '.join(line.host_paths)}")
     if line.nodes:

@@ -4,12 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kube46.lab import rules
+from kube46.lab import rules, upstreamparts
 from kube46.lab.controllers import names
 from kube46.lab.paths import Paths
 from kube46.lab.settings import NODE_PREFIX_LENGTH, Settings
 
 NOBODY = 65534
+# Rank 0 is warmed first; what runs below it ends after all others.
+STORE, SERVER = -1, 0
+BESIDES = "127.0.0.1:10259"  # of our loops' health, where kube-controller-manager has port 10257; kube-scheduler's
 MAX_PODS = 250  # of a node: what the /24 of an IPv4 node range has addresses for
 KUBE46 = "kube46"  # a part whose program this is runs in a fork of the supervisor's interpreter
 
@@ -32,9 +35,9 @@ def parts(settings: Settings, paths: Paths, owner: int = NOBODY) -> tuple[Part, 
     `owner`: the uid that pods run as which name none; root's pods are nobody's.
     """
     found = [
-        Part("apiserver", rules.CP, _apiserver(settings, paths), paths.log(rules.CP, "apiserver"), 0, listens=True),
+        *_servers(settings, paths),
         Part("named-outside", rules.OUTSIDE_PLACE, _named(), paths.log(rules.OUTSIDE_PLACE, "named-outside"), 1),
-        Part("controllers", rules.CP, _controllers(settings, paths), paths.log(rules.CP, "controllers"), 1),
+        _at_cp(paths, "controllers", _controllers(settings, paths), 1),
     ]
     for node in settings.node_names:
         found.append(Part(f"agent-{node}", node, _agent(settings, paths, node), paths.log(node, f"agent-{node}"), 2))
@@ -48,6 +51,27 @@ def parts(settings: Settings, paths: Paths, owner: int = NOBODY) -> tuple[Part, 
             )
         )
     return tuple(sorted(found, key=lambda part: part.rank))
+
+
+def _servers(settings: Settings, paths: Paths) -> tuple[Part, ...]:
+    """The API server: kube46's, or the real one with what it needs."""
+    programs = settings.upstream
+    if programs is None:
+        return (_at_cp(paths, "apiserver", _apiserver(settings, paths), SERVER, listens=True),)
+    relay = (KUBE46, "relay", rules.node_addresses(settings, rules.CP)[0], str(rules.SECURE_PORT))
+    kubeconfig = str(paths.kubeconfig("kube-controller-manager"))
+    manager = upstreamparts.kube_controller_manager(programs, settings, paths)
+    waiting = (KUBE46, "await-api", "--kubeconfig", kubeconfig, "--", *manager)
+    return (
+        _at_cp(paths, "etcd", upstreamparts.etcd(programs, paths), STORE),
+        _at_cp(paths, "kube-apiserver", upstreamparts.kube_apiserver(programs, settings, paths), SERVER),
+        _at_cp(paths, "relay", relay, SERVER, listens=True),
+        _at_cp(paths, "kube-controller-manager", waiting, 1),
+    )
+
+
+def _at_cp(paths: Paths, name: str, argv: tuple[str, ...], rank: int, *, listens: bool = False) -> Part:
+    return Part(name, rules.CP, argv, paths.log(rules.CP, name), rank, listens)
 
 
 def _apiserver(settings: Settings, paths: Paths) -> tuple[str, ...]:
@@ -76,6 +100,7 @@ def _controllers(settings: Settings, paths: Paths) -> tuple[str, ...]:
         for family in settings.families
         for item in _flag(f"--node-cidr-mask-size-{family.value.lower()}", NODE_PREFIX_LENGTH[family])
     ]
+    upstream = settings.upstream
     return (
         KUBE46,
         "controllers",
@@ -83,7 +108,8 @@ def _controllers(settings: Settings, paths: Paths) -> tuple[str, ...]:
         *_flag("--cluster-cidr", _joined(settings.pod_cidrs)),
         *_flag("--service-cluster-ip-range", _joined(settings.service_cidrs)),
         *masks,
-        *_flag("--controllers", _joined(names.ALL)),
+        *_flag("--controllers", _joined(upstream.loops if upstream else names.ALL)),
+        *(_flag("--bind-address", BESIDES) if upstream else ()),
         *_flag("--root-ca-file", paths.pki / "ca.crt"),
     )
 
@@ -92,7 +118,7 @@ def _agent(settings: Settings, paths: Paths, node: str) -> tuple[str, ...]:
     return (
         KUBE46,
         "agent",
-        *_flag("--kubeconfig", paths.kubeconfig(node)),
+        *_flag("--kubeconfig", paths.kubeconfig(f"agent-{node}")),
         *_flag("--node-name", node),
         *_flag("--parts", "cni,proxy,dns"),
         *_flag("--cluster-cidr", _joined(settings.pod_cidrs)),
@@ -119,6 +145,7 @@ def _kubelet(settings: Settings, paths: Paths, node: str, owner: int) -> tuple[s
         *_flag("--max-pods", MAX_PODS),
         *_flag("--host-path-file", paths.host_paths),
         "--provision-volumes",
+        *_flag("--provisioner-kubeconfig", paths.kubeconfig(f"provisioner-{node}")),
         *_flag("--cni-bin-dir", f"{paths.plugins}:/opt/kube46/cni/bin:/opt/cni/bin"),
     )
 

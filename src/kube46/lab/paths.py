@@ -50,6 +50,11 @@ class Paths:
         return self.state / "data" / "state.db"
 
     @property
+    def etcd(self) -> Path:
+        """The directory of etcd's data, where kube-apiserver keeps the objects."""
+        return self.state / "data" / "etcd"
+
+    @property
     def plugins(self) -> Path:
         """The CNI plugins' executables, of the version that runs: /run may be mounted noexec."""
         return self.state / "cni-bin"
@@ -95,7 +100,7 @@ class Paths:
         return self.run / "mnt"
 
     def kubeconfig(self, identity: str) -> Path:
-        """The kubeconfig of `admin` (by the host's loopback), of `controllers` or a node (by the underlay)."""
+        """The kubeconfig of an identity of `pki`: `admin`'s by the host's loopback, all others' by the underlay."""
         return self.state / "kubeconfigs" / f"{identity}.kubeconfig"
 
     def node_state(self, place: str) -> Path:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 VARIABLE = "KUBE46_CLUSTER"
 TERM, KILL = signal.SIGTERM, signal.SIGKILL
+COMM_LENGTH = 15  # that many characters of a program's name are a process's
 TICK = 0.02  # seconds between two looks at the process table
 
 

@@ -12,11 +12,12 @@ from kube46.api.storage_objects import LOCAL_PROVISIONER
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.config import ClusterConfig
 from kube46.kubernetes.errors import KubernetesError, NotFound
-from kube46.lab import rules, summary
+from kube46.lab import granting, rules, summary
 from kube46.lab.settings import Settings
 
 POLL, ATTEMPT = 0.05, 1.0  # seconds
 NAMESPACE, DNS_SERVICE = "kube-system", "kube-dns"
+DNS_OBJECT = f"the Service {NAMESPACE}/{DNS_SERVICE}"
 STORAGE_CLASS = "local-path"
 
 
@@ -73,6 +74,19 @@ async def until(missing: Callable[[], Awaitable[str]], alive: Callable[[], None]
 async def api_missing(api: Client) -> str:
     """Empty when the API server is ready."""
     await api.request("GET", "/readyz")
+    return ""
+
+
+async def objects_missing(api: Client, settings: Settings, made: list[str]) -> str:
+    """Make the objects that each cluster has, and note what was missing; empty when all are there.
+
+    Raises KubernetesError: a real API server is ready before its namespaces are.
+    """
+    await granting.ensure(api, settings)
+    if await ensure_dns_service(api, settings):
+        made.append(DNS_OBJECT)
+    if await ensure_storage_class(api):
+        made.append(f"the StorageClass {STORAGE_CLASS}")
     return ""
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from kube46.addresses import prefixes
 from kube46.addresses.families import Family, Prefix, family_of
+from kube46.lab.upstream import OWN, Upstream
 
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 NAME_LENGTH = 20  # `k46-NAME-outside` and socket paths below /run/kube46 stay within the kernel's limits
@@ -52,23 +53,29 @@ class BadSettings(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What was given to `up`, as text; None means: not given."""
+    """What was given to `up`, as text; None means: not given. `own_server`: whether kube46's API server was."""
 
     families: str | None = None
     nodes: int | None = None
     pod_cidr: str | None = None
     service_cidr: str | None = None
+    upstream: Upstream | None = None
+    own_server: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What makes a cluster. `families` in order, the first is the primary one; one range a family, in that order."""
+    """What makes a cluster. `families` in order, the first is the primary one; one range a family, in that order.
+
+    `upstream`: Kubernetes' own control plane, None where kube46's is run.
+    """
 
     name: str
     families: tuple[Family, ...]
     nodes: int
     pod_cidrs: tuple[str, ...]
     service_cidrs: tuple[str, ...]
+    upstream: Upstream | None = None
 
     @property
     def node_names(self) -> tuple[str, ...]:
@@ -108,6 +115,7 @@ def from_flags(name: str, flags: Flags) -> Settings:
         nodes=_node_count(flags.nodes),
         pod_cidrs=_cidrs("--pod-cidr", flags.pod_cidr, families, DEFAULT_POD_CIDRS),
         service_cidrs=_cidrs("--service-cidr", flags.service_cidr, families, DEFAULT_SERVICE_CIDRS),
+        upstream=flags.upstream,
     )
     for pool in settings.pod_cidrs:
         _check_pod_pool(pool, settings.nodes)
@@ -147,6 +155,8 @@ def differences(kept: Settings, name: str, flags: Flags) -> list[str]:
         changed.append(f"--pod-cidr {','.join(kept.pod_cidrs)}")
     if flags.service_cidr is not None and (given is None or given.service_cidrs != kept.service_cidrs):
         changed.append(f"--service-cidr {','.join(kept.service_cidrs)}")
+    if (flags.upstream and flags.upstream != kept.upstream) or (flags.own_server and kept.upstream):
+        changed.append(kept.upstream.flags if kept.upstream else f"--api-server {OWN}")
     return changed
 
 

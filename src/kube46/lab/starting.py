@@ -19,6 +19,7 @@ from kube46.lab import (
     requirements,
     settings,
     summary,
+    upstream,
     userconfig,
 )
 from kube46.lab.cluster import ClusterError, Daemon
@@ -54,6 +55,7 @@ def up(options: Options, progress: Progress) -> bool:
     wanted = _wanted(paths, options)
     if not cluster.is_running(paths):
         requirements.check()
+        _check_upstream(wanted)
         listeners.check_port(options.api_port)
         _check_kubeconfig()
     with _claimed(paths, progress):
@@ -137,6 +139,12 @@ def _wanted(paths: Paths, options: Options) -> Settings:
     return kept
 
 
+def _check_upstream(wanted: Settings) -> None:
+    """Look for the real API server's programs while nothing is made yet. Raises BadSettings."""
+    if wanted.upstream and (words := upstream.gone(wanted.upstream)):
+        raise BadSettings(f"--name {wanted.name}: {words}")
+
+
 def _check_kubeconfig() -> None:
     """Look at the user's kubeconfig while nothing is made yet. Raises BadSettings."""
     try:
@@ -162,13 +170,12 @@ def _complete(wanted: Settings, paths: Paths, wait: bool) -> list[str]:
     async def objects() -> None:
         async with readiness.client(paths.kubeconfig("admin")) as api:
             await readiness.until(lambda: readiness.api_missing(api), lambda: None, seconds=WAIT_SECONDS)
-            made = await readiness.ensure_dns_service(api, wanted)
-            if made and wait:
+            made: list[str] = []
+            missing = partial(readiness.objects_missing, api, wanted, made)
+            await readiness.until(missing, lambda: None, seconds=WAIT_SECONDS)
+            if readiness.DNS_OBJECT in made and wait:
                 await readiness.until(lambda: readiness.dns_missing(api, wanted), lambda: None, seconds=WAIT_SECONDS)
-            if made:
-                added.append(f"the Service {readiness.NAMESPACE}/{readiness.DNS_SERVICE}")
-            if await readiness.ensure_storage_class(api):
-                added.append(f"the StorageClass {readiness.STORAGE_CLASS}")
+            added.extend(made)
 
     asyncio.run(objects())
     return added
@@ -203,8 +210,8 @@ async def _wait(wanted: Settings, paths: Paths, daemon: Daemon, wait: bool, prog
         text = "API server"
         with progress.step(text):
             await readiness.until(partial(readiness.api_missing, api), partial(alive, text), seconds=WAIT_SECONDS)
-            await readiness.ensure_dns_service(api, wanted)
-            await readiness.ensure_storage_class(api)
+            objects = partial(readiness.objects_missing, api, wanted, [])
+            await readiness.until(objects, partial(alive, text), seconds=WAIT_SECONDS)
         if not wait:
             return []
         for text, missing in (("Nodes", readiness.nodes_missing), ("Cluster DNS", readiness.dns_missing)):

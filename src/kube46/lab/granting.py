@@ -1,0 +1,24 @@
+"""Gives kube46's programs their rights on a real API server: the roles of `access`, by server-side apply."""
+
+from kube46.api.resources import Resource
+from kube46.kubernetes.client import Client
+from kube46.lab import access
+from kube46.lab.settings import Settings
+
+MANAGER = "kube46"
+PLURALS = {
+    "ClusterRole": ("clusterroles", False),
+    "ClusterRoleBinding": ("clusterrolebindings", False),
+    "Role": ("roles", True),
+    "RoleBinding": ("rolebindings", True),
+}
+
+
+async def ensure(api: Client, settings: Settings) -> None:
+    """Make the roles as they should be, whatever was done to them. Raises KubernetesError."""
+    if settings.upstream is None:
+        return
+    for body in access.objects(settings.upstream.loops):
+        plural, namespaced = PLURALS[body["kind"]]
+        resource: Resource[dict[str, object]] = Resource(access.GROUP, "v1", plural, body["kind"], namespaced, dict)
+        await api.apply(resource, body, body["metadata"].get("namespace", ""), manager=MANAGER)
