@@ -7,11 +7,6 @@ import pytest
 from cluster.upstream import Upstream
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--families ipv6,ipv4`: of the stand-alone clusters of test_control_plane.py, which are ipv4,ipv6 without it."""
-    parser.addoption("--families", default="ipv4,ipv6", help="families of stand-alone clusters")
-
-
 @pytest.fixture(scope="session")
 def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
     """One dual-stack server for all tests that don't restart it; each test uses names of its own."""
@@ -21,5 +16,6 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--recordings=all` replays all of them against both servers: minutes."""
+    """`--recordings=all` replays all of them against both servers: minutes. `--families ipv6`: clusters of others."""
     parser.addoption("--recordings", choices=("sample", "all"), default="sample", help="how many tests replay")
+    parser.addoption("--families", default="ipv4,ipv6", help="of the clusters of test_control_plane.py")
