@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import subprocess
 import sys
@@ -9,8 +11,9 @@ import time
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+import httpx2
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -28,6 +31,10 @@ def programs() -> Path:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return Path(done.stdout.strip())
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
 
 
 @dataclass
@@ -69,6 +76,26 @@ class Upstream(Server):
             return super().stop(number)
         finally:
             self._end_etcd()
+
+    def plant(self, objects: dict[str, dict[str, Any]]) -> None:
+        """Put objects into etcd past every rule, by key below /registry, while the server is stopped."""
+        self._start_etcd()
+        try:
+            for key, obj in objects.items():
+                self._put({"key": _base64(f"/registry/{key}".encode()), "value": _base64(json.dumps(obj).encode())})
+        finally:
+            self._end_etcd()
+
+    def _put(self, pair: dict[str, str]) -> None:
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                httpx2.post(f"http://127.0.0.1:{self.etcd_port}/v3/kv/put", json=pair, timeout=5).raise_for_status()
+            except (httpx2.TransportError, httpx2.HTTPStatusError):  # it is only starting
+                assert time.monotonic() < deadline, (self.directory / "etcd.log").read_text()[-2000:]
+                time.sleep(0.05)
+            else:
+                return
 
     def _keys(self) -> None:
         authority = Authority.load_or_create(self.directory)

@@ -1,6 +1,6 @@
-"""What every cluster has: its namespaces, roles, the default ServiceCIDR, and `kubernetes.default` with its endpoints.
+"""What every cluster has: its namespaces, roles, default range, and `kubernetes.default` with its endpoints.
 
-Source: semantics A-18, A-20, A-21; k8s.io/kubernetes pkg/controlplane/controller.
+Source: semantics A-20, A-21; k8s.io/kubernetes pkg/controlplane/controller.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from kube46.addresses.families import family_of
 from kube46.addresses.prefixes import nth
 from kube46.api.pods.admission import PRIORITIES
 from kube46.apiserver import roles
+from kube46.apiserver.defaultrange import DefaultRange
 from kube46.apiserver.kinds import BY_PLURAL
 from kube46.apiserver.statuses import StatusError
-from kube46.apiserver.transactions import now
 from kube46.apiserver.writes import Call
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ class Cluster:
     port: int
 
 
-async def prepare(registry: Registry, cluster: Cluster) -> None:
-    """Create what is missing; a restart finds everything there and writes nothing."""
+async def prepare(registry: Registry, cluster: Cluster) -> DefaultRange:
+    """Create what is missing; a restart finds all there and writes nothing. Returns the keeper of the default range."""
     for name in NAMESPACES:
         await _ensure(registry, "namespaces", "", {"metadata": {"name": name}})
     for name, value in PRIORITIES.items():
@@ -50,14 +50,17 @@ async def prepare(registry: Registry, cluster: Cluster) -> None:
         await _ensure(registry, "clusterroles", "", role)
     for binding in roles.cluster_bindings():
         await _ensure(registry, "clusterrolebindings", "", binding)
-    await _service_cidr(registry, cluster)
+    default = DefaultRange(registry, cluster.service_ranges)
+    await default.sync()
     await _own_service(registry, cluster)
+    return default
 
 
-async def keep(registry: Registry, cluster: Cluster, seconds: float = KEEP_SECONDS) -> None:
-    """Bring back `kubernetes.default` and its endpoints whenever they are gone or changed, until cancelled."""
+async def keep(registry: Registry, cluster: Cluster, default: DefaultRange, seconds: float = KEEP_SECONDS) -> None:
+    """Look after the default range, and bring back `kubernetes.default` and its endpoints, until cancelled."""
     while True:
         await asyncio.sleep(seconds)
+        await default.sync()
         await _own_service(registry, cluster)
 
 
@@ -76,28 +79,6 @@ async def _ensure(registry: Registry, plural: str, namespace: str, obj: Object) 
             return False
     await registry.create(Call(BY_PLURAL[plural], name, namespace), obj)
     return True
-
-
-async def _service_cidr(registry: Registry, cluster: Cluster) -> None:
-    """The default ServiceCIDR: made from the flags, extended when a second range was added, else left as it is."""
-    wanted = [str(prefix) for prefix in cluster.service_ranges]
-    await _ensure(registry, "servicecidrs", "", {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": wanted}})
-
-    def settle(obj: Object) -> None:
-        cidrs = obj["spec"].get("cidrs") or []
-        if len(cidrs) == 1 and len(wanted) == 2 and cidrs[0] == wanted[0]:
-            obj["spec"]["cidrs"] = cidrs = wanted
-        if cidrs != wanted:
-            log.warning("default ServiceCIDR differs from --service-cluster-ip-range stored=%s flags=%s", cidrs, wanted)
-            return
-        conditions = (obj.get("status") or {}).get("conditions") or []
-        if any(c["type"] == "Ready" and c["status"] != "Unknown" for c in conditions):
-            return
-        message = "Kubernetes default Service CIDR is ready"
-        ready = {"type": "Ready", "status": "True", "lastTransitionTime": now(), "reason": "", "message": message}
-        obj["status"] = {"conditions": [c for c in conditions if c["type"] != "Ready"] + [ready]}
-
-    await registry.change_directly(Call(BY_PLURAL["servicecidrs"], "kubernetes"), settle)
 
 
 async def _service(registry: Registry, cluster: Cluster) -> None:

@@ -16,7 +16,8 @@ import uvicorn
 
 from kube46.addresses.families import bracketed
 from kube46.addresses.prefixes import nth
-from kube46.apiserver import authentication, bootstrap, expiry, sockets
+from kube46.apiserver import authentication, bootstrap, expiry, portrepair, sockets
+from kube46.apiserver.addressrepair import AddressRepair
 from kube46.apiserver.app import Application
 from kube46.apiserver.authentication import Authenticator, TokenFileError
 from kube46.apiserver.authorization import Authorizer
@@ -137,7 +138,7 @@ class _Server:
         loop.add_signal_handler(signal.SIGUSR1, self._store.back_up)
         port = self._settings.secure_port or listening[0].getsockname()[1]
         cluster = self._cluster(port)
-        await bootstrap.prepare(self._registry, cluster)
+        default = await bootstrap.prepare(self._registry, cluster)
         self._ready = True
         for sock in listening:
             log.info("listening address=%s port=%s", *sock.getsockname()[:2])
@@ -145,7 +146,9 @@ class _Server:
             loops = [
                 expiry.run(self._store),
                 cleanup.run(self._registry, self._catalog),
-                bootstrap.keep(self._registry, cluster),
+                bootstrap.keep(self._registry, cluster, default),
+                AddressRepair(self._registry).run(),
+                portrepair.run(self._registry, self._settings.node_ports),
             ]
             tasks = [group.create_task(loop) for loop in loops]
             await server.serve(sockets=listening)

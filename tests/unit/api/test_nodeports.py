@@ -125,3 +125,26 @@ def test_unused_ports_are_given_back() -> None:
     assert second not in pool.taken
     nodeports.update(spec("ClusterIP", {"port": 1}), less, pool)
     assert first not in pool.taken
+
+
+def _entry(node_port: int, protocol: str = "TCP") -> dict[str, Any]:
+    return {"port": 80, "protocol": protocol, "nodePort": node_port}
+
+
+MISPLACED = [
+    ({"ports": [_entry(30001), _entry(30002)]}, []),
+    ({"ports": [_entry(30001), _entry(30001, "UDP")]}, []),
+    ({"ports": [_entry(30001), _entry(30001)]}, ["PortAlreadyAllocated"]),
+    ({"ports": [_entry(30000)]}, ["PortAlreadyAllocated"]),
+    ({"ports": [_entry(0), _entry(29999)]}, ["PortOutOfRange"]),
+    ({"ports": [_entry(30001)], "healthCheckNodePort": 30001}, ["PortAlreadyAllocated"]),
+    ({"ports": [_entry(30001, "UDP")], "healthCheckNodePort": 30001}, []),
+    ({"ports": [_entry(31500)]}, ["PortNotAllocated"]),
+]
+
+
+@pytest.mark.parametrize(("spec", "reasons"), MISPLACED)
+def test_misplaced_ports_are_told(spec: dict[str, Any], reasons: list[str]) -> None:
+    """Ports that are held twice, out of range, or were out of the range before get upstream's reasons."""
+    found = nodeports.misplaced(spec, range(30000, 32768), {30000}, range(30000, 31001))
+    assert [reason for reason, _ in found] == reasons

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from kube46.addresses.families import Family, Prefix, family_of
 from kube46.api.allocation import NodePorts
 from kube46.apiserver import bootstrap, deletes
+from kube46.apiserver.defaultrange import DefaultRange
 from kube46.apiserver.kinds import BY_PLURAL
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.storage import Store
@@ -129,7 +130,8 @@ def test_the_own_service_comes_back(tmp_path: Path) -> None:
         assert not any(cluster.objects(kind) for kind in kinds)
         told = bootstrap.Cluster(DUAL, ip_address("192.0.2.1"), 6443)
         with suppress(TimeoutError):
-            await asyncio.wait_for(bootstrap.keep(cluster.registry, told, 0.001), 0.2)
+            keeper = DefaultRange(cluster.registry, DUAL)
+            await asyncio.wait_for(bootstrap.keep(cluster.registry, told, keeper, 0.001), 0.2)
         for kind, obj in before.items():
             assert {**cluster.objects(kind)[0], "metadata": {}} == {**obj, "metadata": {}}
         cluster.check()

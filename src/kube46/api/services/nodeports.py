@@ -157,3 +157,38 @@ def held(spec: Spec) -> list[int]:
     """Every port number that a stored Service holds, the health check port included; each once."""
     health = [spec["healthCheckNodePort"]] if needs_health_port(spec) and spec.get("healthCheckNodePort") else []
     return list(dict.fromkeys(node_ports(spec) + health))
+
+
+def misplaced(spec: Spec, ports: range, seen: set[int], before: range) -> list[tuple[str, str]]:
+    """Reason and note of an Event for each port that is outside the range, or in `seen` (to which others are added), or
+    was not counted as taken in the range `before`.
+
+    A number that stands there with several protocols is one port (collectServiceNodePorts of the repair loop).
+    """
+    found: list[tuple[str, str]] = []
+    for port in _counted(spec):
+        if port not in ports:
+            valid = f"{ports.start}-{ports.stop - 1}"
+            note = f"Port {port} is not within the port range {valid}; please recreate service"
+            found.append(("PortOutOfRange", note))
+        elif port in seen:
+            note = f"Port {port} was assigned to multiple services; please recreate service"
+            found.append(("PortAlreadyAllocated", note))
+        elif port not in before:
+            found.append(("PortNotAllocated", f"Port {port} is not allocated; repairing"))
+        seen.add(port)
+    return found
+
+
+def _counted(spec: Spec) -> list[int]:
+    protocols: dict[int, set[str]] = {}
+    found: list[int] = []
+    for port in ports(spec):
+        number, protocol = port.get("nodePort", 0), port["protocol"]
+        if number and (number not in protocols or protocol in protocols[number]):
+            found.append(number)
+        protocols.setdefault(number, set()).add(protocol)
+    health = spec.get("healthCheckNodePort", 0)
+    if health and "TCP" in protocols.get(health, {"TCP"}):
+        found.append(health)
+    return found
