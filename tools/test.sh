@@ -17,9 +17,8 @@ fi
 if [ $# -gt 0 ]; then
     exec tools/as-root.sh "${pytest[@]}" "$@"
 fi
-# Tests that wait more than they work run two at a time, those of whole clusters one after the other: some measure them.
+# Tests wait more than they work, so two run at a time; those that measure a whole cluster run alone.
 status=0
-tools/as-root.sh "${pytest[@]}" -n 2 --dist loadfile tests/unit tests/server tests/kernel || status=$?
-mapfile -t others < <(find tests -mindepth 1 -maxdepth 1 -type d ! -name unit ! -name server ! -name kernel ! -name '[._]*' | sort)
-tools/as-root.sh "${pytest[@]}" "${others[@]}" || status=$?
+tools/as-root.sh "${pytest[@]}" -n 2 --dist loadfile -m "not alone" || status=$?
+tools/as-root.sh "${pytest[@]}" -m alone || status=$?
 exit $status

@@ -27,7 +27,7 @@ from kube46.kubernetes.config import ClusterConfig
 from kube46.lab.paths import Paths
 from kube46.lab.prober import LabProber
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.root, pytest.mark.alone, pytest.mark.timeout(120)]
 
 N1, N2, P1, P2, OUT = "node1", "node2", "pod on node1", "pod on node2", "outside"
 V4, V6 = "IPv4", "IPv6"

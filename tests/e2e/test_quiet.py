@@ -12,7 +12,7 @@ from e2e.conftest import Cluster, echo_deployment, echo_service, eventually
 from kube46.lab import processes, topology
 from kube46.lab.paths import Paths
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.root, pytest.mark.alone, pytest.mark.timeout(90)]
 TROUBLE = re.compile(r"WARNING|ERROR|CRITICAL|Traceback|Exception")
 IDLE_SECONDS = 4.0
 MOST_CPU = 0.03  # of one processor, all processes of the cluster together

@@ -18,7 +18,7 @@ from kube46.lab import hierarchies, mounts, processes, topology
 from kube46.lab.kubelet import cgroupfs
 from kube46.lab.paths import Paths
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.root, pytest.mark.alone, pytest.mark.timeout(90)]
 
 HEALS = 15.0  # seconds; two cores are shared with the whole suite
 AGAIN = 2.0  # seconds until there is another process in the place of one that was killed

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.root, pytest.mark.alone, pytest.mark.timeout(120)]
 BIN = Path(sys.executable).parent
 NAME = f"dt{os.getpid() % 10000}"
 
