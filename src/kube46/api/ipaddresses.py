@@ -38,12 +38,10 @@ def validate(obj: Mapping[str, Any]) -> list[FieldError]:
     found: list[FieldError] = []
     if group := parent.get("group"):
         found += each_invalid(f"{field}.group", group, names.subdomain(group))
-    for key in ("resource", "name"):
+    for key in ("resource", "name", "namespace"):
         value = parent.get(key) or ""
-        problems = each_invalid(f"{field}.{key}", value, names.path_segment(value))
-        found += problems if value else [required(f"{field}.{key}")]
-    namespace = parent.get("namespace") or ""
-    return found + each_invalid(f"{field}.namespace", namespace, names.path_segment(namespace))
+        found += each_invalid(f"{field}.{key}", value, names.path_segment(value))
+    return found + [required(f"{field}.{key}") for key in ("resource", "name") if not parent.get(key)]
 
 
 def immutable(new: Object, old: Object) -> list[FieldError]:

@@ -169,10 +169,14 @@ class Registry:
         await self.finish(call, txn)
         return self.view(call, made), old is None
 
+    def _creates(self, call: Call) -> bool:
+        """Whether an update of what is missing creates it: then one of its status does, too, as upstream."""
+        return self.strategy(call.kind).create_on_update and call.subresource in ("", "status")
+
     def _replace_or_create(self, call: Call, obj: Object, old: Object | None, txn: Txn) -> Object:
         if old is not None:
             return self.replace(call, obj, old, txn)
-        if not self.strategy(call.kind).create_on_update or call.subresource:
+        if not self._creates(call):
             raise statuses.not_found(call.kind, call.name)
         if uid := obj["metadata"].get("uid"):
             raise statuses.conflict(
@@ -223,7 +227,7 @@ class Registry:
             old = txn.get(call.kind.resource, call.name, call.namespace)
             if old is not None:
                 updates.check_preconditions(call, meta, old["metadata"])
-            elif call.subresource:
+            elif call.subresource and not self._creates(call):
                 raise statuses.not_found(call.kind, call.name)
             elif uid := meta.get("uid"):
                 text = f"Precondition failed: UID in precondition: {uid}, UID in object meta: "

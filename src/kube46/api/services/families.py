@@ -9,7 +9,10 @@ from kube46.api import ip
 from kube46.api.errors import FieldError, invalid
 from kube46.api.services import consistency
 from kube46.api.services.traits import (
+    CLUSTER_IP,
     EXTERNAL_NAME,
+    LOAD_BALANCER,
+    NODE_PORT,
     NONE,
     PREFER,
     REQUIRE,
@@ -18,7 +21,6 @@ from kube46.api.services.traits import (
     families,
     ips,
     is_type,
-    needs_cluster_ip,
     selectorless_headless,
 )
 
@@ -59,7 +61,7 @@ def untouched_prefer(spec: Spec, old: Spec) -> bool:
         spec.get("ipFamilyPolicy") == PREFER
         and old.get("ipFamilyPolicy", PREFER) == PREFER
         and spec.get("type") == old.get("type")
-        and needs_cluster_ip(spec)
+        and is_type(spec, CLUSTER_IP, NODE_PORT, LOAD_BALANCER)
         and ips(spec) == ips(old)
         and families(spec) == families(old)
     )

@@ -50,8 +50,8 @@ def externally_accessible(spec: Spec) -> bool:
 
 
 def needs_cluster_ip(spec: Spec) -> bool:
-    """Whether the type has cluster IPs ("None" counts)."""
-    return is_type(spec, CLUSTER_IP, NODE_PORT, LOAD_BALANCER)
+    """Whether the type has cluster IPs ("None" counts); an unknown type is taken for one that has."""
+    return not is_type(spec, EXTERNAL_NAME)
 
 
 def allocates_node_ports(spec: Spec) -> bool:

@@ -141,12 +141,11 @@ def _source_ranges(service: Object, old_service: Object | None) -> list[FieldErr
     if text is None:
         return []
     field = f"metadata.annotations[{RANGES_ANNOTATION}]"
-    if not is_type(spec, LOAD_BALANCER):
-        return [forbidden(field, ONLY_BALANCER)]
+    wrong_type = [] if is_type(spec, LOAD_BALANCER) else [forbidden(field, ONLY_BALANCER)]
     unchanged = old_service is not None and _annotations(old_service).get(RANGES_ANNOTATION) == text
     if unchanged or not text.strip():
-        return []
-    return [error for part in text.split(",") for error in ip.legacy_cidr(field, part.strip())]
+        return wrong_type
+    return wrong_type + [error for part in text.strip().split(",") for error in ip.legacy_cidr(field, part.strip())]
 
 
 def _allocation(spec: Spec) -> list[FieldError]:

@@ -10,7 +10,7 @@ from kube46.apiserver.strategies.configuration import ConfigMaps, Secrets
 from kube46.apiserver.strategies.discovery import Endpoints, EndpointSlices
 from kube46.apiserver.strategies.events import Events, NewEvents
 from kube46.apiserver.strategies.generic import Generic
-from kube46.apiserver.strategies.networking import Ingresses, IPAddresses, ServiceCIDRs
+from kube46.apiserver.strategies.networking import IngressClasses, Ingresses, IPAddresses, NetworkPolicies, ServiceCIDRs
 from kube46.apiserver.strategies.nodes import Nodes
 from kube46.apiserver.strategies.pods import Pods
 from kube46.apiserver.strategies.policies import Budgets, ControllerRevisions, PriorityClasses
@@ -37,6 +37,7 @@ STRATEGIES: dict[str, Strategy] = {
     "endpointslices": EndpointSlices(),
     "events": Events(),
     "events.events.k8s.io": NewEvents(),
+    "ingressclasses": IngressClasses(),
     "ingresses": Ingresses(),
     "ipaddresses": IPAddresses(),
     "jobs": Jobs(),
@@ -44,7 +45,7 @@ STRATEGIES: dict[str, Strategy] = {
     "limitranges": Stored("enforced"),
     "mutatingwebhookconfigurations": Stored("called"),
     "namespaces": Namespaces(),
-    "networkpolicies": Stored("enforced"),
+    "networkpolicies": NetworkPolicies(),
     "nodes": Nodes(),
     "persistentvolumeclaims": PersistentVolumeClaims(),
     "persistentvolumes": PersistentVolumes(),

@@ -33,7 +33,7 @@ class EndpointSlices(Generic):
 
 
 class Endpoints(Generic):
-    """Semantics 4.6; subsets are repacked once they are known to be valid."""
+    """Semantics 4.6; since 1.37 subsets stay as they were written."""
 
     create_on_update = True
 
@@ -48,10 +48,6 @@ class Endpoints(Generic):
     def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         """Errors of the subsets."""
         return endpoints.validate(new, old)
-
-    def canonicalize(self, obj: Object) -> None:
-        """Group addresses by their sets of ports."""
-        endpoints.repack(obj)
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
         """Addresses that are not written canonically."""

@@ -1,10 +1,10 @@
-"""ServiceCIDRs, IPAddresses and Ingresses."""
+"""ServiceCIDRs, IPAddresses, Ingresses, their classes, and NetworkPolicies."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kube46.api import ingresses, ip, ipaddresses, servicecidrs
+from kube46.api import ingressclasses, ingresses, ip, ipaddresses, networkpolicies, servicecidrs
 from kube46.apiserver.strategies import service_addresses
 from kube46.apiserver.strategies.generic import Generic
 
@@ -81,3 +81,39 @@ class Ingresses(Generic):
     def warnings(self, new: Object, old: Object | None) -> list[str]:
         """The old way to name a class, on create."""
         return ingresses.warnings(new) if old is None else []
+
+
+class IngressClasses(Generic):
+    """Controllers of Ingresses and their parameters."""
+
+    def default(self, obj: Object) -> None:
+        """Static defaulting."""
+        ingressclasses.default(obj)
+
+    def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
+        """Errors of `spec`."""
+        return ingressclasses.validate(obj)
+
+    def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Errors of `spec`; the controller is set once."""
+        return ingressclasses.validate(new, old)
+
+
+class NetworkPolicies(Generic):
+    """Stored for whoever enforces them: kube46 does not."""
+
+    def default(self, obj: Object) -> None:
+        """Static defaulting."""
+        networkpolicies.default(obj)
+
+    def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
+        """Errors of `spec`."""
+        return networkpolicies.validate(obj)
+
+    def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Errors of `spec`; CIDRs that are stored already are not looked at."""
+        return networkpolicies.validate(new, old)
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        """CIDRs that are not written canonically."""
+        return networkpolicies.warnings(new)

@@ -45,6 +45,8 @@ class Services(Generic):
     def prepare_create(self, obj: Object, ctx: Context) -> None:
         """Steps 3 to 6 of a create (1.1): families, addresses, ports; each may refuse alone."""
         obj["status"] = {"loadBalancer": {}}
+        if ctx.subresource:  # a PUT to /status of a missing Service: upstream's second store allocates nothing
+            return
         spec: Spec = obj["spec"]
         sync.on_create(spec)
         self._initialise(spec, None, ctx)
