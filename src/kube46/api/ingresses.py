@@ -23,7 +23,7 @@ def validate(ingress: Object) -> list[FieldError]:
     rules, backend, class_name = spec.get("rules") or [], spec.get("defaultBackend"), spec.get("ingressClassName")
     found: list[FieldError] = []
     if not rules and backend is None:
-        found.append(invalid("spec", rules, "either `defaultBackend` or `rules` must be specified"))
+        found.append(invalid("spec", spec.get("rules"), "either `defaultBackend` or `rules` must be specified"))
     if backend is not None:
         found += _backend("spec.defaultBackend", backend)
     for index, rule in enumerate(rules):

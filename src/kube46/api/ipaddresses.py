@@ -16,13 +16,24 @@ Object = dict[str, Any]
 FAMILY_LABEL = "ipaddress.kubernetes.io/ip-family"
 MANAGED_LABEL = "ipaddress.kubernetes.io/managed-by"
 ALLOCATOR = "ipallocator.k8s.io"
+OWNED: Object = {  # all of a record is the server's
+    "manager": "kube-apiserver",
+    "operation": "Update",
+    "apiVersion": "networking.k8s.io/v1",
+    "fieldsType": "FieldsV1",
+    "fieldsV1": {
+        "f:metadata": {"f:labels": {".": {}, f"f:{FAMILY_LABEL}": {}, f"f:{MANAGED_LABEL}": {}}},
+        "f:spec": {"f:parentRef": {".": {}, "f:name": {}, "f:namespace": {}, "f:resource": {}}},
+    },
+}
 
 
-def of_service(address: Address, namespace: str, name: str) -> Object:
-    """The record that an address belongs to a Service."""
+def of_service(address: Address, namespace: str, name: str, time: str) -> Object:
+    """The record that an address belongs to a Service, made at `time` (RFC 3339)."""
     labels = {FAMILY_LABEL: str(family_of(address)), MANAGED_LABEL: ALLOCATOR}
     parent = {"resource": "services", "namespace": namespace, "name": name}
-    return {"metadata": {"name": str(address), "labels": labels}, "spec": {"parentRef": parent}}
+    meta = {"name": str(address), "labels": labels, "managedFields": [{**OWNED, "time": time}]}
+    return {"metadata": meta, "spec": {"parentRef": parent}}
 
 
 def name_problems(name: str) -> list[str]:
@@ -45,9 +56,7 @@ def validate(obj: Mapping[str, Any]) -> list[FieldError]:
 
 
 def immutable(new: Object, old: Object) -> list[FieldError]:
-    """`parentRef` is set once; the value is printed as Go's internal struct."""
-    value = (new.get("spec") or {}).get("parentRef")
-    if value == (old.get("spec") or {}).get("parentRef"):
+    """`parentRef` is set once; the check is declarative, which prints no struct."""
+    if (new.get("spec") or {}).get("parentRef") == (old.get("spec") or {}).get("parentRef"):
         return []
-    shown = value and {key.capitalize(): value.get(key) or "" for key in ("group", "resource", "namespace", "name")}
-    return [invalid("spec.parentRef", shown, "field is immutable")]
+    return [invalid("spec.parentRef", None, "field is immutable")]

@@ -10,6 +10,10 @@ from kube46.api.errors import FieldError, duplicate, each_invalid, forbidden, in
 Object = dict[str, Any]
 
 NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+INFO = (  # of status.nodeInfo
+    "architecture", "bootID", "containerRuntimeVersion", "kernelVersion", "kubeProxyVersion", "kubeletVersion",
+    "machineID", "operatingSystem", "osImage", "systemUUID",
+)  # fmt: skip
 EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
 ONE_EACH = "may specify no more than one CIDR for each IP family"
 FROM_EMPTY = 'node updates may not change podCIDR except from "" to valid'

@@ -24,7 +24,7 @@ from kube46.apiserver.history import Compacted
 from kube46.apiserver.kinds import BY_PLURAL
 from kube46.apiserver.recorder import Recorder
 from kube46.apiserver.statuses import StatusError
-from kube46.apiserver.transactions import key_of
+from kube46.apiserver.transactions import key_of, now
 from kube46.apiserver.writes import Call
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class AddressRepair:
         return True
 
     async def _create(self, name: str, service: Service) -> None:
-        obj = ipaddresses.of_service(ip_address(name), service.metadata.namespace, service.metadata.name)
+        obj = ipaddresses.of_service(ip_address(name), service.metadata.namespace, service.metadata.name, now())
         await self._registry.create(Call(ADDRESSES, name), obj)
 
     async def _delete(self, record: Record) -> None:

@@ -77,11 +77,14 @@ async def config_of(request: Request, call: Call) -> Object:
     name = meta.setdefault("name", call.name)
     if name != call.name:
         raise statuses.bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.name})")
+    return config
+
+
+def ownable(config: Object, call: Call) -> Object:
+    """The part of a config that its applier owns: the status by way of /status, all else but the status elsewhere."""
     if call.subresource:
         return {field: value for field, value in config.items() if field in ("metadata", "status")}
-    if kind.has_status:
-        config.pop("status", None)
-    return config
+    return {field: value for field, value in config.items() if field != "status" or not call.kind.has_status}
 
 
 def settled(merged: Object, kind: Kind) -> Object:

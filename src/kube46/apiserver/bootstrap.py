@@ -84,8 +84,7 @@ async def _ensure(registry: Registry, plural: str, namespace: str, obj: Object) 
 async def _service(registry: Registry, cluster: Cluster) -> None:
     port = {"name": "https", "port": 443, "protocol": "TCP", "targetPort": cluster.port}
     address = str(nth(cluster.service_ranges[0], 1))
-    families = {"ipFamilyPolicy": "SingleStack", "ipFamilies": [str(family_of(address))]}
-    spec = {"type": "ClusterIP", "clusterIP": address, "clusterIPs": [address], "ports": [port], **families}
+    spec = {"type": "ClusterIP", "clusterIP": address, "ports": [port], "ipFamilyPolicy": "SingleStack"}
     spec["sessionAffinity"] = "None"
     service = {"metadata": {"name": "kubernetes", "labels": dict(LABELS)}, "spec": spec}
     await _ensure(registry, "services", "default", service)

@@ -36,6 +36,8 @@ ZEROES: dict[str, Any] = {
 }
 # structs to Go, whose "omitempty" knows no empty struct: only omitzero leaves them out
 SELF_WRITTEN = ("time", "microtime", "quantity", "intorstring", "raw")
+# struct → its list that stays when empty: until it is stored Go keeps it apart from none, and an error shows which
+TOLD_EMPTY = {"IngressSpec": "rules"}
 GO_KINDS = {"bool": "bool", "string": "string", "array": "slice", "object": "map"}
 
 
@@ -83,10 +85,12 @@ class Decoder:
             path.pop()
             names.pop()
         self._struct = outer
+        told = TOLD_EMPTY.get(schema.short)
         return {
             name: value
             for name, field in schema.fields.items()
             if (value := self._written(values.get(name, MISSING), field)) is not MISSING
+            or (name == told and (value := values.get(name)) == [])
         }
 
     def _pairs(self, found: dict[str, Any], known: dict[str, Field] | None) -> Iterable[tuple[str, Any]]:

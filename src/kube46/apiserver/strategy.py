@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from kube46.apiserver.statuses import StatusError
 
@@ -106,12 +106,14 @@ class Strategy:
 
     `create_on_update`: PUT to a missing name creates (Services, S1.1.1).
     `unconditional_update`: an update may come without metadata.resourceVersion.
+    `blank`: what Go prints of an object that nobody has filled in: nobody owns such fields for creating them so.
     `keeps_status_on_create`: a POST may bring `status` (nodes, B-5); otherwise it is dropped.
     """
 
     create_on_update: bool = False
     unconditional_update: bool = True
     keeps_status_on_create: bool = False
+    blank: ClassVar[Object] = {}
 
     def generate_name(self, base: str) -> str:
         """A name for metadata.generateName: at most 63 characters, ending in five that avoid vowels and look-alikes."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kube46.api import errors
 from kube46.apiserver import statuses, updates
+from kube46.apiserver.applying import ownable
 from kube46.apiserver.authorization import admit
 from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.kinds import BY_PLURAL, Kind
@@ -124,7 +125,7 @@ class Registry:
             if kind.custom:
                 del obj["status"]
         if not applied:
-            managedfields.note(call, obj, None)
+            managedfields.note(call, obj, None, strategy.blank)
         if kind.resource == "namespaces":
             _fill_namespace(obj)
         admit(call.user, kind, call.subresource, call.name, obj)
@@ -232,7 +233,8 @@ class Registry:
             elif uid := meta.get("uid"):
                 text = f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
                 raise statuses.conflict(call.kind, call.name, text)
-            obj = settle(managedfields.apply(call, config, old))
+            obj = managedfields.apply(call, ownable(config, call), old)
+            obj = settle(obj if old is not None else {**config, **obj})
             if old is None:
                 made = self._create(call, obj, txn, applied=True)
             else:

@@ -35,8 +35,8 @@ def _manager(call: Call, operation: str) -> managers.Manager:
     return managers.Manager(call.manager, operation, call.kind.api_version, call.subresource)
 
 
-def note(call: Call, new: Object, live: Object | None) -> None:
-    """Give the fields that this create or update changes to who makes it.
+def note(call: Call, new: Object, live: Object | None, blank: Object | None = None) -> None:
+    """Give the fields that this create or update changes to who makes it; of a new one, what is not as in `blank`.
 
     The writer may hand in other managers (`managedFields`), or reset all by a single empty entry.
     """
@@ -46,7 +46,7 @@ def note(call: Call, new: Object, live: Object | None) -> None:
         known = {} if given == [{}] else managers.read(given) if given else _stored(live)
     except ValueError:
         known = _stored(live)
-    found = managers.updated(live or {}, new, known, _manager(call, managers.UPDATE), now(), _way(call.kind))
+    found = managers.updated(live or blank or {}, new, known, _manager(call, managers.UPDATE), now(), _way(call.kind))
     entries = before if found == _stored(live) else managers.written(found)
     if entries:
         meta["managedFields"] = entries

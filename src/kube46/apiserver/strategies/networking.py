@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from kube46.api import ingressclasses, ingresses, ip, ipaddresses, networkpolicies, servicecidrs
 from kube46.apiserver.strategies import service_addresses
@@ -59,7 +59,10 @@ class Ingresses(Generic):
     """Rules, back ends, TLS and class."""
 
     def default(self, obj: Object) -> None:
-        """A status always has a load balancer's."""
+        """A status always has a load balancer's; an empty list of rules is only for the error that there are none."""
+        spec = obj.get("spec") or {}
+        if spec.get("rules") == [] and spec.get("defaultBackend") is not None:
+            del spec["rules"]
         obj.setdefault("status", {}).setdefault("loadBalancer", {})
 
     def prepare_create(self, obj: Object, ctx: Context) -> None:
@@ -101,6 +104,8 @@ class IngressClasses(Generic):
 
 class NetworkPolicies(Generic):
     """Stored for whoever enforces them: kube46 does not."""
+
+    blank: ClassVar[Object] = {"spec": {"podSelector": {}}}
 
     def default(self, obj: Object) -> None:
         """Static defaulting."""

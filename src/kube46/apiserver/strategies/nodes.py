@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from kube46.api import nodes
 from kube46.apiserver.strategies.generic import Generic
@@ -16,6 +16,9 @@ class Nodes(Generic):
     """Semantics B-4 and B-5."""
 
     keeps_status_on_create = True
+    blank: ClassVar[Object] = {
+        "status": {"daemonEndpoints": {"kubeletEndpoint": {"Port": 0}}, "nodeInfo": dict.fromkeys(nodes.INFO, "")}
+    }
 
     def default(self, obj: Object) -> None:
         """Static defaulting."""

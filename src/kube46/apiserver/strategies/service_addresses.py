@@ -13,6 +13,7 @@ from kube46.addresses.families import Address, Family, family_of
 from kube46.api import allocation, errors, ip, ipaddresses
 from kube46.api.allocation import AddressRange, NumberSet
 from kube46.apiserver import statuses
+from kube46.apiserver.transactions import now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +100,7 @@ def _take(spec: Spec, family: Family, asked: str, ctx: Context) -> str:
         if address is None:
             text = f"failed to allocate a serviceIP for Service {errors.go_quote(ctx.name)}: {allocation.RANGE_FULL}"
             raise statuses.internal(text)
-    obj = ipaddresses.of_service(address, ctx.namespace, ctx.name)
+    obj = ipaddresses.of_service(address, ctx.namespace, ctx.name, now())
     if problems := ipaddresses.validate(obj):
         raise _refused(spec, asked, errors.summary("IPAddress", "networking.k8s.io", str(address), problems)[0], ctx)
     ctx.txn.create("ipaddresses", obj)
