@@ -149,14 +149,14 @@ class Pair:
         self.real.ranges, self.real.advertised = configuration.ranges, configuration.address
         self.real.flags = both
         servers: Sequence[Server] = (self.ours, self.real)
-        list(self._pool.map(lambda server: server.start(), servers))
-        self._clients = [server.client() for server in servers]
         try:
+            list(self._pool.map(lambda server: server.start(), servers))
+            self._clients = [server.client() for server in servers]
             yield
         finally:
             for client in self._clients:
                 client.close()
-            list(self._pool.map(lambda server: server.stop(), servers))
+            list(self._pool.map(lambda server: server.process and server.stop(), servers))
 
     def plant(self, kind: str, objects: list[dict[str, Any]]) -> None:
         """Put objects of a kind (`services`, `ipaddresses`) into both stores past all rules, while they are stopped."""
@@ -201,12 +201,18 @@ class Pair:
             self.differences.append(Difference(self.where, request, *texts))
         return answers[0][1], answers[1][1]
 
-    def compare(self, what: str, read: Callable[[httpx2.Client], Any], seconds: float = 0.0) -> None:
-        """Something that is read from both and must be alike at the latest after so many seconds."""
+    def compare(
+        self,
+        what: str,
+        read: Callable[[httpx2.Client], Any],
+        seconds: float = 0.0,
+        until: Callable[[Any], bool] = lambda shown: True,
+    ) -> None:
+        """Something read from both that must be alike at the latest after so many seconds, and as `until` says."""
         deadline = time.monotonic() + seconds
         while True:
             shown = [names.normal(read(one)) for names, one in zip(self.names, self._clients, strict=True)]
-            if shown[0] == shown[1]:
+            if shown[0] == shown[1] and until(shown[0]):
                 return
             if time.monotonic() > deadline:
                 texts = [json.dumps(one) for one in shown]

@@ -138,7 +138,7 @@ def test_mistakes_made_while_running_are_mended_alike(tmp_path: Path) -> None:
     with pair.running(Configuration(RANGES)):
         for name, *addresses in (("a", "10.96.1.1", "fd00:10:96::101"), ("b", "10.96.1.2"), ("c", "10.96.1.3")):
             families = ["IPv4", "IPv6"][: len(addresses)]
-            spec = {"clusterIPs": addresses, "ipFamilies": families, "ports": [{"port": 80}]}
+            spec = {"clusterIP": addresses[0], "clusterIPs": addresses, "ipFamilies": families, "ports": [{"port": 80}]}
             policy = "RequireDualStack" if len(addresses) == 2 else "SingleStack"
             pair.ask("POST", SERVICES, {"metadata": {"name": name}, "spec": {**spec, "ipFamilyPolicy": policy}})
         pair.ask("POST", SERVICES, {"metadata": {"name": "x"}, "spec": {"type": "ExternalName", "externalName": "a.b"}})

@@ -520,10 +520,21 @@ class ServiceCIDRSpec(Value, frozen=True):
     cidrs: tuple[str, ...] = ()
 
 
+class ServiceCIDRStatus(Value, frozen=True):
+    """status of a ServiceCIDR."""
+
+    conditions: tuple[Condition, ...] = ()
+
+
 class ServiceCIDR(Object, frozen=True):
     """networking.k8s.io/v1 ServiceCIDR."""
 
     spec: ServiceCIDRSpec = ServiceCIDRSpec()
+    status: ServiceCIDRStatus = ServiceCIDRStatus()
+
+
+class IPAddress(Object, frozen=True):
+    """networking.k8s.io/v1 IPAddress: its name is the address."""
 
 
 class LeaseSpec(Value, frozen=True):

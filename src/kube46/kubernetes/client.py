@@ -174,11 +174,18 @@ class Client:
         return self._decode(resource, await self.request("PATCH", path, body=body, headers=headers))
 
     async def apply(
-        self, resource: Resource[T], body: Body, namespace: str = "", *, manager: str, dry_run: bool = False
+        self,
+        resource: Resource[T],
+        body: Body,
+        namespace: str = "",
+        *,
+        manager: str,
+        subresource: str = "",
+        dry_run: bool = False,
     ) -> T:
         """Server-side apply (KEP-555): makes the object or merges it in; its fields become `manager`'s."""
         content = _typed(resource, body)
-        path = resource.path(namespace, content["metadata"]["name"])
+        path = resource.path(namespace, content["metadata"]["name"], subresource)
         params = {"fieldManager": manager, "force": "true", "dryRun": "All" if dry_run else ""}
         headers = {"Content-Type": APPLY_TYPE}
         return self._decode(resource, await self.request("PATCH", path, params=params, body=content, headers=headers))

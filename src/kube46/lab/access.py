@@ -108,6 +108,11 @@ LOOPS: dict[str, tuple[Rule, ...]] = {
         _rule("", "persistentvolumeclaims/status", "patch"),
         _rule("", "pods", *SEE),
     ),
+    "service-cidr": (
+        _rule(NETWORKING, "servicecidrs", *SEE, "patch"),
+        _rule(NETWORKING, "servicecidrs/status", "patch"),
+        _rule(NETWORKING, "ipaddresses", *SEE),
+    ),
 }
 AGENT = (
     _rule("", "services nodes", *SEE),

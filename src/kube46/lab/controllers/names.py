@@ -22,6 +22,7 @@ STAND_ALONE = (
     "persistentvolume-binder",
     "ephemeral-volume",
     "storage-protection",
+    "service-cidr",
 )
 ALL = (*NETWORK, *STAND_ALONE)
 

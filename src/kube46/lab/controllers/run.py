@@ -94,6 +94,7 @@ def _stand_alone(settings: Settings) -> list[Loop]:
     from kube46.lab.controllers.replicasets import controller as replica_sets
     from kube46.lab.controllers.scheduler import controller as scheduler
     from kube46.lab.controllers.serviceaccounts import controller as accounts
+    from kube46.lab.controllers.servicecidrs import controller as service_cidrs
     from kube46.lab.controllers.statefulsets import controller as stateful_sets
     from kube46.lab.controllers.volumeprotection import controller as protection
 
@@ -114,5 +115,6 @@ def _stand_alone(settings: Settings) -> list[Loop]:
         "persistentvolume-binder": binder.run,
         "ephemeral-volume": ephemeral.run,
         "storage-protection": protection.run,
+        "service-cidr": service_cidrs.run,
     }
     return [loop for name, loop in every.items() if name in settings.chosen]
