@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 TYPES = ("Ingress", "Egress")
-PROTOCOLS = ("SCTP", "TCP", "UDP")
+PROTOCOLS = ("TCP", "UDP", "SCTP")
 DIRECTIONS = (("ingress", "from"), ("egress", "to"))
 
 
@@ -52,14 +52,16 @@ def _types(types: list[str]) -> list[FieldError]:
     field = "spec.policyTypes"
     if len(types) > len(TYPES):
         return [invalid(field, types, "may not specify more than two policyTypes")]
-    return [not_supported(f"{field}[{i}]", kind, TYPES) for i, kind in enumerate(types) if kind not in TYPES]
+    return [
+        not_supported(f"{field}[{i}]", kind, TYPES, in_order=True) for i, kind in enumerate(types) if kind not in TYPES
+    ]
 
 
 def _port(field: str, port: Object) -> list[FieldError]:
     found: list[FieldError] = []
     number, last, protocol = port.get("port"), port.get("endPort"), port["protocol"]
     if protocol not in PROTOCOLS:
-        found.append(not_supported(f"{field}.protocol", protocol, PROTOCOLS))
+        found.append(not_supported(f"{field}.protocol", protocol, PROTOCOLS, in_order=True))
     if isinstance(number, int):
         found += each_invalid(f"{field}.port", number, names.port_number(number))
         if last is not None:

@@ -120,6 +120,8 @@ def _identity(found: object, expected: str, body: bytes) -> tuple[str, str]:
         if value is not None and not isinstance(value, str):
             text = f"json: cannot unmarshal {gojson.described(value)} into Go struct field .{name} of type string"
             raise unrecognized(body, expected, f"couldn't get version/kind; json parse error: {text}")
+    if (found.get("apiVersion") or "").count("/") > 1:
+        raise unrecognized(body, expected, f"unexpected GroupVersion string: {found['apiVersion']}")
     return found.get("apiVersion") or "", found.get("kind") or ""
 
 

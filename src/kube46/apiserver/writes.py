@@ -233,7 +233,7 @@ class Registry:
             elif uid := meta.get("uid"):
                 text = f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
                 raise statuses.conflict(call.kind, call.name, text)
-            obj = managedfields.apply(call, ownable(config, call), old)
+            obj = managedfields.apply(call, ownable(config, call), old, self.strategy(call.kind).blank)
             obj = settle(obj if old is not None else {**config, **obj})
             if old is None:
                 made = self._create(call, obj, txn, applied=True)

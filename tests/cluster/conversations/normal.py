@@ -22,6 +22,9 @@ SUFFIX = re.compile(r"(?<=gen-\d-)[bcdfghjklmnpqrstvwxz2456789]{5}\b")
 ADDRESS = re.compile(r"10\.96\.\d{1,3}\.\d{1,3}|fd00:10:96::[0-9a-f]{1,4}(?![0-9a-f:])")
 VERSION = re.compile(r'(?<=resourceVersion\\":\\")\d+')
 PORT = re.compile(r"(?<![\d.:])3\d{4}(?![\d.])|(?<=:)3\d{4}(?=/)")
+RECORD = re.compile(r"(?<=ResourceVersion in record \()\d+")
+# how a scheme calls itself: after the line of a file that the compiler sees at another path when modules are vendored
+SCHEME = re.compile(r"pkg/(runtime|api/legacyscheme)/scheme\.go:\d+")
 AGE = re.compile(r"^\d+(ms|[smh])$")
 
 
@@ -38,7 +41,7 @@ class Normal:
     def text(self, text: str) -> str:
         """The same for text: messages, warnings, names."""
         text = SUFFIX.sub("<random>", UID.sub(lambda found: self._number("uid", found[0]), TIME.sub("<time>", text)))
-        text = VERSION.sub("<version>", text)
+        text = SCHEME.sub("<scheme>", RECORD.sub("<version>", VERSION.sub("<version>", text)))
         text = PORT.sub(lambda found: self._port(found[0]), ADDRESS.sub(self._address, text))
         return AGE.sub("<age>", text)
 

@@ -154,7 +154,15 @@ def updated(live: Object, new: Object, managers: Managers, by: Manager, now: str
 
 
 def applied(
-    live: Object | None, config: Object, managers: Managers, by: Manager, now: str, way: Merging, *, force: bool
+    live: Object | None,
+    config: Object,
+    managers: Managers,
+    by: Manager,
+    now: str,
+    way: Merging,
+    *,
+    force: bool,
+    blank: Object | None = None,
 ) -> tuple[Object, Managers]:
     """The object and its managers after an apply; raises Conflicts, unless forced, and UnknownField."""
     config = _plain(config)
@@ -163,8 +171,7 @@ def applied(
         return config, {by: Owned(own, now)} if own else {}
     plain = _plain(live)
     if not managers:
-        managers = {Manager(BEFORE_FIRST_APPLY, UPDATE, by.api_version): Owned(
-            sets.difference(set_of(plain, way), NEVER_OWNED), now)}  # fmt: skip
+        managers = updated(blank or {}, live, {}, Manager(BEFORE_FIRST_APPLY, UPDATE, by.api_version), "", way)
     others = {manager: owned for manager, owned in managers.items() if manager != by}
     last = managers[by].fields if by in managers else {}
     merged = merge(plain, config, way)

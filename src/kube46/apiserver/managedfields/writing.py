@@ -52,12 +52,12 @@ def note(call: Call, new: Object, live: Object | None, blank: Object | None = No
         meta["managedFields"] = entries
 
 
-def apply(call: Call, config: Object, live: Object | None) -> Object:
+def apply(call: Call, config: Object, live: Object | None, blank: Object | None = None) -> Object:
     """The object that an apply makes of the live one, managedFields included; raises StatusError 409 and 500."""
     kind = call.kind
     by = _manager(call, managers.APPLY)
     try:
-        obj, found = managers.applied(live, config, _stored(live), by, now(), _way(kind), force=call.force)
+        obj, found = managers.applied(live, config, _stored(live), by, now(), _way(kind), force=call.force, blank=blank)
     except managers.Conflicts as conflicts:
         raise statuses.StatusError(409, "Conflict", conflicts.message, {"causes": conflicts.causes}) from None
     except UnknownField as problem:
