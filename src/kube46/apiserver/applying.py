@@ -17,6 +17,7 @@ from kube46.apiserver.customresources import bodies
 from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.fieldvalidation import prune
 from kube46.apiserver.fieldvalidation_types import Mismatch
+from kube46.apiserver.managedfields import typed
 from kube46.apiserver.schemas import Schemas
 from kube46.apiserver.statuses import StatusError
 
@@ -61,23 +62,42 @@ async def config_of(request: Request, call: Call) -> Object:
     if not isinstance(config, dict):
         raise statuses.bad_request("error decoding YAML: the config must be an object")
     for name, called in (("kind", "Kind"), ("apiVersion", "apiVersion")):
-        if not config.get(name):
+        if config.get(name) is None:
             raise statuses.bad_request(
                 f"error decoding YAML: Object '{called}' is missing in '{body.decode(errors='replace')}'"
             )
     kind = call.kind
     if (config["apiVersion"], config["kind"]) != (kind.api_version, kind.kind):
-        got = f"{config['apiVersion']}, Kind={config['kind']}"
-        raise statuses.bad_request(f"invalid object type: {got}: this path is of {kind.api_version}, Kind={kind.kind}")
+        raise statuses.bad_request(f"invalid object type: {_told(config['apiVersion'], config['kind'])}")
     meta = config.setdefault("metadata", {})
     if not isinstance(meta, dict):
         raise statuses.bad_request("error decoding YAML: metadata must be an object")
-    if meta.get("managedFields"):
+    if meta.get("managedFields") is not None:
         raise statuses.bad_request("metadata.managedFields must be nil")
     name = meta.setdefault("name", call.name)
     if name != call.name:
         raise statuses.bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.name})")
+    if not isinstance(kind, CustomKind) and (text := typed.problem(config, kind.group, kind.version, kind.kind)):
+        raise StatusError(500, "", f"failed to create typed patch object ({described(config, kind)}): {text}")
     return config
+
+
+def _told(api_version: str, kind: str) -> str:
+    """A foreign type as Go prints what it could read of it."""
+    if api_version.count("/") > 1:
+        return "/, Kind="
+    return f"{api_version if '/' in api_version else '/' + api_version}, Kind={kind}"
+
+
+def described(obj: Object, kind: Kind) -> str:
+    """An object as upstream's apply names it: a new one says its namespace only if its config does."""
+    meta = obj.get("metadata") or {}
+    return f"{meta.get('namespace') or ''}/{meta.get('name') or ''}; {gvk(kind)}"
+
+
+def gvk(kind: Kind) -> str:
+    """A kind as Go prints it; the core group is empty."""
+    return f"{kind.group}/{kind.version}, Kind={kind.kind}"
 
 
 def ownable(config: Object, call: Call) -> Object:
@@ -92,6 +112,11 @@ def settled(merged: Object, kind: Kind) -> Object:
     try:
         if isinstance(kind, CustomKind):
             return bodies.coerce(merged, kind.version_of.schema)[0]
-        return prune(merged, Schemas.load().kind(kind.group, kind.version, kind.kind))[0]
+        schema = Schemas.load().kind(kind.group, kind.version, kind.kind)
+        return prune(merged, schema, unstructured=not isinstance(kind, CustomKind))[0]
     except Mismatch as problem:
-        raise StatusError(500, "", f"failed to convert the applied object to {kind.kind}: {problem}") from None
+        what = (
+            described(merged, kind) if "uid" in merged["metadata"] else f"/{described(merged, kind).split('/', 1)[1]}"
+        )
+        text = f"to proper version: unable to convert unstructured object to {gvk(kind)}: {problem}"
+        raise StatusError(500, "", f"failed to convert new object ({what}) {text}") from None
