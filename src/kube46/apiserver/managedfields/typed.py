@@ -1,6 +1,7 @@
 """Does an applied config fit its kind's types? The errors are structured-merge-diff's, values as Go's fmt prints them.
 
-Source: sigs.k8s.io/structured-merge-diff/v6 typed/{validate,helpers}.go, fieldpath/element.go. Only what is written in JSON is looked at: whether a number fits into an int32 is found out later.
+Source: sigs.k8s.io/structured-merge-diff/v6 typed/{validate,helpers}.go, fieldpath/element.go. Only what is written in
+JSON is looked at: whether a number fits into an int32 is found out later.
 """
 
 from __future__ import annotations
