@@ -72,7 +72,7 @@ def test_conflicts(api: httpx2.Client, namespace: str) -> None:
         ({**config(), "kind": "Secret"}, {"fieldManager": "x"}, 400, "invalid object type"),
         ({**config(), "metadata": {"name": "other"}}, {"fieldManager": "x"}, 400, "does not match the name on the URL"),
         ({"apiVersion": "v1"}, {"fieldManager": "x"}, 400, "Object 'Kind' is missing"),
-        ({**config(), "data": 3}, {"fieldManager": "x"}, 500, "failed to convert"),
+        ({**config(), "data": 3}, {"fieldManager": "x"}, 500, "failed to create typed patch object"),
     ],
 )
 def test_bad_applies(
