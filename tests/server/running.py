@@ -65,10 +65,15 @@ class Server:
             "--advertise-address", "192.0.2.1", *self.flags,
         ]  # fmt: skip
 
-    def start(self) -> Self:
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start without waiting for it."""
         (self.directory / "tokens.csv").write_text(TOKENS)
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, pass_fds=self.inherited)
+        return self.process
+
+    def start(self) -> Self:
+        process = self.launch()
         deadline = time.monotonic() + 20
         while True:
             try:
@@ -77,7 +82,7 @@ class Server:
                         return self
             except (OSError, httpx2.TransportError, ssl.SSLError):
                 pass
-            if time.monotonic() > deadline or self.process.poll() is not None:
+            if time.monotonic() > deadline or process.poll() is not None:
                 raise AssertionError((self.directory / "log").read_text())
             time.sleep(0.02)
 

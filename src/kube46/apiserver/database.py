@@ -72,12 +72,12 @@ class Event(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """Writes that are committed whole or not at all; `trim` maps resources to the revision their log is cut at."""
+    """Writes that are committed whole or not at all; `trim`: resource → the oldest revisions of its log, which go."""
 
     epoch: int
     revision: int
     writes: tuple[Write, ...]
-    trim: dict[str, int]
+    trim: dict[str, list[int]]
 
 
 class Database:
@@ -240,9 +240,10 @@ class Database:
             if event is not None:
                 row = (event.revision, resource, key, event.type, event.value, event.old)
                 run("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", row)
-        for resource, revision in batch.trim.items():
-            run("DELETE FROM events WHERE resource = ? AND revision <= ?", (resource, revision))
-            run("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"compacted:{resource}", str(revision)))
+        for resource, revisions in batch.trim.items():
+            # one by one: an index by resource would cost each write more, and a range would visit other resources
+            self._connection.executemany("DELETE FROM events WHERE revision = ?", ((r,) for r in revisions))
+            run("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"compacted:{resource}", str(revisions[-1])))
 
     def _roll_back(self) -> None:
         try:

@@ -60,18 +60,19 @@ class History:
             return []
         return self._events[bisect_right(self._events, revision, key=_revision) :]
 
-    def trim(self) -> int:
-        """Forget the older half when the window is overfull; the revision it is cut at, or 0."""
+    def trim(self) -> list[int]:
+        """Forget the older half when the window is overfull; the revisions that are gone."""
         if len(self._events) <= 2 * self._keep and self._bytes <= 2 * self._keep_bytes:
-            return 0
+            return []
         cut = 0
         last = len(self._events) - 1
         while len(self._events) - cut > self._keep or (self._bytes > self._keep_bytes and cut < last):
             self._bytes -= _size(self._events[cut])
             cut += 1
-        self.compacted = self._events[cut - 1].revision
+        gone = [event.revision for event in self._events[:cut]]
         del self._events[:cut]
-        return self.compacted
+        self.compacted = gone[-1]
+        return gone
 
 
 def _revision(event: Event) -> int:

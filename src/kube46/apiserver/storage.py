@@ -101,7 +101,7 @@ class Store:
         self._overlay_revisions: dict[tuple[str, str], int] = {}
         self._pending: list[_Staged] = []
         self._epoch = 0
-        self._trim: dict[str, int] = {}
+        self._trim: dict[str, list[int]] = {}  # what is gone from memory, and is to go from the file
         self.revision = 1  # of the newest commit
         self._load()
         self.head = self.revision  # of the newest staged change
@@ -115,10 +115,20 @@ class Store:
                 collection.records[key] = Record(revision, value)
         for collection in self._collections.values():
             collection.keys = sorted(collection.records)
-        for resource, event in self._database.events():
-            self.collection(resource).history.append(event)
+        self._load_events()
         self._pools = {name: dict(pool) for name, pool in self._committed_pools.items()}
         self.revision = max(1, int(self._database.meta("revision") or 0))
+
+    def _load_events(self) -> None:
+        """The log; a state that stands in it twice is in memory once, as when it came about."""
+        newest: dict[tuple[str, str], bytes] = {}
+        for resource, event in self._database.events():
+            collection, old = self.collection(resource), newest.get((resource, event.key))
+            record, value = collection.records.get(event.key), event.value
+            if record is not None and record.revision == event.revision:
+                value = record.value
+            collection.history.append(event._replace(value=value, old=old if old == event.old else event.old))
+            newest[resource, event.key] = value
 
     def back_up(self) -> None:
         """Write FILE.backup: what is committed now, perhaps more."""
@@ -253,7 +263,7 @@ class Store:
     def _tell(self, resource: str) -> None:
         history = self.collection(resource).history
         if cut := history.trim():
-            self._trim[resource] = cut
+            self._trim.setdefault(resource, []).extend(cut)
         history.wake()
 
     def _lost(self, error: Exception) -> None:
@@ -266,8 +276,8 @@ class Store:
         self.head = self.revision
         self._pools = {name: dict(pool) for name, pool in self._committed_pools.items()}
         for staged in lost:
-            for resource, revision in staged.batch.trim.items():
-                self._trim.setdefault(resource, revision)
+            for resource, revisions in staged.batch.trim.items():
+                self._trim[resource] = revisions + self._trim.get(resource, [])
             if not staged.future.done():
                 staged.future.set_exception(self._refusal(error))
 

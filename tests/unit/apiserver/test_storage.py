@@ -211,8 +211,10 @@ def test_history_refuses_what_is_gone() -> None:
     log = History()
     for revision in range(1, 2 * history.KEEP_EVENTS + 3):
         log.append(Event(revision, "ADDED", "k", b"{}", None))
-    cut = log.trim()
-    assert cut == history.KEEP_EVENTS + 2
+    gone = log.trim()
+    assert gone == list(range(1, history.KEEP_EVENTS + 3))
+    cut = log.compacted
+    assert cut == gone[-1]
     with pytest.raises(Compacted):
         log.since(cut - 1)
     assert [e.revision for e in log.since(cut)][:2] == [cut + 1, cut + 2]
