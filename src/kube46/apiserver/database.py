@@ -35,6 +35,7 @@ COMMIT;
 """
 UNSYNCED = (sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC)
 UNSYNCED_STATUS = 74  # EX_IOERR of sysexits.h
+LOG_BYTES = 8 << 20
 VACUUM_BYTES = 16 << 20  # free pages are given back at start when they are so many and more than half of the file
 
 
@@ -100,7 +101,7 @@ class Database:
         self._check_format()
         run("PRAGMA journal_mode=WAL")
         run("PRAGMA synchronous=FULL")
-        run("PRAGMA journal_size_limit=8388608")
+        run(f"PRAGMA journal_size_limit={LOG_BYTES}")
         self._connection.executescript(SCHEMA)
         backups.settle(self._connection)
         self._give_back()

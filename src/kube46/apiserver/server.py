@@ -33,6 +33,7 @@ from kube46.apiserver.paths import Checks, Paths
 from kube46.apiserver.resources import Resources
 from kube46.apiserver.reviews import Reviews
 from kube46.apiserver.settings import Settings, SettingsError
+from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.storage import Store
 from kube46.apiserver.strategies import STRATEGIES
 from kube46.apiserver.subresources import Subresources
@@ -138,7 +139,11 @@ class _Server:
         loop.add_signal_handler(signal.SIGUSR1, self._store.back_up)
         port = self._settings.secure_port or listening[0].getsockname()[1]
         cluster = self._cluster(port)
-        default = await bootstrap.prepare(self._registry, cluster)
+        try:
+            default = await bootstrap.prepare(self._registry, cluster)
+        except StatusError as error:  # a new file on a full disk
+            message = f"--data {self._settings.data}: {error.message}"
+            raise SettingsError(message) from error
         self._ready = True
         for sock in listening:
             log.info("listening address=%s port=%s", *sock.getsockname()[:2])
