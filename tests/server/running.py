@@ -74,7 +74,7 @@ class Server:
 
     def start(self) -> Self:
         process = self.launch()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
                 with self.client() as client:

@@ -110,16 +110,26 @@ async def fresh(store: Store, revision: int | None) -> None:
     deadline = asyncio.get_running_loop().time() + FUTURE_SECONDS
     while revision > store.revision:
         if asyncio.get_running_loop().time() > deadline:
-            text = f"Timeout: Too large resource version: {revision}, current: {store.revision}"
-            cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
-            raise StatusError(504, "Timeout", text, {"causes": [cause], "retryAfterSeconds": 1}, retry_after=1)
+            raise _too_large(store, revision, 1)
         await asyncio.sleep(0.02)
+
+
+def _too_large(store: Store, revision: int, retry_after: int | None = None) -> StatusError:
+    text = f"Timeout: Too large resource version: {revision}, current: {store.revision}"
+    details: dict[str, Any] = {
+        "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
+    }
+    if retry_after is not None:
+        details["retryAfterSeconds"] = retry_after
+    return StatusError(504, "Timeout", text, details, retry_after=retry_after)
 
 
 async def listing(
     store: Store, kind: Kind, namespace: str, selector: Selector, page: Page
 ) -> tuple[list[bytes], dict[str, Any]]:
     """The objects of a list and its metadata."""
+    if page.exact and page.revision is not None and page.revision > store.revision:
+        raise _too_large(store, page.revision)  # etcd is asked, which does not wait
     await fresh(store, page.revision)
     collection = store.collection(kind.resource)
     shown = page.revision if page.exact and page.revision is not None else store.revision

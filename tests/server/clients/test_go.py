@@ -5,12 +5,14 @@ import json
 import signal
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx2
 
 from kube46.apiserver import protobuf_encoding
 from server.clients.conftest import Running, until
+from server.running import Server
 from unit.apiserver import objects
 
 LABEL = "clients.kube46.test/site"
@@ -74,6 +76,44 @@ def test_informers(api: httpx2.Client, namespace: str, start: Callable[..., Runn
         assert [line["Event"] for line in mine] == ["MODIFIED", "DELETED"]
         assert mine[0]["Version"] == changed["metadata"]["resourceVersion"]
         assert {line["Whole"] for line in mine} == {informer != "metadata"}
+    assert client.stop() == 0
+
+
+def test_expired(program: str, server_factory: Callable[..., Server], tmp_path: Path) -> None:
+    """Informers whose revision is gone (410) list again and go on, with every change they slept through."""
+    server = server_factory(flags=("--default-watch-cache-size", "4"))
+    path, merge = "/api/v1/namespaces/default/services", {"content-type": "application/merge-patch+json"}
+    with server.client() as api:
+        for name in ("changed", "removed"):
+            api.post(path, json={"metadata": {"name": name}, "spec": {"ports": [{"port": 80}]}}).raise_for_status()
+        client = Running([program, "informers"], server, tmp_path / "client")
+        try:
+            seen: list[dict[str, Any]] = []
+            while len([line for line in seen if line["Event"] == "SYNCED"]) < len(INFORMERS):
+                seen.append(client.next())
+            known = max(int(line["Version"] or 0) for line in seen if line["Event"] == "ADDED")
+            client.process.send_signal(signal.SIGSTOP)
+            server.stop(signal.SIGKILL)
+            server.start()
+        except BaseException:
+            client.stop(signal.SIGKILL)
+            raise
+    with server.client() as api:
+        for turn in range(20):
+            changed = api.patch(
+                f"{path}/changed", json={"metadata": {"labels": {"n": str(turn)}}}, headers=merge
+            ).json()
+        api.delete(f"{path}/removed").raise_for_status()
+        watch = api.get(path, params={"watch": "1", "timeoutSeconds": "1", "resourceVersion": str(known)})
+        assert watch.json()["object"]["code"] == 410
+        client.process.send_signal(signal.SIGCONT)
+        wanted = {("changed", "MODIFIED", changed["metadata"]["resourceVersion"]), ("removed", "DELETED", "")}
+        told: set[tuple[str, str, str, str]] = set()
+        while len(told) < 2 * 3:
+            line = client.next()
+            revision = line["Version"] if line["Event"] == "MODIFIED" else ""
+            if (line["Name"], line["Event"], revision) in wanted:
+                told.add((line["Informer"], line["Name"], line["Event"], revision))
     assert client.stop() == 0
 
 
