@@ -17,6 +17,7 @@ from kube46.api.rbac.rules import Asked
 from kube46.apiserver import answers, requests, statuses
 from kube46.apiserver.authentication import unauthorized
 from kube46.apiserver.authorization import STREAMS
+from kube46.apiserver.components import Components
 from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.measures import GROUP as MEASURED_GROUP
 from kube46.apiserver.negotiation import negotiate
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from kube46.apiserver.reviews import Reviews
     from kube46.apiserver.subresources import Subresources
 
+# parts of an object that go the way of the whole: "" is the object itself
+STORED = ("", "approval", "ephemeralcontainers", "resize", "status")
 log = logging.getLogger(__name__)
 
 
@@ -54,6 +57,7 @@ class Application:
         self._resources, self._subresources = resources, subresources
         self._measures = measures
         self._reviews, self._kubelets, self._paths, self._metrics = reviews, kubelets, paths, metrics
+        self._components = Components(resources)
 
     async def __call__(
         self,
@@ -130,9 +134,6 @@ class Application:
         check_method(request, request.target)
         if request.target.kind.warning:
             request.warnings.append(request.target.kind.warning)
-        if request.target.kind.refusal and request.verb in ("create", "patch", "update"):
-            request.warnings.append(request.target.kind.refusal)  # kubectl autoscale hides the error's text
-            raise statuses.refused(request.target.kind)
         return await self._resource(request, request.target)
 
     def _open_to_all(self, request: Request) -> bool:
@@ -146,7 +147,12 @@ class Application:
         if target.kind.group in REVIEW_GROUPS:
             negotiate(request.accept)
             return await self._reviews.answer(request, target)
-        if target.subresource in ("", "status", "ephemeralcontainers"):
+        if target.kind.plural == "componentstatuses" and not target.kind.group:
+            return await self._components.answer(request, target)
+        if target.kind.plural == "bindings" and not target.kind.group:
+            negotiate(request.accept)
+            return await self._subresources.bind(request, target)
+        if target.subresource in STORED:
             handler = getattr(self._resources, request.verb)
             answer: Answer = await handler(request, target)
             return answer

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from kube46.addresses.families import family_of
 from kube46.addresses.prefixes import nth
 from kube46.api.pods.admission import PRIORITIES
-from kube46.apiserver import roles
+from kube46.apiserver import flows, roles
 from kube46.apiserver.defaultrange import DefaultRange
 from kube46.apiserver.kinds import BY_PLURAL
 from kube46.apiserver.statuses import StatusError
+from kube46.apiserver.transactions import now
 from kube46.apiserver.writes import Call
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+PRIORITY_TEXTS = {
+    "system-cluster-critical": (
+        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."
+    ),
+    "system-node-critical": "Used for system critical pods that must not be moved from their current node.",
+}
 KEEP_SECONDS = 10.0  # how often what `kubectl delete all --all` took is looked for; upstream's interval
 LABELS = {"component": "apiserver", "provider": "kubernetes"}
 
@@ -45,7 +52,12 @@ async def prepare(registry: Registry, cluster: Cluster) -> DefaultRange:
     for name in NAMESPACES:
         await _ensure(registry, "namespaces", "", {"metadata": {"name": name}})
     for name, value in PRIORITIES.items():
-        await _ensure(registry, "priorityclasses", "", {"metadata": {"name": name}, "value": value})
+        made = {"metadata": {"name": name}, "value": value, "description": PRIORITY_TEXTS[name]}
+        await _ensure(registry, "priorityclasses", "", made)
+    async with asyncio.TaskGroup() as group:  # all in one write to the disk
+        for plural, objects in flows.OBJECTS.items():
+            for obj in objects:
+                group.create_task(_with_status(registry, plural, obj))
     for role in roles.cluster_roles():
         await _ensure(registry, "clusterroles", "", role)
     for binding in roles.cluster_bindings():
@@ -79,6 +91,18 @@ async def _ensure(registry: Registry, plural: str, namespace: str, obj: Object) 
             return False
     await registry.create(Call(BY_PLURAL[plural], name, namespace), obj)
     return True
+
+
+async def _with_status(registry: Registry, plural: str, obj: Object) -> None:
+    """An object of flow control: a schema's status says that its level exists."""
+    call = Call(BY_PLURAL[plural], obj["metadata"]["name"], manager="api-priority-and-fairness-config-producer-v1")
+    made = {**obj, "metadata": dict(obj["metadata"]), "spec": dict(obj["spec"])}
+    with registry.store.begin() as txn:
+        if txn.exists(plural, call.name):
+            return
+    await registry.create(call, made)
+    if status := flows.status(obj, now()):
+        await registry.change_directly(call, lambda stored: stored.update(status=status))
 
 
 async def _service(registry: Registry, cluster: Cluster) -> None:

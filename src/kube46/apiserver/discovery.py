@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 # kube-apiserver's order of groups; a group that is not here comes last
 PRIORITY = (
-    "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io", "autoscaling", "batch",
-    "certificates.k8s.io", "networking.k8s.io", "policy", "rbac.authorization.k8s.io", "storage.k8s.io",
+    "apiregistration.k8s.io", "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io", "autoscaling",
+    "batch", "certificates.k8s.io", "networking.k8s.io", "policy", "rbac.authorization.k8s.io", "storage.k8s.io",
     "admissionregistration.k8s.io", "apiextensions.k8s.io", "scheduling.k8s.io", "coordination.k8s.io",
-    "node.k8s.io", "discovery.k8s.io",
+    "node.k8s.io", "discovery.k8s.io", "resource.k8s.io", "flowcontrol.apiserver.k8s.io", "storagemigration.k8s.io",
 )  # fmt: skip
 
 
@@ -70,6 +70,8 @@ class Kind(Protocol):
     def list_kind(self) -> str: ...
     @property
     def custom(self) -> bool: ...
+    @property
+    def stored_form(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +198,7 @@ def _resources(group: str, version: str, kinds: Sequence[Kind]) -> dict[str, Any
 
 
 def _resource(kind: Kind) -> dict[str, Any]:
-    hashed = hashlib.sha256(f"{kind.group}/{kind.version}/{kind.kind}".encode()).digest()[:8]
+    hashed = hashlib.sha256(kind.stored_form.encode()).digest()[:8]
     return {
         "name": kind.plural,
         "singularName": kind.singular,
@@ -204,7 +206,7 @@ def _resource(kind: Kind) -> dict[str, Any]:
         "kind": kind.kind,
         "verbs": list(kind.verbs),
         **_names(kind),
-        "storageVersionHash": base64.b64encode(hashed).decode(),
+        **({"storageVersionHash": base64.b64encode(hashed).decode()} if kind.stored_form else {}),
     }
 
 

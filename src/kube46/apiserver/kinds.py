@@ -23,6 +23,7 @@ SCALE = Subresource("scale", kind="Scale", group="autoscaling", version="v1")
 EPHEMERAL_CONTAINERS = Subresource("ephemeralcontainers")
 FINALIZE = Subresource("finalize", ("update",))
 TOKEN = Subresource("token", ("create",), "TokenRequest", "authentication.k8s.io", "v1")
+APPROVAL, RESIZE = Subresource("approval"), Subresource("resize")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Kind:
     generation_labels: bool = False  # … and of labels
     returns_deleted: bool = False  # DELETE answers with the object instead of a Status
     warning: str = ""  # a Warning header on every request
-    refusal: str = ""  # why objects of this kind can't be written: known, so that clients are told in plain words
+    storage: str = ""  # `group/version` that kube-apiserver stores it in, where that is another one
 
     @property
     def singular(self) -> str:
@@ -77,6 +78,11 @@ class Kind:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
+    def stored_form(self) -> str:
+        """`group/version/kind` of what is stored, of which discovery shows a hash; "" for what is stored nowhere."""
+        return f"{self.storage or f'{self.group}/{self.version}'}/{self.kind}" if "watch" in self.verbs else ""
+
+    @property
     def qualified(self) -> str:
         """`services` or `endpointslices.discovery.k8s.io`, as error texts name it."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
@@ -96,6 +102,9 @@ APIEXTENSIONS = "apiextensions.k8s.io"
 BATCH, POLICY, SCHEDULING, RBAC = "batch", "policy", "scheduling.k8s.io", "rbac.authorization.k8s.io"
 STORAGE = "storage.k8s.io"
 ADMISSION = "admissionregistration.k8s.io"
+CERTIFICATES, NODE_API, DEVICES = "certificates.k8s.io", "node.k8s.io", "resource.k8s.io"
+FLOW_CONTROL, MIGRATION = "flowcontrol.apiserver.k8s.io", "storagemigration.k8s.io"
+APIREGISTRATION, AUTOSCALING = "apiregistration.k8s.io", "autoscaling"
 AUTHENTICATION, AUTHORIZATION = "authentication.k8s.io", "authorization.k8s.io"
 CREATE = ("create",)  # questions that are answered, not stored
 POD_SUBRESOURCES = (
@@ -106,6 +115,7 @@ POD_SUBRESOURCES = (
     Subresource("exec", ("create", "get"), "PodExecOptions"),
     Subresource("log", ("get",)),
     Subresource("portforward", ("create", "get"), "PodPortForwardOptions"),
+    RESIZE,
     STATUS,
 )
 POD_FIELDS = (
@@ -117,14 +127,17 @@ EVENT_FIELDS = (
     "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath",
     "reason", "reportingComponent", "source", "type",
 )  # fmt: skip
-NO_AUTOSCALER = "kube46 has no autoscaler yet: nothing would act on this object: set the number with kubectl scale"
 NEW_EVENT_FIELDS = tuple(
     name.replace("involvedObject", "regarding").replace("reportingComponent", "reportingController")
     for name in EVENT_FIELDS if name != "source"
 )  # fmt: skip
+COMPONENT_STATUS_WARNING = "v1 ComponentStatus is deprecated in v1.19+"
 ENDPOINTS_WARNING = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
 
 KINDS: tuple[Kind, ...] = (
+    Kind("", "v1", "bindings", "Binding", verbs=CREATE),
+    Kind("", "v1", "componentstatuses", "ComponentStatus", False, ("cs",), verbs=("get", "list"),
+         warning=COMPONENT_STATUS_WARNING),
     Kind("", "v1", "namespaces", "Namespace", False, ("ns",), (), (FINALIZE, STATUS),
          verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
          fields=("status.phase",), returns_deleted=True),
@@ -141,10 +154,12 @@ KINDS: tuple[Kind, ...] = (
     Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", True, ("pvc",), (), (STATUS,),
          returns_deleted=True),
     Kind("", "v1", "events", "Event", True, ("ev",), fields=EVENT_FIELDS),
-    Kind("events.k8s.io", "v1", "events", "Event", True, ("ev",), fields=NEW_EVENT_FIELDS),
+    Kind("events.k8s.io", "v1", "events", "Event", True, ("ev",), fields=NEW_EVENT_FIELDS, storage="/v1"),
     Kind("", "v1", "limitranges", "LimitRange", True, ("limits",)),
-    Kind("", "v1", "podtemplates", "PodTemplate", generation=True),
-    Kind("", "v1", "resourcequotas", "ResourceQuota", True, ("quota",), (), (STATUS,)),
+    Kind("", "v1", "podtemplates", "PodTemplate", generation=True, returns_deleted=True),
+    Kind("", "v1", "replicationcontrollers", "ReplicationController", True, ("rc",), ("all",), (SCALE, STATUS),
+         fields=("status.replicas",), generation=True),
+    Kind("", "v1", "resourcequotas", "ResourceQuota", True, ("quota",), (), (STATUS,), returns_deleted=True),
     Kind(DISCOVERY, "v1", "endpointslices", "EndpointSlice", generation=True, generation_labels=True),
     Kind(COORDINATION, "v1", "leases", "Lease"),
     Kind(NETWORKING, "v1", "servicecidrs", "ServiceCIDR", False, (), (), (STATUS,)),
@@ -158,25 +173,58 @@ KINDS: tuple[Kind, ...] = (
     Kind(APPS, "v1", "daemonsets", "DaemonSet", True, ("ds",), ("all",), (STATUS,), generation=True),
     Kind(APPS, "v1", "statefulsets", "StatefulSet", True, ("sts",), ("all",), (SCALE, STATUS), generation=True),
     Kind(APPS, "v1", "controllerrevisions", "ControllerRevision"),
-    Kind("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", True, ("hpa",), ("all",),
-         refusal=NO_AUTOSCALER),
-    Kind("autoscaling", "v1", "horizontalpodautoscalers", "HorizontalPodAutoscaler", True, ("hpa",), ("all",),
-         refusal=NO_AUTOSCALER),
-    Kind(ADMISSION, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", False,
-         ("mwc",), ("api-extensions",), generation=True),
-    Kind(ADMISSION, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", False,
-         ("vwc",), ("api-extensions",), generation=True),
+    Kind(AUTOSCALING, "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", True, ("hpa",), ("all",), (STATUS,),
+         generation=True),
+    Kind(AUTOSCALING, "v1", "horizontalpodautoscalers", "HorizontalPodAutoscaler", True, ("hpa",), ("all",), (STATUS,),
+         generation=True, storage="autoscaling/v2"),
+    Kind(ADMISSION, "v1", "mutatingadmissionpolicies", "MutatingAdmissionPolicy", False, (), ("api-extensions",),
+         generation=True),
+    Kind(ADMISSION, "v1", "mutatingadmissionpolicybindings", "MutatingAdmissionPolicyBinding", False, (),
+         ("api-extensions",), generation=True),
+    Kind(ADMISSION, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", False, (),
+         ("api-extensions",), generation=True),
+    Kind(ADMISSION, "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", False, (), ("api-extensions",),
+         (STATUS,), generation=True),
+    Kind(ADMISSION, "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", False, (),
+         ("api-extensions",), generation=True),
+    Kind(ADMISSION, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", False, (),
+         ("api-extensions",), generation=True),
+    Kind(APIREGISTRATION, "v1", "apiservices", "APIService", False, (), ("api-extensions",), (STATUS,)),
+    Kind(CERTIFICATES, "v1", "certificatesigningrequests", "CertificateSigningRequest", False, ("csr",), (),
+         (APPROVAL, STATUS), fields=("spec.signerName",)),
+    Kind(CERTIFICATES, "v1", "clustertrustbundles", "ClusterTrustBundle", False, fields=("spec.signerName",),
+         storage=f"{CERTIFICATES}/v1beta1"),
+    Kind(CERTIFICATES, "v1", "podcertificaterequests", "PodCertificateRequest", True, (), (), (STATUS,),
+         fields=("spec.signerName", "spec.podName", "spec.nodeName"), storage=f"{CERTIFICATES}/v1beta1"),
+    Kind(NODE_API, "v1", "runtimeclasses", "RuntimeClass", False),
+    Kind(DEVICES, "v1", "deviceclasses", "DeviceClass", False, generation=True, returns_deleted=True),
+    Kind(DEVICES, "v1", "devicetaintrules", "DeviceTaintRule", False, (), (), (STATUS,), generation=True,
+         returns_deleted=True, storage=f"{DEVICES}/v1beta2"),
+    Kind(DEVICES, "v1", "resourceclaims", "ResourceClaim", True, (), (), (STATUS,), returns_deleted=True),
+    Kind(DEVICES, "v1", "resourceclaimtemplates", "ResourceClaimTemplate", returns_deleted=True),
+    Kind(DEVICES, "v1", "resourceslices", "ResourceSlice", False, fields=("spec.nodeName", "spec.driver"),
+         generation=True, returns_deleted=True),
+    Kind(FLOW_CONTROL, "v1", "flowschemas", "FlowSchema", False, (), (), (STATUS,), generation=True),
+    Kind(FLOW_CONTROL, "v1", "prioritylevelconfigurations", "PriorityLevelConfiguration", False, (), (), (STATUS,),
+         generation=True),
+    Kind(MIGRATION, "v1", "storageversionmigrations", "StorageVersionMigration", False, (), (), (STATUS,),
+         storage=f"{MIGRATION}/v1beta1"),
     Kind(BATCH, "v1", "jobs", "Job", True, (), ("all",), (STATUS,), generation=True),
     Kind(BATCH, "v1", "cronjobs", "CronJob", True, ("cj",), ("all",), (STATUS,), generation=True),
     Kind(POLICY, "v1", "poddisruptionbudgets", "PodDisruptionBudget", True, ("pdb",), (), (STATUS,), generation=True),
     Kind(SCHEDULING, "v1", "priorityclasses", "PriorityClass", False, ("pc",), generation=True),
+    Kind(STORAGE, "v1", "csidrivers", "CSIDriver", False, returns_deleted=True),
+    Kind(STORAGE, "v1", "csinodes", "CSINode", False, (), (), (STATUS,), returns_deleted=True),
+    Kind(STORAGE, "v1", "csistoragecapacities", "CSIStorageCapacity"),
+    Kind(STORAGE, "v1", "volumeattachments", "VolumeAttachment", False, (), (), (STATUS,), returns_deleted=True),
+    Kind(STORAGE, "v1", "volumeattributesclasses", "VolumeAttributesClass", False, ("vac",), returns_deleted=True),
     Kind(STORAGE, "v1", "storageclasses", "StorageClass", False, ("sc",), returns_deleted=True),
     Kind(RBAC, "v1", "roles", "Role"),
     Kind(RBAC, "v1", "rolebindings", "RoleBinding"),
     Kind(RBAC, "v1", "clusterroles", "ClusterRole", False),
     Kind(RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", False),
     Kind(APIEXTENSIONS, "v1", "customresourcedefinitions", "CustomResourceDefinition", False, ("crd", "crds"),
-         ("api-extensions",), (STATUS,), generation=True, returns_deleted=True),
+         ("api-extensions",), (STATUS,), generation=True, returns_deleted=True, storage=f"{APIEXTENSIONS}/v1beta1"),
     Kind(AUTHENTICATION, "v1", "tokenreviews", "TokenReview", False, verbs=CREATE),
     Kind(AUTHENTICATION, "v1", "selfsubjectreviews", "SelfSubjectReview", False, verbs=CREATE),
     Kind(AUTHORIZATION, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False, verbs=CREATE),

@@ -16,7 +16,7 @@ import uvicorn
 
 from kube46.addresses.families import bracketed
 from kube46.addresses.prefixes import nth
-from kube46.apiserver import authentication, bootstrap, expiry, portrepair, sockets
+from kube46.apiserver import authentication, bootstrap, expiry, localservices, portrepair, sockets
 from kube46.apiserver.addressrepair import AddressRepair
 from kube46.apiserver.app import Application
 from kube46.apiserver.authentication import Authenticator, TokenFileError
@@ -141,6 +141,7 @@ class _Server:
         cluster = self._cluster(port)
         try:
             default = await bootstrap.prepare(self._registry, cluster)
+            await localservices.settle(self._registry, self._catalog)
         except StatusError as error:  # a new file on a full disk
             message = f"--data {self._settings.data}: {error.message}"
             raise SettingsError(message) from error
@@ -151,6 +152,7 @@ class _Server:
             loops = [
                 expiry.run(self._store),
                 cleanup.run(self._registry, self._catalog),
+                localservices.run(self._registry, self._catalog),
                 bootstrap.keep(self._registry, cluster, default),
                 AddressRepair(self._registry).run(),
                 portrepair.run(self._registry, self._settings.node_ports),

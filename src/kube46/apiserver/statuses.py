@@ -112,12 +112,6 @@ def method_not_allowed() -> StatusError:
     return StatusError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
 
 
-def refused(kind: Kind) -> StatusError:
-    """405 for a kind that is known but can't be served, with its reason."""
-    text = f"{kind.qualified} is not supported: {kind.refusal}"
-    return StatusError(405, "MethodNotAllowed", text, _details(kind, ""))
-
-
 def gone(message: str) -> StatusError:
     """410: the revision asked for is no longer in the event log."""
     return StatusError(410, "Expired", message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -86,8 +87,18 @@ class Subresources:
 
     # pods
 
-    async def _binding(self, request: Request, target: Target) -> Answer:
+    async def bind(self, request: Request, target: Target) -> Answer:
+        """POST to `bindings`: the pod is the one that the body names."""
         body = (await self._body(request, "", "v1", "Binding")).object
+        name = (body.get("metadata") or {}).get("name", "")
+        if not name:
+            raise statuses.bad_request("name is required")
+        return await self._bound(request, replace(target, kind=BY_PLURAL["pods"], name=name), body)
+
+    async def _binding(self, request: Request, target: Target) -> Answer:
+        return await self._bound(request, target, (await self._body(request, "", "v1", "Binding")).object)
+
+    async def _bound(self, request: Request, target: Target, body: Object) -> Answer:
         node = (body.get("target") or {}).get("name", "")
         annotations = (body.get("metadata") or {}).get("annotations") or {}
         call = self._resources.call(request, target)
@@ -189,6 +200,8 @@ def _scale_of(obj: Object, kind: Kind) -> Object:
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     selector = spec.get("selector") or {}
+    if kind.plural == "replicationcontrollers":  # a plain map
+        selector = {"matchLabels": selector}
     scale_status: Object = {"replicas": status.get("replicas", 0)}
     if text := _selector_text(selector):
         scale_status["selector"] = text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kube46.apiserver import tables_workloads
+from kube46.apiserver import tables_autoscaling, tables_platform, tables_workloads
 from kube46.apiserver.strategies.events import NAMES
 from kube46.apiserver.tables_pods import pod
 from kube46.apiserver.tables_storage import claim, storage_class, volume
@@ -300,4 +300,8 @@ CELLS: dict[tuple[str, str], Callable[[Object, datetime.datetime], list[Any]]] =
     ("rbac.authorization.k8s.io", "rolebindings"): _binding,
     ("rbac.authorization.k8s.io", "clusterrolebindings"): _binding,
     ("autoscaling", "scale"): tables_workloads.scale,
+    ("autoscaling", "horizontalpodautoscalers"): tables_autoscaling.autoscaler,
+    ("", "podtemplates"): tables_workloads.pod_template,
+    ("", "replicationcontrollers"): tables_workloads.replication_controller,
+    **tables_platform.CELLS,
 }

@@ -20,6 +20,7 @@ class Column(NamedTuple):
 
 
 META, CORE, APPS = "apimachinery.pkg.apis.meta.v1", "api.core.v1", "api.apps.v1"
+CERTIFICATES, DEVICES, FLOWS = "api.certificates.v1", "api.resource.v1", "api.flowcontrol.v1"
 NET, DISCOVERY, BATCH = "api.networking.v1", "api.discovery.v1", "api.batch.v1"
 SCHEDULING, STORAGE = "api.scheduling.v1", "api.storage.v1"
 NAME = Column("Name", f"@{META}.ObjectMeta#name", format="name")
@@ -33,12 +34,47 @@ def _selector(kind: str) -> Column:
     return Column("Selector", f"@{kind}#selector", priority=1)
 
 
-def _binding(kind: str, where: str) -> tuple[Column, ...]:
+def _binding(where: str, role: str) -> tuple[Column, ...]:
+    """Upstream describes the role in the words of an older version."""
     subjects = [Column(what, f"{what} in the {where}", priority=1) for what in ("Users", "Groups", "ServiceAccounts")]
-    return NAME, Column("Role", f"@api.rbac.v1.{kind}#roleRef"), AGE, *subjects
+    text = f"roleRef can {role} in the global namespace. If the RoleRef cannot be resolved, the Authorizer must return"
+    return NAME, Column("Role", f"{text} an error."), AGE, *subjects
+
+
+def _autoscaler(name: str, field: str, part: str = "Spec") -> Column:
+    return Column(name, f"@api.autoscaling.v2.HorizontalPodAutoscaler{part}#{field}")
+
+
+def _driver(name: str, field: str, kind: str = "boolean") -> Column:
+    return Column(name, f"@{STORAGE}.CSIDriverSpec#{field}", kind)
+
+
+def _device(name: str, place: str) -> Column:
+    return Column(name, f"@{DEVICES}.{place}")
+
+
+def _queue(name: str, place: str) -> Column:
+    return Column(name, f"@{FLOWS}.{place}")
 
 
 GENERIC = (NAME, CREATED)
+PARAM_KIND = Column("ParamKind", "ParamKind specifies the kind of resources used to parameterize this policy")
+WEBHOOKS = Column("Webhooks", "Webhooks indicates the number of webhooks registered in this configuration", "integer")
+POLICY_BINDING = (
+    NAME,
+    Column("PolicyName", "PolicyName indicates the policy definition which the policy binding binded to"),
+    Column("ParamRef", "ParamRef indicates the param resource which sets the configuration param"),
+    AGE,
+)
+# upstream's columns of a CertificateSigningRequest quote an older version of the type
+SIGNER = """Requested signer for the request. It is a qualified name in the form: `scope-hostname.io/name`. \
+If empty, it will be defaulted:
+ 1. If it's a kubelet client certificate, it is assigned
+    "kubernetes.io/kube-apiserver-client-kubelet".
+ 2. If it's a kubelet serving certificate, it is assigned
+    "kubernetes.io/kubelet-serving".
+ 3. Otherwise, it is assigned "kubernetes.io/legacy-unknown".
+Distribution of trust for signers happens out of band. You can select on this field using `spec.signerName`."""
 COLUMNS: dict[tuple[str, str], tuple[Column, ...]] = {
     ("", "pods"): (
         NAME,
@@ -228,8 +264,125 @@ COLUMNS: dict[tuple[str, str], tuple[Column, ...]] = {
         AGE,
         Column("PreemptionPolicy", f"@{SCHEDULING}.PriorityClass#preemptionPolicy"),
     ),
-    ("rbac.authorization.k8s.io", "rolebindings"): _binding("RoleBinding", "roleBinding"),
-    ("rbac.authorization.k8s.io", "clusterrolebindings"): _binding("ClusterRoleBinding", "clusterRoleBinding"),
+    ("rbac.authorization.k8s.io", "rolebindings"): _binding(
+        "roleBinding", "reference a Role in the current namespace or a ClusterRole"
+    ),
+    ("rbac.authorization.k8s.io", "clusterrolebindings"): _binding(
+        "clusterRoleBinding", "only reference a ClusterRole"
+    ),
+    ("", "componentstatuses"): (
+        NAME,
+        *(Column(what, f"{what} of the component conditions") for what in ("Status", "Message", "Error")),
+    ),
+    ("", "podtemplates"): (
+        NAME, CONTAINERS._replace(priority=0), IMAGES._replace(priority=0),
+        Column("Pod Labels", "The labels for the pod template."),
+    ),
+    ("", "replicationcontrollers"): (
+        NAME,
+        Column("Desired", f"@{CORE}.ReplicationControllerSpec#replicas", "integer"),
+        Column("Current", f"@{CORE}.ReplicationControllerStatus#replicas", "integer"),
+        Column("Ready", f"@{CORE}.ReplicationControllerStatus#readyReplicas", "integer"),
+        AGE, CONTAINERS, IMAGES, _selector(f"{CORE}.ReplicationControllerSpec"),
+    ),
+    ("apiregistration.k8s.io", "apiservices"): (
+        NAME,
+        Column("Service", "The reference to the service that hosts this API endpoint."),
+        Column("Available", "Whether this service is available."),
+        AGE,
+    ),
+    ("autoscaling", "horizontalpodautoscalers"): (
+        NAME, _autoscaler("Reference", "scaleTargetRef"), _autoscaler("Targets", "metrics"),
+        _autoscaler("MinPods", "minReplicas"), _autoscaler("MaxPods", "maxReplicas"),
+        _autoscaler("Replicas", "currentReplicas", "Status"), AGE,
+    ),
+    ("certificates.k8s.io", "certificatesigningrequests"): (
+        NAME, AGE,
+        Column("SignerName", SIGNER),
+        Column("Requestor", "Base64-encoded PKCS#10 CSR data"),
+        Column("RequestedDuration", f"@{CERTIFICATES}.CertificateSigningRequestSpec#expirationSeconds"),
+        Column("Condition", "Conditions applied to the request, such as approval or denial."),
+    ),
+    ("certificates.k8s.io", "clustertrustbundles"): (
+        NAME, Column("SignerName", f"@{CERTIFICATES}.ClusterTrustBundleSpec#signerName"),
+    ),
+    ("certificates.k8s.io", "podcertificaterequests"): (
+        NAME,
+        *(Column(name, f"@{CERTIFICATES}.PodCertificateRequestSpec#{name[0].lower()}{name[1:]}")
+          for name in ("PodName", "ServiceAccountName", "NodeName", "SignerName")),
+        Column("State", "Is the request Pending, Issued, Denied, or Failed?"),
+        Column("UnverifiedUserAnnotations", f"@{CERTIFICATES}.PodCertificateRequestSpec#unverifiedUserAnnotations"),
+    ),
+    ("storage.k8s.io", "csidrivers"): (
+        NAME, _driver("AttachRequired", "attachRequired"), _driver("PodInfoOnMount", "podInfoOnMount"),
+        _driver("StorageCapacity", "storageCapacity"), _driver("TokenRequests", "tokenRequests", "string"),
+        _driver("RequiresRepublish", "requiresRepublish"), _driver("Modes", "volumeLifecycleModes", "string"), AGE,
+    ),
+    ("storage.k8s.io", "csinodes"): (
+        NAME, Column("Drivers", "Drivers indicates the number of CSI drivers registered on the node", "integer"), AGE,
+    ),
+    ("storage.k8s.io", "volumeattachments"): (
+        NAME,
+        Column("Attacher", f"@{STORAGE}.VolumeAttachmentSpec#attacher", format="name"),
+        Column("PV", f"@{STORAGE}.VolumeAttachmentSource#persistentVolumeName"),
+        Column("Node", f"@{STORAGE}.VolumeAttachmentSpec#nodeName"),
+        Column("Attached", f"@{STORAGE}.VolumeAttachmentStatus#attached", "boolean"),
+        AGE,
+    ),
+    ("storage.k8s.io", "volumeattributesclasses"): (
+        NAME, Column("DriverName", f"@{STORAGE}.VolumeAttributesClass#driverName"), AGE,
+    ),
+    ("admissionregistration.k8s.io", "mutatingadmissionpolicies"): (
+        NAME,
+        Column("Mutations", "Mutation indicates the number of mutations rules defined in this configuration",
+               "integer"),
+        PARAM_KIND, AGE,
+    ),
+    ("admissionregistration.k8s.io", "validatingadmissionpolicies"): (
+        NAME,
+        Column("Validations", "Validations indicates the number of validation rules defined in this configuration",
+               "integer"),
+        PARAM_KIND, AGE,
+    ),
+    ("admissionregistration.k8s.io", "mutatingadmissionpolicybindings"): POLICY_BINDING,
+    ("admissionregistration.k8s.io", "validatingadmissionpolicybindings"): POLICY_BINDING,
+    ("admissionregistration.k8s.io", "mutatingwebhookconfigurations"): (NAME, WEBHOOKS, AGE),
+    ("admissionregistration.k8s.io", "validatingwebhookconfigurations"): (NAME, WEBHOOKS, AGE),
+    ("node.k8s.io", "runtimeclasses"): (NAME, Column("Handler", ""), AGE),
+    ("resource.k8s.io", "deviceclasses"): (NAME, AGE),
+    ("resource.k8s.io", "devicetaintrules"): (
+        NAME, _device("Key", "DeviceTaint#key"), _device("Value", "DeviceTaint#value"),
+        _device("Effect", "DeviceTaint#effect"), _device("TimeAdded", "DeviceTaint#timeAdded"), AGE,
+    ),
+    ("resource.k8s.io", "resourceclaims"): (
+        NAME, Column("State", "A summary of the current state (allocated, pending, reserved, etc.)."), AGE,
+    ),
+    ("resource.k8s.io", "resourceclaimtemplates"): (NAME, AGE),
+    ("resource.k8s.io", "resourceslices"): (
+        NAME, _device("Node", "ResourceSliceSpec#nodeName"), _device("Driver", "ResourceSliceSpec#driver"),
+        _device("Pool", "ResourcePool#name"), AGE,
+    ),
+    ("flowcontrol.apiserver.k8s.io", "flowschemas"): (
+        NAME,
+        _queue("PriorityLevel", "PriorityLevelConfigurationReference#name"),
+        _queue("MatchingPrecedence", "FlowSchemaSpec#matchingPrecedence"),
+        _queue("DistinguisherMethod", "FlowSchemaSpec#distinguisherMethod"),
+        AGE,
+        Column("MissingPL", "references a broken or non-existent PriorityLevelConfiguration"),
+    ),
+    ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations"): (
+        NAME,
+        _queue("Type", "PriorityLevelConfigurationSpec#type"),
+        _queue("NominalConcurrencyShares", "LimitedPriorityLevelConfiguration#nominalConcurrencyShares"),
+        _queue("Queues", "QueuingConfiguration#queues"),
+        _queue("HandSize", "QueuingConfiguration#handSize"),
+        _queue("QueueLengthLimit", "QueuingConfiguration#queueLengthLimit"),
+        AGE,
+    ),
+    ("storagemigration.k8s.io", "storageversionmigrations"): (
+        NAME._replace(format=""), Column("Resource", "GroupResource to migrate"),
+        Column("Status", "Status of the migration"),
+    ),
     ("autoscaling", "scale"): (
         NAME._replace(format=""),
         Column("Desired", "@api.autoscaling.v1.ScaleSpec#replicas", "integer"),

@@ -29,6 +29,19 @@ def replica_set(found: Object, now: datetime.datetime) -> list[Any]:
     return [name_of(found), *counts, age(found, now), *_containers(found), selector(dig(found, "spec", "selector"))]
 
 
+def replication_controller(found: Object, now: datetime.datetime) -> list[Any]:
+    """A ReplicationController, whose selector is a plain map."""
+    status = found.get("status") or {}
+    counts = [_replicas(found), status.get("replicas") or 0, status.get("readyReplicas") or 0]
+    return [name_of(found), *counts, age(found, now), *_containers(found), labels(dig(found, "spec", "selector"))]
+
+
+def pod_template(found: Object, now: datetime.datetime) -> list[Any]:
+    """A PodTemplate: no age."""
+    made = {"spec": {"template": found.get("template")}}
+    return [name_of(found), *_containers(made), labels(dig(found, "template", "metadata", "labels"))]
+
+
 def deployment(found: Object, now: datetime.datetime) -> list[Any]:
     """A Deployment."""
     status = found.get("status") or {}

@@ -55,7 +55,7 @@ def carry_over(call: Call, new: Object, old: Object) -> Object:
             meta[name] = stored[name]
     if call.kind.resource == "namespaces" and call.subresource != "finalize":
         new["spec"] = copy.deepcopy(old.get("spec", {}))
-    if call.kind.has_status:
+    if call.kind.has_status and call.subresource != "approval":  # approvals are conditions
         new.pop("status", None)
         if "status" in old:
             new["status"] = copy.deepcopy(old["status"])

@@ -57,13 +57,20 @@ class Registry:
         self.store = store
         self._strategies = strategies
         self._base = strategies.get("*", Strategy())
+        self._resolved: dict[tuple[str, str, str], Strategy] = {}  # group, version, plural → rules
         self._ranges, self._node_ports = service_ranges, node_ports
 
     def strategy(self, kind: Kind) -> Strategy:
         """The rules of a kind."""
         if isinstance(kind, CustomKind):
             return kind.rules
-        return self._strategies.get(kind.qualified) or self._strategies.get(kind.plural, self._base)
+        place = (kind.group, kind.version, kind.plural)
+        found = self._resolved.get(place)
+        if found is None:
+            names = (f"{kind.qualified}/{kind.version}", kind.qualified, kind.plural, "*")
+            found = next((self._strategies[name] for name in names if name in self._strategies), self._base)
+            self._resolved[place] = found
+        return found
 
     def context(self, call: Call, txn: Txn) -> Context:
         """What the hooks of this write are given."""

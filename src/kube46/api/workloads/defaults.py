@@ -1,4 +1,4 @@
-"""Static defaulting of Deployments and ReplicaSets."""
+"""Static defaulting of Deployments, ReplicaSets and ReplicationControllers."""
 
 from __future__ import annotations
 
@@ -17,6 +17,22 @@ def replica_set(obj: Object) -> None:
     if spec.get("replicas") is None:
         spec["replicas"] = 1
     default_spec(spec.setdefault("template", {}).setdefault("spec", {}))
+    obj.setdefault("status", {}).setdefault("replicas", 0)
+
+
+def replication_controller(obj: Object) -> None:
+    """The same; selector and labels are the template's unless given."""
+    spec = obj.setdefault("spec", {})
+    template = spec.get("template")
+    labels = ((template or {}).get("metadata") or {}).get("labels")
+    if labels and not spec.get("selector"):
+        spec["selector"] = dict(labels)
+    if labels and not (obj.setdefault("metadata", {}).get("labels")):
+        obj["metadata"]["labels"] = dict(labels)
+    if spec.get("replicas") is None:
+        spec["replicas"] = 1
+    if template is not None:
+        default_spec(template.setdefault("spec", {}))
     obj.setdefault("status", {}).setdefault("replicas", 0)
 
 

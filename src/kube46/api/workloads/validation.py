@@ -25,6 +25,19 @@ def errors(obj: Object, kind: str) -> list[FieldError]:
     return found + _rollout(spec) if kind == "deployment" else found
 
 
+def controller_errors(obj: Object) -> list[FieldError]:
+    """Every error of a ReplicationController's `spec`."""
+    spec: Object = obj["spec"]
+    selector, made = spec.get("selector") or {}, spec.get("template")
+    found = not_negative(spec, "minReadySeconds")
+    if not selector:
+        found.append(required("spec.selector"))
+    found += not_negative(spec, "replicas")
+    if made is None:
+        return [*found, required("spec.template")]
+    return found + template({**spec, "selector": {"matchLabels": selector}}) + lasting(spec, "ReplicationController")
+
+
 def chosen(spec: Object, kind: str) -> list[FieldError]:
     """Errors of `spec.selector`; a workload must have one, and it must not be empty."""
     selector = spec.get("selector")

@@ -132,6 +132,8 @@ def _kind(definition: Object, version: Object, value: bytes) -> CustomKind:
         "fields": tuple(s["jsonPath"].removeprefix(".") for s in version.get("selectableFields") or ()),
         "generation": True, "warning": _warning(spec["group"], version, names["kind"]),
     }  # fmt: skip
+    if stored := next((v["name"] for v in spec["versions"] if v.get("storage")), ""):
+        row["storage"] = f"{spec['group']}/{stored}"
     if terminating:
         row["verbs"] = TERMINATING_VERBS
     return CustomKind(

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kube46.api import platform
 from kube46.apiserver.customresources.definitions import Definitions
+from kube46.apiserver.strategies.apiservices import APIServices
+from kube46.apiserver.strategies.autoscaling import Autoscalers, OldAutoscalers
+from kube46.apiserver.strategies.certificates import SigningRequests
 from kube46.apiserver.strategies.cluster import Leases, Namespaces
 from kube46.apiserver.strategies.configuration import ConfigMaps, Secrets
 from kube46.apiserver.strategies.discovery import Endpoints, EndpointSlices
@@ -18,13 +22,48 @@ from kube46.apiserver.strategies.rbac import ClusterRoles, RoleBindings, Roles
 from kube46.apiserver.strategies.services import Services
 from kube46.apiserver.strategies.storage import PersistentVolumeClaims, PersistentVolumes, StorageClasses
 from kube46.apiserver.strategies.stored import Stored
-from kube46.apiserver.strategies.workloads import CronJobs, DaemonSets, Deployments, Jobs, ReplicaSets, StatefulSets
+from kube46.apiserver.strategies.workloads import (
+    CronJobs,
+    DaemonSets,
+    Deployments,
+    Jobs,
+    ReplicaSets,
+    ReplicationControllers,
+    StatefulSets,
+)
 
 if TYPE_CHECKING:
     from kube46.apiserver.strategy import Strategy
 
 STRATEGIES: dict[str, Strategy] = {
     "*": Generic(),
+    "apiservices": APIServices(),
+    "certificatesigningrequests": SigningRequests(),
+    "clustertrustbundles": Stored("ClusterTrustBundle", "mounted"),
+    "csidrivers": Stored("CSIDriver", "used", platform.csi_driver),
+    "csinodes": Stored("CSINode", "used"),
+    "csistoragecapacities": Stored("CSIStorageCapacity", "used"),
+    "deviceclasses": Stored("DeviceClass", "used"),
+    "devicetaintrules": Stored("DeviceTaintRule", "enforced"),
+    "flowschemas": Stored("FlowSchema", "enforced", platform.flow_schema),
+    "horizontalpodautoscalers": Autoscalers(),
+    "horizontalpodautoscalers.autoscaling/v1": OldAutoscalers(),
+    "mutatingadmissionpolicies": Stored("MutatingAdmissionPolicy", "enforced", platform.policy),
+    "mutatingadmissionpolicybindings": Stored("MutatingAdmissionPolicyBinding", "enforced", platform.policy_binding),
+    "podcertificaterequests": Stored("PodCertificateRequest", "signed"),
+    "prioritylevelconfigurations": Stored("PriorityLevelConfiguration", "enforced", platform.priority_level),
+    "replicationcontrollers": ReplicationControllers(),
+    "resourceclaims": Stored("ResourceClaim", "allocated", platform.claim),
+    "resourceclaimtemplates": Stored("ResourceClaimTemplate", "used", platform.claim_template),
+    "resourceslices": Stored("ResourceSlice", "used"),
+    "runtimeclasses": Stored("RuntimeClass", "used"),
+    "storageversionmigrations": Stored("StorageVersionMigration", "performed"),
+    "validatingadmissionpolicies": Stored("ValidatingAdmissionPolicy", "enforced", platform.policy),
+    "validatingadmissionpolicybindings": Stored(
+        "ValidatingAdmissionPolicyBinding", "enforced", platform.policy_binding
+    ),
+    "volumeattachments": Stored("VolumeAttachment", "performed"),
+    "volumeattributesclasses": Stored("VolumeAttributesClass", "used"),
     "clusterrolebindings": RoleBindings(),
     "clusterroles": ClusterRoles(),
     "configmaps": ConfigMaps(),
@@ -42,8 +81,8 @@ STRATEGIES: dict[str, Strategy] = {
     "ipaddresses": IPAddresses(),
     "jobs": Jobs(),
     "leases": Leases(),
-    "limitranges": Stored("enforced"),
-    "mutatingwebhookconfigurations": Stored("called"),
+    "limitranges": Stored("LimitRange", "enforced", platform.limit_range),
+    "mutatingwebhookconfigurations": Stored("MutatingWebhookConfiguration", "called", platform.mutating_webhooks),
     "namespaces": Namespaces(),
     "networkpolicies": NetworkPolicies(),
     "nodes": Nodes(),
@@ -53,7 +92,7 @@ STRATEGIES: dict[str, Strategy] = {
     "pods": Pods(),
     "priorityclasses": PriorityClasses(),
     "replicasets": ReplicaSets(),
-    "resourcequotas": Stored("enforced"),
+    "resourcequotas": Stored("ResourceQuota", "enforced"),
     "rolebindings": RoleBindings(),
     "roles": Roles(),
     "secrets": Secrets(),
@@ -61,5 +100,5 @@ STRATEGIES: dict[str, Strategy] = {
     "services": Services(),
     "statefulsets": StatefulSets(),
     "storageclasses": StorageClasses(),
-    "validatingwebhookconfigurations": Stored("called"),
+    "validatingwebhookconfigurations": Stored("ValidatingWebhookConfiguration", "called", platform.webhooks),
 }

@@ -46,9 +46,11 @@ class Pods(Generic):
             raise statuses.forbidden(ctx.kind, ctx.name, text)
 
     def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
-        """The quality-of-service class of a Pod never changes; /ephemeralcontainers changes nothing else."""
+        """The quality-of-service class of a Pod never changes; /ephemeralcontainers and /resize change nothing else."""
         if ctx.subresource == "ephemeralcontainers":
             new["spec"] = updates.with_ephemeral(new["spec"], old["spec"])
+        if ctx.subresource == "resize":
+            new["spec"] = updates.with_resources(new["spec"], old["spec"])
         if ctx.subresource == "status" and (kept := (old.get("status") or {}).get("qosClass")):
             new.setdefault("status", {})["qosClass"] = kept
 
@@ -60,6 +62,8 @@ class Pods(Generic):
         """Only a few fields of `spec` may change; binding and ephemeral containers go by their own subresources."""
         if ctx.subresource == "ephemeralcontainers":
             return updates.ephemeral_errors(new, old)
+        if ctx.subresource == "resize":
+            return validation.validate(new["spec"])
         return [] if ctx.subresource else updates.errors(new, old)
 
     def status_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:

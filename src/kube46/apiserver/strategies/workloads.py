@@ -39,6 +39,22 @@ class ReplicaSets(Generic):
         return validation.status_errors(new)
 
 
+class ReplicationControllers(ReplicaSets):
+    """Their ancestor: the selector is a plain map, by default the template's labels, and may change."""
+
+    def default(self, obj: Object) -> None:
+        """Static defaulting."""
+        defaults.replication_controller(obj)
+
+    def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
+        """Errors of `spec`."""
+        return validation.controller_errors(obj)
+
+    def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Errors of `spec`."""
+        return validation.controller_errors(new)
+
+
 class Deployments(ReplicaSets):
     """The same, with a strategy to roll out."""
 

@@ -1,0 +1,1 @@
+"""The rules of HorizontalPodAutoscalers: defaulting, the two versions, validation."""
