@@ -161,7 +161,7 @@ def test_resource_versions(api: httpx2.Client, maps: str) -> None:
         assert len(api.get(f"{maps}?{query}").json()["items"]) == 2
     assert "resourceVersionMatch is forbidden" in refused(api.get(f"{maps}?resourceVersionMatch=Exact"), 422, "Invalid")
     answer = api.get(f"{maps}/a?resourceVersion=99999999")
-    assert refused(answer, 504, "Timeout").startswith("Too large resource version: 99999999, current: ")
+    assert refused(answer, 504, "Timeout").startswith("Timeout: Too large resource version: 99999999, current: ")
     assert answer.json()["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge"
 
 
