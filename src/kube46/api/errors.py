@@ -93,6 +93,11 @@ def too_long(field: str, most: int) -> FieldError:
     return FieldError("FieldValueTooLong", field, f"Too long: may not be more than {most} bytes")
 
 
+def internal(field: str, detail: str) -> FieldError:
+    """The check itself failed."""
+    return FieldError("InternalError", field, f"Internal error: {detail}")
+
+
 def not_found(field: str, value: Any) -> FieldError:
     """The value refers to something that does not exist."""
     return FieldError("FieldValueNotFound", field, f"Not found: {go_value(value)}")

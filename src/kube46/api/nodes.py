@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kube46.api import ip, names
-from kube46.api.errors import FieldError, duplicate, each_invalid, forbidden, invalid, not_supported, required
+from kube46.api.errors import FieldError, duplicate, each_invalid, forbidden, internal, invalid, not_supported, required
 
 Object = dict[str, Any]
 
@@ -53,9 +53,20 @@ def validate(node: Object) -> list[FieldError]:
     cidrs = _cidrs(node)
     for index, text in enumerate(cidrs):
         found += ip.legacy_cidr(f"{field}[{index}]", text)
+    if len(cidrs) > 1:
+        found += _unparsable(field, cidrs)
     if len(cidrs) > 1 and not (len(cidrs) == 2 and ip.is_pair(cidrs)):
         found.append(invalid(field, cidrs, ONE_EACH))
     return found
+
+
+def _unparsable(field: str, cidrs: list[str]) -> list[FieldError]:
+    """What upstream's comparison of families adds about the first text that is no CIDR."""
+    for index, text in enumerate(cidrs):
+        if ip.sloppy_cidr(text) is None:
+            why = f"invalid CIDR[{index}]: <nil> (invalid CIDR address: {text})"
+            return [internal(field, f"invalid PodCIDRs. failed to check with dual stack with error:{why}")]
+    return []
 
 
 def _taints(taints: list[Object]) -> list[FieldError]:

@@ -61,24 +61,21 @@ async def config_of(request: Request, call: Call) -> Object:
         config = msgspec.json.decode(await asyncio.to_thread(from_yaml, body))
     if not isinstance(config, dict):
         raise statuses.bad_request("error decoding YAML: the config must be an object")
-    for name, called in (("kind", "Kind"), ("apiVersion", "apiVersion")):
-        if config.get(name) is None:
-            raise statuses.bad_request(
-                f"error decoding YAML: Object '{called}' is missing in '{body.decode(errors='replace')}'"
-            )
-    kind = call.kind
-    if (config["apiVersion"], config["kind"]) != (kind.api_version, kind.kind):
-        raise statuses.bad_request(f"invalid object type: {_told(config['apiVersion'], config['kind'])}")
+    kind, version, named = call.kind, config.get("apiVersion") or "", config.get("kind") or ""
+    if (version, named) != (kind.api_version, kind.kind):
+        raise statuses.bad_request(f"invalid object type: {_told(str(version), str(named))}")
     meta = config.setdefault("metadata", {})
     if not isinstance(meta, dict):
         raise statuses.bad_request("error decoding YAML: metadata must be an object")
     if meta.get("managedFields") is not None:
         raise statuses.bad_request("metadata.managedFields must be nil")
-    name = meta.setdefault("name", call.name)
-    if name != call.name:
-        raise statuses.bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.name})")
     if not isinstance(kind, CustomKind) and (text := typed.problem(config, kind.group, kind.version, kind.kind)):
         raise StatusError(500, "", f"failed to create typed patch object ({described(config, kind)}): {text}")
+    if not (name := meta.get("name")):
+        text = f"the name of the object ({call.name} based on URL) was undeterminable: name must be provided"
+        raise statuses.bad_request(text)
+    if name != call.name:
+        raise statuses.bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.name})")
     return config
 
 

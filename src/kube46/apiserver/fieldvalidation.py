@@ -73,6 +73,8 @@ def _decoded(found: object, wanted: tuple[str, str, str], validation: str, body:
     group, _, short = group_version.rpartition("/")
     prefix = f'{kind} in version "{short}" cannot be handled as a {wanted[2]}: '
     schemas = Schemas.load()
+    if (group_version, kind) == ("v1", "List"):  # the one registered kind that has no schema
+        raise _bad_request(prefix + _unconverted(wanted, short, kind))
     if not schemas.knows(group, short, kind):
         text = f'no kind "{kind}" is registered for version "{group_version}" in scheme "{SCHEME}"'
         raise _bad_request(prefix + text)
@@ -82,8 +84,7 @@ def _decoded(found: object, wanted: tuple[str, str, str], validation: str, body:
     except Mismatch as problem:
         raise _bad_request(f"{prefix}{problem}") from None
     if (group, kind) != (wanted[0], wanted[2]) and not _shared(wanted, schemas):
-        target = f"{INTERNAL.get(wanted[0], wanted[0].partition('.')[0])}.{wanted[2]}"
-        raise _bad_request(f"{prefix}converting ({short}.{kind}) to ({target}): unknown conversion")
+        raise _bad_request(prefix + _unconverted(wanted, short, kind))
     if decoder.strict and validation == Validation.STRICT:
         raise _bad_request(f"{prefix}{strict_text(decoder.strict)}")
     if short != wanted[1]:
@@ -94,6 +95,11 @@ def _decoded(found: object, wanted: tuple[str, str, str], validation: str, body:
     if not _shared(wanted, schemas):
         decoded = {"kind": wanted[2], "apiVersion": group_version, **decoded}
     return Decoded(decoded, decoder.strict if validation == Validation.WARN else [])
+
+
+def _unconverted(wanted: tuple[str, str, str], version: str, kind: str) -> str:
+    target = f"{INTERNAL.get(wanted[0], wanted[0].partition('.')[0])}.{wanted[2]}"
+    return f"converting ({version}.{kind}) to ({target}): unknown conversion"
 
 
 def prune(found: dict[str, Any], schema: Type, *, unstructured: bool = False) -> tuple[dict[str, Any], list[str]]:

@@ -127,11 +127,15 @@ class Registry:
         for name in (*updates.SYSTEM_META, "resourceVersion"):
             meta.pop(name, None)
         meta.update(uid=str(uuid.uuid4()), creationTimestamp=now(), **({"generation": 1} if kind.generation else {}))
+        if call.subresource and not applied:  # owned is what was sent of the status, though a create drops it
+            managedfields.note(
+                call, {name: value for name, value in obj.items() if name != "spec"}, None, strategy.blank
+            )
         if kind.has_status and not strategy.keeps_status_on_create:
             obj["status"] = {}
             if kind.custom:
                 del obj["status"]
-        if not applied:
+        if not call.subresource and not applied:
             managedfields.note(call, obj, None, strategy.blank)
         if kind.resource == "namespaces":
             _fill_namespace(obj)

@@ -25,6 +25,8 @@ PORT = re.compile(r"(?<![\d.:])3\d{4}(?![\d.])|(?<=:)3\d{4}(?=/)")
 RECORD = re.compile(r"(?<=ResourceVersion in record \()\d+")
 # how a scheme calls itself: after the line of a file that the compiler sees at another path when modules are vendored
 SCHEME = re.compile(r"pkg/(runtime|api/legacyscheme)/scheme\.go:\d+")
+# an object within the text of an error: Go writes its members partly in the order of its structs, partly by name
+BODY = re.compile(r'"(\{\\".*\})"')
 AGE = re.compile(r"^\d+(ms|[smh])$")
 
 
@@ -40,6 +42,7 @@ class Normal:
 
     def text(self, text: str) -> str:
         """The same for text: messages, warnings, names."""
+        text = BODY.sub(_sorted, text)
         text = SUFFIX.sub("<random>", UID.sub(lambda found: self._number("uid", found[0]), TIME.sub("<time>", text)))
         text = SCHEME.sub("<scheme>", RECORD.sub("<version>", VERSION.sub("<version>", text)))
         text = PORT.sub(lambda found: self._port(found[0]), ADDRESS.sub(self._address, text))
@@ -87,3 +90,15 @@ class Normal:
 
     def _port(self, text: str) -> str:
         return self._number("port", text) if int(text) in PORTS else text
+
+
+def _sorted(found: re.Match[str]) -> str:
+    try:
+        body = json.loads(json.loads(f'"{found[1]}"'))
+    except ValueError:
+        return found[0]
+    entries = (body.get("metadata") or {}).get("managedFields") or [] if isinstance(body, dict) else []
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict):
+            entry.pop("time", None)
+    return json.dumps(json.dumps(body, sort_keys=True))

@@ -71,7 +71,7 @@ def test_conflicts(api: httpx2.Client, namespace: str) -> None:
         ({**config(), "dta": {}}, {"fieldManager": "x"}, 500, ".dta: field not declared in schema"),
         ({**config(), "kind": "Secret"}, {"fieldManager": "x"}, 400, "invalid object type"),
         ({**config(), "metadata": {"name": "other"}}, {"fieldManager": "x"}, 400, "does not match the name on the URL"),
-        ({"apiVersion": "v1"}, {"fieldManager": "x"}, 400, "Object 'Kind' is missing"),
+        ({"apiVersion": "v1"}, {"fieldManager": "x"}, 400, "invalid object type: /v1, Kind="),
         ({**config(), "data": 3}, {"fieldManager": "x"}, 500, "failed to create typed patch object"),
     ],
 )

@@ -107,6 +107,8 @@ def everything(value: Any, way: Merging) -> Set:
 def merge(live: Any, config: Any, way: Merging) -> Any:
     """The live value with what the config says: leaves replaced, objects and lists of items merged."""
     how = way.of(config)
+    if config is None and way.how not in ("leaf", "deduced"):
+        return live  # an object or list that is null says nothing of what is in it
     if how == "leaf" or way.of(live) != how:
         return config
     if how == "map":

@@ -51,6 +51,11 @@ class Pods(Generic):
             new["spec"] = updates.with_ephemeral(new["spec"], old["spec"])
         if ctx.subresource == "resize":
             new["spec"] = updates.with_resources(new["spec"], old["spec"])
+        if not ctx.subresource:  # default admission fills an update, too
+            admission.tolerations(new["spec"])
+            for key in ("priority", "preemptionPolicy"):
+                if new["spec"].get(key) is None and old["spec"].get(key) is not None:
+                    new["spec"][key] = old["spec"][key]
         if ctx.subresource == "status" and (kept := (old.get("status") or {}).get("qosClass")):
             new.setdefault("status", {})["qosClass"] = kept
 

@@ -1,0 +1,160 @@
+"""Rules of network kinds that random conversations with kube-apiserver 1.37.2 brought up, a line each."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from kube46.addresses.families import Family
+from kube46.api import endpointslices, ingressclasses, ingresses, ipaddresses, networkpolicies, nodes
+from kube46.api.services import families, validation, wipe
+
+Json = Any
+TYPES = 'supported values: "Ingress", "Egress"'
+SUBSET = "must be a strict subset of `cidr`"
+PREFIXED = 'must be a domain-prefixed path (such as "acme.io/foo")'
+MISSING = ["spec.parameters.kind: Required value", "spec.parameters.name: Required value"]
+CIDR = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+
+
+def texts(errors: Json) -> list[str]:
+    """As a message lists them."""
+    return [error.text for error in errors]
+
+
+@pytest.mark.parametrize(
+    ("spec", "found"),
+    [
+        ({"podSelector": {}, "ingress": [{"from": [{"podSelector": {}}]}]}, []),
+        ({"policyTypes": ["Bad"]}, [f'spec.policyTypes[0]: Unsupported value: "Bad": {TYPES}']),
+        ({"ingress": [{"from": [{}]}]}, ["spec.ingress[0].from[0]: Required value: must specify a peer"]),
+        (
+            {"egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}]}]},
+            ["spec.egress[0].to[0]: Forbidden: may not specify both ipBlock and another peer"],
+        ),
+        (
+            {"ingress": [{"from": [{"ipBlock": {}}]}], "policyTypes": ["X"]},
+            [
+                f'spec.policyTypes[0]: Unsupported value: "X": {TYPES}',
+                "spec.ingress[0].from[0].ipBlock.cidr: Required value",
+            ],
+        ),
+        (
+            {"egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["11.0.0.0/16", "10.0.0.0/8", "x"]}}]}]},
+            [
+                f'spec.egress[0].to[0].ipBlock.except[0]: Invalid value: "11.0.0.0/16": {SUBSET}',
+                f'spec.egress[0].to[0].ipBlock.except[1]: Invalid value: "10.0.0.0/8": {SUBSET}',
+                f'spec.egress[0].to[0].ipBlock.except[2]: Invalid value: "x": {CIDR}',
+            ],
+        ),
+        (
+            {"ingress": [{"ports": [{"port": 80, "endPort": 70}, {"endPort": 9}, {"port": "web", "endPort": 9}]}]},
+            [
+                "spec.ingress[0].ports[0].endPort: Invalid value: 70: must be greater than or equal to `port`",
+                "spec.ingress[0].ports[1].endPort: Invalid value: 9: may not be specified when `port` is not specified",
+                "spec.ingress[0].ports[2].endPort: Invalid value: 9: may not be specified when `port` is non-numeric",
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_network_policies(spec: Json, found: list[str]) -> None:
+    """Peers, ports and types; what upstream checks declaratively comes last."""
+    policy = {"metadata": {"name": "p"}, "spec": spec}
+    networkpolicies.default(policy)
+    assert texts(networkpolicies.validate(policy)) == found
+    assert [text for text in texts(networkpolicies.validate(policy, policy)) if CIDR in text] == []
+
+
+def test_network_policies_defaults() -> None:
+    """A policy is about what comes in, about what goes out only if it has rules for it, and TCP."""
+    policy = {"spec": {"egress": [{"ports": [{"port": 53}]}]}}
+    networkpolicies.default(policy)
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert policy["spec"]["egress"][0]["ports"][0]["protocol"] == "TCP"
+    policy = {"spec": {"ingress": [{"from": [{"ipBlock": {"cidr": "10.0.0.1/8"}}]}]}}
+    place = "spec.ingress[0].from[0].ipBlock.cidr"
+    assert networkpolicies.warnings(policy)[0].startswith(f'{place}: CIDR value "10.0.0.1/8" is ambiguous')
+
+
+@pytest.mark.parametrize(
+    ("spec", "found"),
+    [
+        ({"controller": "example.com/c"}, []),
+        ({}, ["spec.controller: Required value"]),
+        ({"controller": "c"}, [f'spec.controller: Invalid value: "c": {PREFIXED}']),
+        ({"controller": "a.b/c", "parameters": {}}, MISSING),
+        (
+            {"controller": "a.b/c", "parameters": {"kind": "T", "name": "t", "namespace": "x"}},
+            ["spec.parameters.namespace: Forbidden: `parameters.scope` is set to 'Cluster'"],
+        ),
+        (
+            {"controller": "a.b/c", "parameters": {"kind": "T", "name": "t", "scope": "Namespace"}},
+            ["spec.parameters.namespace: Required value: `parameters.scope` is set to 'Namespace'"],
+        ),
+    ],
+)  # fmt: skip
+def test_ingress_classes(spec: Json, found: list[str]) -> None:
+    """The controller and its parameters."""
+    made = {"spec": copy.deepcopy(spec)}
+    ingressclasses.default(made)
+    assert texts(ingressclasses.validate(made)) == found
+
+
+def test_controller_of_a_class_stays() -> None:
+    """An update that changes it is refused."""
+    old, new = {"spec": {"controller": "a.b/c"}}, {"spec": {"controller": "a.b/d"}}
+    assert texts(ingressclasses.validate(new, old)) == ['spec.controller: Invalid value: "a.b/d": field is immutable']
+
+
+def test_no_rules_and_an_empty_list_of_them() -> None:
+    """The error shows which of the two was sent."""
+    why = "either `defaultBackend` or `rules` must be specified"
+    assert texts(ingresses.validate({"spec": {}})) == [f"spec: Invalid value: null: {why}"]
+    assert texts(ingresses.validate({"spec": {"rules": []}})) == [f"spec: Invalid value: []: {why}"]
+
+
+def test_declarative_checks_come_last() -> None:
+    """Of an IPAddress' parent and of a slice's type."""
+    parent = {"spec": {"parentRef": {"group": "Bad_", "resource": "", "name": "a/b"}}}
+    found = [text.split(": ")[0] for text in texts(ipaddresses.validate(parent))]
+    assert list(dict.fromkeys(found)) == ["spec.parentRef.group", "spec.parentRef.name", "spec.parentRef.resource"]
+    assert texts(ipaddresses.immutable({"spec": {}}, parent)) == [
+        "spec.parentRef: Invalid value: null: field is immutable"
+    ]
+    old = {"addressType": "IPv4", "endpoints": [], "ports": []}
+    assert texts(endpointslices.validate({**old, "addressType": ""}, old)) == [
+        "addressType: Required value",
+        "addressType: Invalid value: null: field is immutable",
+    ]
+
+
+def test_node_cidrs_that_are_none() -> None:
+    """The comparison of families fails beside the check of each."""
+    found = texts(nodes.validate({"spec": {"podCIDRs": ["x", "10.2.0.0/24"]}}))
+    why = "failed to check with dual stack with error:invalid CIDR[0]: <nil> (invalid CIDR address: x)"
+    assert found[1] == f"spec.podCIDRs: Internal error: invalid PodCIDRs. {why}"
+
+
+@pytest.mark.parametrize("kind", ["Bad", "text"])
+def test_an_unknown_type_keeps_its_addresses(kind: str) -> None:
+    """Only its type is complained about: nothing is wiped, and families are looked at as for any other."""
+    old = {"type": "LoadBalancer", "clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"], "ipFamilies": ["IPv4"]}
+    spec = {**old, "type": kind, "ipFamilyPolicy": "SingleStack"}
+    service, before = {"spec": copy.deepcopy(spec)}, {"spec": {**old, "ipFamilyPolicy": "SingleStack"}}
+    assert families.initialise(service["spec"], before["spec"], [Family.IPV4]) == []
+    wipe.type_dependent_fields(service, before)
+    assert service["spec"]["clusterIPs"] == ["10.0.0.1"]
+
+
+def test_source_ranges_of_an_annotation() -> None:
+    """They are read even where they may not be."""
+    key = "service.beta.kubernetes.io/load-balancer-source-ranges"
+    spec = {"type": "NodePort", "ports": [{"port": 80, "protocol": "TCP", "targetPort": 80}]}
+    found = validation.errors({"metadata": {"annotations": {key: "x"}}, "spec": {**spec, "sessionAffinity": "None"}})
+    place = f"metadata.annotations[{key}]"
+    assert [text for text in texts(found) if text.startswith(place)] == [
+        f"{place}: Forbidden: may only be used when `type` is 'LoadBalancer'",
+        f'{place}: Invalid value: "x": {CIDR}',
+    ]
