@@ -124,7 +124,9 @@ def test_custom_objects(api: httpx2.Client, namespace: str) -> None:
     path = f"/apis/apply.example.org/v1/namespaces/{namespace}/merges/m"
 
     def put(manager: str, spec: dict[str, Any]) -> httpx2.Response:
-        text = json.dumps({"apiVersion": "apply.example.org/v1", "kind": "Merge", "spec": spec})
+        text = json.dumps(
+            {"apiVersion": "apply.example.org/v1", "kind": "Merge", "metadata": {"name": "m"}, "spec": spec}
+        )
         return api.patch(path, content=text, headers=APPLY, params={"fieldManager": manager})
 
     assert put("alice", {"parts": [{"name": "a", "n": 1}], "whole": ["x"]}).status_code == 201
