@@ -31,6 +31,9 @@ differential: SEED ?= 1
 differential: kubernetes ## Hold COUNT random conversations with kube46's API server and the real one
 	PYTHONPATH=tests .venv/bin/python -m cluster.conversations --count $(COUNT) --seed $(SEED)
 
+test-durability: develop ## Kill the API server, cut its power and fill its log for half an hour
+	tools/test.sh --long --timeout 3600 -s tests/server/durability
+
 check: develop ## Lint, types and layers
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/lint-imports && .venv/bin/mypy
 
