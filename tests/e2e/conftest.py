@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from cluster.upstream import programs
 from kube46.lab.paths import Paths
 
 BIN = Path(sys.executable).parent
 HERE = Path(__file__).parent
+CONTROL_PLANES: dict[str, tuple[str, ...]] = {"own": (), "beside": (), "theirs": ("--controllers", "scheduler")}
 SETTINGS = {"ipv4,ipv6": "r46", "ipv6,ipv4": "r64", "ipv4": "r4", "ipv6": "r6"}
 
 
@@ -179,17 +181,30 @@ def eventually(probe: Callable[[], Any], seconds: float = 20) -> Any:
         time.sleep(0.1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--control-plane=beside` or `theirs`: the real API server, with kube46's loops or upstream's."""
+    parser.addoption("--control-plane", choices=sorted(CONTROL_PLANES), default="own", help="of all clusters")
+
+
+def control_plane(kind: str) -> tuple[str, ...]:
+    """The flags of `up` for a kind of control plane."""
+    return ("--kubernetes", str(programs()), *CONTROL_PLANES[kind]) if kind != "own" else ()
+
+
 @pytest.fixture(scope="session")
-def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Cluster]]:
+def clusters(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Callable[[str], Cluster]]:
     """Starts the cluster of a family setting, once a session; deletes all of them at its end."""
     home = tmp_path_factory.mktemp("home")
+    flags = control_plane(request.config.getoption("--control-plane", default="own"))
     started: dict[str, Cluster] = {}
 
     def start(families: str) -> Cluster:
         if families not in started:
             cluster = Cluster(f"{SETTINGS[families]}-{os.getpid()}", tuple(families.split(",")), home)
             started[families] = cluster
-            output = cluster.run("kube46", "up", "--name", cluster.name, "--families", families, timeout=120)
+            output = cluster.run("kube46", "up", "--name", cluster.name, "--families", families, *flags, timeout=120)
             (home / f"{cluster.name}.up").write_text(output)
         return started[families]
 
