@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar, cast
 from kube46.api.objects import Object
 from kube46.api.resources import Resource
 from kube46.kubernetes.client import Client
-from kube46.kubernetes.errors import Gone, KubernetesError
+from kube46.kubernetes.errors import ApiError, Gone, KubernetesError
 from kube46.kubernetes.queues import delay
 
 T = TypeVar("T")
@@ -67,11 +67,12 @@ class Cache(Mapping[Key, T], Generic[T]):
     async def run(self) -> None:
         """Keeps the copy up to date; never returns."""
         failures = 0
-        version = ""
+        version = said = ""
         while True:
             try:
                 if not version:
                     version = await self._list()
+                    said = ""
                 async for event in self._client.watch(
                     self.resource,
                     self._namespace,
@@ -79,7 +80,7 @@ class Cache(Mapping[Key, T], Generic[T]):
                     labels=self._labels,
                     fields=self._fields,
                 ):
-                    failures = 0
+                    failures, said = 0, ""
                     version = event.resource_version
                     if event.type != "BOOKMARK":
                         self._set(event.key, None if event.type == "DELETED" else event.object)
@@ -90,8 +91,11 @@ class Cache(Mapping[Key, T], Generic[T]):
                 await asyncio.sleep(0.05)
             except KubernetesError as error:
                 failures += 1
-                log.warning("Watch broke and is resumed resource=%s error=%s", self.resource.plural, error)
-                await asyncio.sleep(min(delay(failures), 2.0))
+                if str(error) != said:  # a server that is away for a while would fill the log
+                    said = str(error)
+                    log.warning("Watch broke and is resumed resource=%s error=%s", self.resource.plural, error)
+                told = error.retry_after if isinstance(error, ApiError) else 0.0
+                await asyncio.sleep(max(min(delay(failures), 2.0), told))
 
     async def _list(self) -> str:
         listing = await self._client.list(self.resource, self._namespace, labels=self._labels, fields=self._fields)

@@ -3,6 +3,7 @@
 Only the fields of the resource's type are decoded; `Resource.raw()` gives whole dictionaries.
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -29,6 +30,8 @@ PATCH_TYPES = {
 }
 APPLY_TYPE = "application/apply-patch+yaml"  # of which JSON is a part
 PAGE = 500
+# How often a request is repeated that the server was too busy for, and said when to come back; client-go's number.
+MOST_ATTEMPTS = 10
 # A watch is renewed by us after this many seconds; the read timeout above it finds a peer that vanished in silence.
 WATCH_SECONDS = 300
 Body = msgspec.Struct | dict[str, Any] | list[Any]
@@ -110,20 +113,27 @@ class Client:
         body: Body | bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> bytes:
-        """The body of a successful answer."""
+        """The body of a successful answer. A server that is too busy is asked again when it wants to (Retry-After)."""
         content = body if isinstance(body, bytes) or body is None else msgspec.json.encode(body)
         kind = {"Content-Type": "application/json"} if content is not None else {}
-        try:
-            answer = await self._http.request(
-                method, _url(path, params), content=content, headers={**kind, **self._identity(), **(headers or {})}
-            )
-        except httpx2.HTTPError as error:
-            raise errors.Unreachable(
-                f"{method} {self.config.server}{path}: {str(error) or type(error).__name__}"
-            ) from error
-        if answer.status_code >= 400:
-            raise errors.from_answer(answer.status_code, answer.content, _retry_after(answer))
-        return answer.content
+        for attempt in range(1, MOST_ATTEMPTS + 1):
+            try:
+                answer = await self._http.request(
+                    method, _url(path, params), content=content, headers={**kind, **self._identity(), **(headers or {})}
+                )
+            except httpx2.HTTPError as error:
+                raise errors.Unreachable(
+                    f"{method} {self.config.server}{path}: {str(error) or type(error).__name__}"
+                ) from error
+            if answer.status_code < 400:
+                return answer.content
+            refusal = errors.from_answer(answer.status_code, answer.content, _retry_after(answer))
+            busy = isinstance(refusal, errors.TooManyRequests | errors.ServerUnavailable) and refusal.retry_after
+            if not busy or attempt == MOST_ATTEMPTS:
+                raise refusal
+            log.info("The API server is busy seconds=%d error=%s", refusal.retry_after, refusal)
+            await asyncio.sleep(refusal.retry_after)
+        raise AssertionError("the last attempt returns or raises")
 
     async def get(self, resource: Resource[T], name: str, namespace: str = "") -> T:
         """One object."""

@@ -114,6 +114,19 @@ LOOPS: dict[str, tuple[Rule, ...]] = {
         _rule(NETWORKING, "ipaddresses", *SEE),
     ),
 }
+# loop → the kind whose deletion waits for what the loop made of it (blockOwnerDeletion), which some clusters' admission
+# (OwnerReferencesPermissionEnforcement) lets only those ask for who may set the owner's finalizers.
+OWNERS = {
+    "endpointslice": ("", "services"),
+    "endpointslicemirroring": ("", "endpoints"),
+    "replicaset": (APPS, "replicasets"),
+    "deployment": (APPS, "deployments"),
+    "daemonset": (APPS, "daemonsets"),
+    "statefulset": (APPS, "statefulsets"),
+    "job": (BATCH, "jobs"),
+    "cronjob": (BATCH, "cronjobs"),
+    "ephemeral-volume": ("", "pods"),
+}
 AGENT = (
     _rule("", "services nodes", *SEE),
     _rule(DISCOVERY, "endpointslices", *SEE),
@@ -130,7 +143,11 @@ PROVISIONER = (
 
 def objects(loops: Iterable[str]) -> Iterator[dict[str, Any]]:
     """The roles and their bindings, for kube46's programs with these loops."""
-    chosen = tuple(rule for loop in loops for rule in LOOPS[loop])
+    loops = tuple(loops)
+    chosen = [rule for loop in loops for rule in LOOPS[loop]]
+    chosen += [
+        _rule(group, f"{kind}/finalizers", "update") for group, kind in (OWNERS[x] for x in loops if x in OWNERS)
+    ]
     for name, rules, kind, subject in (
         ("kube46:controllers", (*merged(chosen), EVENTS), "User", CONTROLLERS),
         ("kube46:agents", AGENT, "Group", AGENTS),
