@@ -11,6 +11,7 @@ from kube46.lab.identities import AGENTS, CONTROLLERS, PROVISIONERS
 
 Rule = dict[str, Any]
 GROUP = "rbac.authorization.k8s.io"
+FLOWS = "flowcontrol.apiserver.k8s.io"
 APPS, BATCH, COORDINATION, DISCOVERY = "apps", "batch", "coordination.k8s.io", "discovery.k8s.io"
 NETWORKING, POLICY, STORAGE = "networking.k8s.io", "policy", "storage.k8s.io"
 SEE = ("list", "watch")
@@ -142,7 +143,7 @@ PROVISIONER = (
 
 
 def objects(loops: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """The roles and their bindings, for kube46's programs with these loops."""
+    """The roles and their bindings, for kube46's programs with these loops, and their place in the server's queues."""
     loops = tuple(loops)
     chosen = [rule for loop in loops for rule in LOOPS[loop]]
     chosen += [
@@ -155,8 +156,29 @@ def objects(loops: Iterable[str]) -> Iterator[dict[str, Any]]:
     ):
         yield _object("ClusterRole", name, rules=list(rules))
         yield _binding("ClusterRole", name, kind, subject)
+    yield _flow_schema()
     yield _object("Role", "kube46:agents-dns", DNS_NAMESPACE, rules=list(AGENT_DNS))
     yield _binding("Role", "kube46:agents-dns", "Group", AGENTS, DNS_NAMESPACE)
+
+
+def _flow_schema() -> dict[str, Any]:
+    """A busy server serves kube46 with kube-controller-manager and kube-scheduler, not behind everybody (KEP-1040)."""
+    everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "namespaces": ["*"], "clusterScope": True}
+    subjects = [
+        {"kind": "User", "user": {"name": CONTROLLERS}},
+        *({"kind": "Group", "group": {"name": name}} for name in (AGENTS, PROVISIONERS)),
+    ]
+    return {
+        "apiVersion": f"{FLOWS}/v1",
+        "kind": "FlowSchema",
+        "metadata": {"name": "kube46"},
+        "spec": {
+            "distinguisherMethod": {"type": "ByUser"},
+            "matchingPrecedence": 800,  # theirs
+            "priorityLevelConfiguration": {"name": "workload-high"},
+            "rules": [{"subjects": subjects, "resourceRules": [everything]}],
+        },
+    }
 
 
 def merged(rules: Iterable[Rule]) -> list[Rule]:

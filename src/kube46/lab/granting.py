@@ -7,6 +7,7 @@ from kube46.lab.settings import Settings
 
 MANAGER = "kube46"
 PLURALS = {
+    "FlowSchema": ("flowschemas", False),
     "ClusterRole": ("clusterroles", False),
     "ClusterRoleBinding": ("clusterrolebindings", False),
     "Role": ("roles", True),
@@ -20,5 +21,6 @@ async def ensure(api: Client, settings: Settings) -> None:
         return
     for body in access.objects(settings.upstream.loops):
         plural, namespaced = PLURALS[body["kind"]]
-        resource: Resource[dict[str, object]] = Resource(access.GROUP, "v1", plural, body["kind"], namespaced, dict)
+        group, version = body["apiVersion"].split("/")
+        resource: Resource[dict[str, object]] = Resource(group, version, plural, body["kind"], namespaced, dict)
         await api.apply(resource, body, body["metadata"].get("namespace", ""), manager=MANAGER)
