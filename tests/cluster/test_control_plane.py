@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from kube46.lab.controllers import names
 from kube46.lab.paths import Paths
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
+OURS = ("agent-", "controllers", "kubelet-")
 REAL = ("etcd", "kube-apiserver", "kube-controller-manager")
 HEALED = 60  # seconds; kube-apiserver alone takes some, more where the machine is busy
 
@@ -102,6 +104,15 @@ def test_our_loops_run_beside_the_real_ones(beside: Cluster) -> None:
     assert 'disabled" controller="service-cidr-controller"' not in log
 
 
+def test_rights_suffice(beside: Cluster) -> None:
+    """Nothing that kube46's programs wrote was refused; only lists were, before `up` had given them their rights."""
+    logs = Path(Paths(beside.name).run).glob("*/*.log")
+    lines = (line for log in logs if log.name.startswith(OURS) for line in log.read_text().splitlines())
+    assert [
+        line for line in lines if "forbidden" in line and not re.search(r"cannot (list|watch|get path)", line)
+    ] == []
+
+
 def test_the_real_loops_serve_our_nodes(theirs: Cluster) -> None:
     """With kube46's doubles off, blocks, slices and pods are the real controllers' and kube46's nodes follow them."""
     for one in _roll_out(theirs).values():
@@ -114,10 +125,10 @@ def test_the_real_loops_serve_our_nodes(theirs: Cluster) -> None:
 
 
 def test_killed_programs_are_healed(beside: Cluster) -> None:
-    """kube-apiserver, etcd and kube-controller-manager killed at once come back with all objects; matrix green."""
+    """Server, etcd, controllers and relay, killed at once, come back with all objects, and the matrix is green."""
     before = beside.get("service", "web")
     pids = beside.parts()
-    for name in REAL:
+    for name in (*REAL, "relay"):
         os.kill(pids[name], signal.SIGKILL)
 
     eventually(lambda: _all_new(beside, pids), HEALED)
@@ -145,7 +156,7 @@ def test_settings_and_objects_are_kept(theirs: Cluster) -> None:
 
 def _all_new(cluster: Cluster, before: dict[str, int]) -> bool:
     now = cluster.parts()
-    return all(now[name] not in (0, before[name]) for name in REAL)
+    return all(now[name] not in (0, before[name]) for name in (*REAL, "relay"))
 
 
 def _blocks(field: dict[str, Any]) -> bool:

@@ -36,6 +36,11 @@ class ApiError(KubernetesError):
         self.status, self.reason, self.message, self.details = status, reason, message, details
         self.retry_after = retry_after
 
+    @property
+    def namespace_ends(self) -> bool:
+        """Whether the object's namespace is being deleted: nothing can be made in it any more, and nothing need be."""
+        return any(cause.get("reason") == "NamespaceTerminating" for cause in self.details.get("causes") or ())
+
 
 class Unauthorized(ApiError):
     """401."""

@@ -58,7 +58,7 @@ class EventRecorder:
             await self._client.create(EVENTS, event, namespace)
         except Forbidden as error:
             # What ends in a namespace that is being deleted cannot be told there any more; that is no trouble.
-            level = logging.DEBUG if "being terminated" in error.message else logging.WARNING
+            level = logging.DEBUG if error.namespace_ends else logging.WARNING
             log.log(level, "Event was refused reason=%s object=%s/%s error=%s", reason, namespace, meta["name"], error)
         except KubernetesError as error:
             log.warning("Event was not written reason=%s object=%s/%s error=%s", reason, namespace, meta["name"], error)

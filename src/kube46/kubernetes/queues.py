@@ -10,6 +10,8 @@ import random
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
+from kube46.kubernetes.errors import ApiError
+
 K = TypeVar("K", bound=Hashable)
 log = logging.getLogger(__name__)
 
@@ -107,7 +109,11 @@ class WorkQueue(Generic[K]):
             try:
                 await handler(key)
                 self._failures.pop(key, None)
-            except Exception:  # the one place where any failure is logged and tried again
+            except Exception as error:  # the one place where any failure is logged and tried again
+                if isinstance(error, ApiError) and error.namespace_ends:
+                    self._failures.pop(key, None)
+                    log.info("A key is left alone, its namespace ends loop=%s key=%s", self._name, key)
+                    continue
                 failures = self._failures[key] = self._failures.get(key, 0) + 1
                 log.exception("A key failed and is tried again loop=%s key=%s failures=%d", self._name, key, failures)
                 self.add_after(key, delay(failures))

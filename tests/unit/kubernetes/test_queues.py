@@ -5,6 +5,7 @@ import contextlib
 
 import pytest
 
+from kube46.kubernetes.errors import Forbidden
 from kube46.kubernetes.queues import FIRST_DELAY, LONGEST_DELAY, Trigger, WorkQueue, delay
 
 
@@ -80,6 +81,27 @@ def test_a_failed_key_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     asyncio.run(scenario())
     assert calls == 3
     assert caplog.text.count("loop=demo key=a") == 2
+
+
+def test_a_key_of_an_ending_namespace_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """What a namespace that is being deleted refuses is no failure, and trying again would be in vain."""
+    calls = 0
+    details = {"causes": [{"reason": "NamespaceTerminating", "message": "", "field": "metadata.namespace"}]}
+
+    async def scenario() -> None:
+        queue: WorkQueue[str] = WorkQueue("demo")
+        queue.add("a")
+
+        async def handle(_: str) -> None:
+            nonlocal calls
+            calls += 1
+            raise Forbidden(403, "Forbidden", "it is being terminated", details, 0)
+
+        await _run_for(queue.run(handle), 0.1)
+
+    asyncio.run(scenario())
+    assert calls == 1
+    assert "Traceback" not in caplog.text
 
 
 def test_add_after_keeps_the_sooner_time() -> None:

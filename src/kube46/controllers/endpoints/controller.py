@@ -14,7 +14,7 @@ from kube46.controllers.endpointslices.triggers import TriggerTimes
 from kube46.controllers.expectations import Expectations
 from kube46.kubernetes.caches import Caches, Key
 from kube46.kubernetes.client import Client
-from kube46.kubernetes.errors import AlreadyExists, ApiError, Conflict, Forbidden, NotFound
+from kube46.kubernetes.errors import AlreadyExists, Conflict, NotFound
 from kube46.kubernetes.queues import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -75,17 +75,19 @@ class EndpointsLoop:
             self._written.wrote(key, await self._client.create(ENDPOINTS, {**body, "metadata": meta}, namespace))
         except AlreadyExists:  # the cache is behind
             self.queue.add_after(key, STALE_SECONDS)
-        except Forbidden as error:
-            if not _namespace_ends(error):
-                raise
         else:
             WRITES.labels("create").inc()
 
     async def _replace(self, key: Key, held: Endpoints, body: dict[str, Any]) -> None:
         namespace, name = key
         kept = {k: v for k, v in held.metadata.annotations.items() if k != rules.OVER_CAPACITY}
-        meta = {"name": name, "resourceVersion": held.metadata.resource_version, "labels": body["metadata"]["labels"]}
-        meta["annotations"] = {**kept, **body["metadata"]["annotations"]}
+        # With the uid: kube-apiserver would make Endpoints anew that were deleted meanwhile.
+        meta: dict[str, Any] = {
+            "name": name,
+            "uid": held.metadata.uid,
+            "resourceVersion": held.metadata.resource_version,
+        }
+        meta |= {"labels": body["metadata"]["labels"], "annotations": {**kept, **body["metadata"]["annotations"]}}
         try:
             written = await self._client.replace(ENDPOINTS, name, {**body, "metadata": meta}, namespace)
         except (Conflict, NotFound):
@@ -115,8 +117,3 @@ class EndpointsLoop:
     def _endpoints_changed(self, old: Endpoints | None, new: Endpoints | None) -> None:
         if new is None or not self._written.expects(new):
             self.queue.add((new or old).key)  # type: ignore[union-attr]
-
-
-def _namespace_ends(error: ApiError) -> bool:
-    """Nothing can be created in a namespace that is being deleted, and nothing need be."""
-    return any(cause.get("reason") == "NamespaceTerminating" for cause in error.details.get("causes") or ())

@@ -23,7 +23,7 @@ from kube46.controllers.expectations import Expectations
 from kube46.controllers.indexes import Index
 from kube46.kubernetes.caches import Caches, Key
 from kube46.kubernetes.client import Client
-from kube46.kubernetes.errors import ApiError, Conflict, Forbidden, NotFound
+from kube46.kubernetes.errors import Conflict, NotFound
 from kube46.kubernetes.events import EventRecorder
 from kube46.kubernetes.queues import Trigger, WorkQueue
 
@@ -101,12 +101,7 @@ class EndpointSlices:
 
     async def _apply(self, key: Key, changes: Slices) -> None:
         for new in changes.create:
-            try:
-                self._written.wrote(key, await self._client.create(ENDPOINT_SLICES, _body(new), new.metadata.namespace))
-            except Forbidden as error:
-                if not _namespace_ends(error):
-                    raise
-                return
+            self._written.wrote(key, await self._client.create(ENDPOINT_SLICES, _body(new), new.metadata.namespace))
             CHANGES.labels("create").inc()
         for new in changes.update:
             name, namespace = new.metadata.name, new.metadata.namespace
@@ -176,8 +171,3 @@ def _body(slice_: EndpointSlice) -> dict[str, Any]:
     """The slice as JSON; empty lists are null, as upstream's placeholder has them."""
     body: dict[str, Any] = msgspec.to_builtins(slice_)
     return {"endpoints": None, "ports": None, **body}
-
-
-def _namespace_ends(error: ApiError) -> bool:
-    """Nothing can be created in a namespace that is being deleted, and nothing need be."""
-    return any(cause.get("reason") == "NamespaceTerminating" for cause in error.details.get("causes") or ())

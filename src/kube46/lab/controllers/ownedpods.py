@@ -8,7 +8,7 @@ from kube46.api.objects import LabelSelector, Object, Pod
 from kube46.api.resources import PODS, Resource
 from kube46.kubernetes.caches import Caches
 from kube46.kubernetes.client import Client
-from kube46.kubernetes.errors import ApiError, Conflict, Forbidden, KubernetesError, NotFound
+from kube46.kubernetes.errors import ApiError, Conflict, KubernetesError, NotFound
 from kube46.lab.controllers.owned import Owned
 
 T = TypeVar("T", bound=Object)
@@ -42,7 +42,7 @@ class OwnedPods(Owned[T, Pod]):
         try:
             pod = await self._client.create(PODS, body, owner.metadata.namespace)
         except KubernetesError as error:
-            if isinstance(error, Forbidden) and _namespace_ends(error):
+            if isinstance(error, ApiError) and error.namespace_ends:
                 return
             await self.tell(owner, "FailedCreate", f"Error creating: {error}", "Warning")
             raise
@@ -89,7 +89,3 @@ async def _together(work: Iterable[Coroutine[None, None, None]]) -> None:
             group.create_task(one(part))
     if errors:
         raise errors[0]
-
-
-def _namespace_ends(error: ApiError) -> bool:
-    return any(cause.get("reason") == "NamespaceTerminating" for cause in error.details.get("causes") or ())

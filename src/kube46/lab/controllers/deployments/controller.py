@@ -6,7 +6,7 @@ from kube46.api.objects import Deployment, ReplicaSet
 from kube46.api.resources import DEPLOYMENTS, REPLICA_SETS
 from kube46.kubernetes.caches import Caches, Key
 from kube46.kubernetes.client import Client
-from kube46.kubernetes.errors import AlreadyExists, Conflict, Forbidden, KubernetesError, NotFound
+from kube46.kubernetes.errors import AlreadyExists, ApiError, Conflict, KubernetesError, NotFound
 from kube46.lab.controllers import clock, owners
 from kube46.lab.controllers.deployments import rolling, rules, status
 from kube46.lab.controllers.owned import LOOK_AGAIN_SECONDS, Owned
@@ -70,7 +70,7 @@ class Deployments:
             await self._collided(deployment, name)
             return
         except KubernetesError as error:
-            if not isinstance(error, Forbidden) or "being terminated" not in str(error):
+            if not isinstance(error, ApiError) or not error.namespace_ends:
                 message = f'Failed to create new replica set "{name}": {error}'
                 await self.sets.tell(deployment, "ReplicaSetCreateError", message, "Warning")
                 raise
