@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -108,7 +109,7 @@ def pick(taken: NumberSet, first: int, size: int, offset: int, draw: Draw = rand
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AddressRange:
     """The usable addresses of a Service CIDR and their static band."""
 
@@ -119,17 +120,17 @@ class AddressRange:
         """Whether addresses are allocated from it at all: IPv6 prefixes shorter than /64 are stored only (A-6)."""
         return self.prefix.version == 4 or self.prefix.prefixlen >= 64
 
-    @property
+    @cached_property
     def first(self) -> int:
         """The address after the network's."""
         return int(self.prefix.network_address) + 1
 
-    @property
+    @cached_property
     def size(self) -> int:
         """How many addresses may be used: not the network's, in IPv4 not the broadcast address either (A-3, A-4)."""
         return max(0, self.prefix.num_addresses - (2 if self.prefix.version == 4 else 1))
 
-    @property
+    @cached_property
     def offset(self) -> int:
         """The length of the static band (A-5)."""
         return band(self.prefix.num_addresses, 16, 256)

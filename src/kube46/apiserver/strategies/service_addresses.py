@@ -6,6 +6,7 @@ a scan. Whoever adds or removes IPAddress objects tells the index by `note` and 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
@@ -57,15 +58,19 @@ def forget(txn: Transaction, address: Address) -> None:
         txn.undo(undo)
 
 
-def ranges(txn: Transaction, family: Family) -> Iterator[AddressRange]:
-    """The CIDRs of a family to allocate from: of ServiceCIDRs that are ready and not being deleted (A-10)."""
+def ranges(txn: Transaction, family: Family, *, ready: bool = True) -> Iterator[AddressRange]:
+    """The CIDRs of a family to allocate from: of ServiceCIDRs that are ready and not being deleted (A-10), or all."""
     for obj in txn.list("servicecidrs"):
-        if obj["metadata"].get("deletionTimestamp") or not _ready(obj):
+        if ready and (obj["metadata"].get("deletionTimestamp") or not _ready(obj)):
             continue
-        for text in obj["spec"]["cidrs"]:
-            prefix = ip_network(text)
-            if family_of(prefix) is family and AddressRange(prefix).supported:
-                yield AddressRange(prefix)
+        for found in map(_parsed, obj["spec"]["cidrs"]):
+            if found.prefix.version == family.version and found.supported:
+                yield found
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> AddressRange:
+    return AddressRange(ip_network(text))
 
 
 def _ready(cidr: dict[str, object]) -> bool:
@@ -123,10 +128,26 @@ def _rehearse(spec: Spec, family: Family, asked: str, ctx: Context) -> str:
 
 
 def release(addresses: list[str], ctx: Context) -> None:
-    """Give addresses back; those of a family that the cluster does not have are left to the repair loop (1.10)."""
+    """Give addresses back; those of a family that the cluster does not have, or of no range that is left, are not
+    known to an allocator: the repair loop finds their records (1.10).
+    """
     configured = {family_of(prefix) for prefix in ctx.service_ranges}
     for text in addresses:
         address = ip.sloppy(text)
-        if address is not None and family_of(address) in configured and not ctx.dry_run:
-            ctx.txn.delete("ipaddresses", str(address))
-            forget(ctx.txn, address)
+        if address is None or ctx.dry_run or family_of(address) not in configured:
+            continue
+        if any(address in one for one in ranges(ctx.txn, family_of(address), ready=False)):
+            _give_back(address, ctx.txn)
+
+
+def _give_back(address: Address, txn: Transaction) -> None:
+    """A record that somebody holds by a finalizer lingers, as objects do, and its address stays taken."""
+    record = txn.get("ipaddresses", str(address))
+    if record is None:
+        return
+    if not record["metadata"].get("finalizers"):
+        txn.delete("ipaddresses", str(address))
+        forget(txn, address)
+    elif not record["metadata"].get("deletionTimestamp"):
+        record["metadata"].update(deletionTimestamp=now(), deletionGracePeriodSeconds=0)
+        txn.update("ipaddresses", record)
