@@ -22,6 +22,8 @@ from server.running import DUAL, Server, free_port
 
 BUILDER = Path(__file__).parents[2] / "tools/go-programs.sh"
 
+MOST_OPERATIONS = 100  # of an etcd transaction: it takes 128
+
 
 @cache
 def programs() -> Path:
@@ -79,18 +81,22 @@ class Upstream(Server):
 
     def plant(self, objects: dict[str, dict[str, Any]]) -> None:
         """Put objects into etcd past every rule, by key below /registry, while the server is stopped."""
+        pairs = [
+            {"key": _base64(f"/registry/{key}".encode()), "value": _base64(json.dumps(obj).encode())}
+            for key, obj in objects.items()
+        ]
         self._start_etcd()
         try:
-            for key, obj in objects.items():
-                self._put({"key": _base64(f"/registry/{key}".encode()), "value": _base64(json.dumps(obj).encode())})
+            for start in range(0, len(pairs), MOST_OPERATIONS):
+                self._put(pairs[start : start + MOST_OPERATIONS])
         finally:
             self._end_etcd()
 
-    def _put(self, pair: dict[str, str]) -> None:
-        deadline = time.monotonic() + 20
+    def _put(self, pairs: list[dict[str, str]]) -> None:
+        deadline, body = time.monotonic() + 20, {"success": [{"requestPut": pair} for pair in pairs]}
         while True:
             try:
-                httpx2.post(f"http://127.0.0.1:{self.etcd_port}/v3/kv/put", json=pair, timeout=5).raise_for_status()
+                httpx2.post(f"http://127.0.0.1:{self.etcd_port}/v3/kv/txn", json=body, timeout=5).raise_for_status()
             except (httpx2.TransportError, httpx2.HTTPStatusError):  # it is only starting
                 assert time.monotonic() < deadline, (self.directory / "etcd.log").read_text()[-2000:]
                 time.sleep(0.05)
