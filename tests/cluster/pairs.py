@@ -29,7 +29,6 @@ MADE_BY_SERVERS = {"uid", "resourceVersion", "creationTimestamp", "managedFields
 TIMES = {"firstTimestamp", "lastTimestamp", "eventTime", "lastObservedTime", "lastTransitionTime"}
 ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+|(?<![\w:])[0-9a-f]{1,4}:[0-9a-f:]*[0-9a-f:]")
 PORT = re.compile(r"(?<![\d.])[3-6]\d{4}(?![\d.])")
-PATIENCE = 60.0  # two servers start at once, and tests beside them
 MERGE = "application/merge-patch+json"
 Body = dict[str, Any] | list[Any] | None
 
@@ -137,7 +136,6 @@ class Pair:
         for name in ("ours", "real"):
             (directory / name).mkdir()
         self.ours, self.real = Server(directory / "ours"), Upstream(directory / "real")
-        self.ours.patience = self.real.patience = PATIENCE
         self.names = (Names(fixed, str(self.ours.port)), Names(fixed, str(self.real.port)))
         self._clients: list[httpx2.Client] = []
         self._pool = ThreadPoolExecutor(2)

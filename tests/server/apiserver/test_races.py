@@ -68,7 +68,7 @@ def check(server: Server) -> None:
 
 def test_one_address_is_asked_for_by_all(server_factory: Callable[..., Server]) -> None:
     """Of clients that ask for the same address and node port, one gets them; the others are told so."""
-    server = server_factory(flags=FLAGS, patience=60)
+    server = server_factory(flags=FLAGS)
     codes: list[tuple[int, str]] = []
 
     def ask(number: int, client: httpx2.Client) -> None:
@@ -84,7 +84,7 @@ def test_one_address_is_asked_for_by_all(server_factory: Callable[..., Server]) 
 
 def test_the_last_addresses_are_given_once(server_factory: Callable[..., Server]) -> None:
     """More clients than addresses: all are given away, each once, and as many are freed by deletions."""
-    server = server_factory(flags=FLAGS, patience=60)
+    server = server_factory(flags=FLAGS)
     codes: Counter[int] = Counter()
 
     def fill(number: int, client: httpx2.Client) -> None:
@@ -105,7 +105,7 @@ def test_the_last_addresses_are_given_once(server_factory: Callable[..., Server]
 
 def test_whatever_clients_do_at_once(server_factory: Callable[..., Server]) -> None:
     """Creates, changes of policy, type and ports, records deleted and made by users: nothing is held twice or lost."""
-    server = server_factory(flags=FLAGS, patience=60)
+    server = server_factory(flags=FLAGS)
 
     def ask(number: int, client: httpx2.Client) -> None:
         draw = random.Random(number)
