@@ -1,9 +1,10 @@
 """Reduce Kubernetes' OpenAPI definitions to the two resources that the embedded API server reads.
 
-Input: PyPI's `kubernetes-validate` (Apache-2.0), with the definitions of every built-in kind, and `go_types.txt` beside
-this file (what OpenAPI leaves out, see `read_go_types.py`). Output, git-ignored and shipped in the wheel:
+Input: PyPI's `kubernetes-validate` (Apache-2.0), with the definitions of every built-in kind, and beside this file
+`go_types.txt` (what OpenAPI leaves out, see `read_go_types.py`) and `openapi_marks.json` (see `read_openapi.py`).
+Output, git-ignored and shipped in the wheel:
 
-- `schemas.types.msgpack`: {type name: encoded `kube46.apiserver.schemas.Type`} – decoding and patching, no prose;
+- `schemas.types.msgpack`: {type name: encoded `kube46.apiserver.schemas.Type`} – decoding and patching;
 - `schemas.openapi.zz`: zlib of {type name: OpenAPI schema} – only read when a client asks for /openapi.
 
 Run by the wheel's build hook (`hatch_build.py`); by hand: `python tools/build_schemas.py`.
@@ -173,6 +174,30 @@ def column_prose(found: dict[str, dict[str, Any]]) -> dict[str, str]:
     return prose
 
 
+def marked(found: dict[str, dict[str, Any]], file: Path) -> dict[str, dict[str, Any]]:
+    """The definitions with the defaults and enumerations of `openapi_marks.json` (see `read_openapi.py`)."""
+    table = json.loads(file.read_text())
+    made: dict[str, dict[str, Any]] = json.loads(json.dumps(found))
+    for name, third in table["third"].items():
+        made[name] |= {"third": third, "description": third["description"]}
+    for name, places in table["marks"].items():
+        for place, (index, *default) in places.items():
+            field, *steps = place.split("/")
+            schema = made.get(name, {}).get("properties", {}).get(field)
+            for step in steps:
+                schema = (schema or {}).get(step)
+            if schema is None:
+                continue
+            if index >= 0:
+                schema["enum"], said = table["enums"][index]
+                schema["description"] = schema.get("description", "") + said
+                if not schema["description"]:
+                    del schema["description"]
+            if default:
+                schema["default"] = default[0]
+    return made
+
+
 def build(destination: Path) -> list[Path]:
     """Write both resources into the folder; returns their paths."""
     found = definitions()
@@ -191,7 +216,8 @@ def build(destination: Path) -> list[Path]:
         elif name.startswith("io.k8s.apimachinery.pkg.apis.meta.v1.") and gvks:
             kinds[f"/v1/{gvks[0]['kind']}"] = name
     prose = column_prose(found)
-    text = json.dumps(found, separators=(",", ":"), ensure_ascii=False).encode()
+    shown = marked(found, Path(__file__).parent / "openapi_marks.json")
+    text = json.dumps(shown, separators=(",", ":"), ensure_ascii=False).encode()
     outputs = {
         destination / "schemas.types.msgpack": encode(
             [kinds, types, prose, {name: encode(fields) for name, fields in numbers.items() if fields}]

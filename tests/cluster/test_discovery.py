@@ -11,6 +11,8 @@ from server.running import Server
 # metrics.k8s.io is served without an aggregation layer; a path of the node, pod or Service is not proxied
 OURS = {"metrics.k8s.io"}
 LEFT_OUT = {"nodes/proxy", "pods/proxy", "services/proxy"}
+# of discovery itself, which OpenAPI describes upstream only
+LISTS = {"APIGroup", "APIGroupList", "APIVersions", "GroupVersionForDiscovery", "Info", "ServerAddressByClientCIDR"}
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +107,15 @@ def _content(obj: dict[str, Any]) -> dict[str, Any]:
         for one in (obj.get("status") or {}).get("conditions") or ()
     ]
     return {**kept, **meta, "conditions": conditions}
+
+
+def test_schemas(ours: Server, upstream: Upstream) -> None:
+    """OpenAPI describes each type with the same fields, texts, defaults and enumerations, in both versions."""
+    found, wanted = (read(server, "/openapi/v2")["definitions"] for server in (ours, upstream))
+    own = {name for name in wanted if name.rpartition(".")[2] not in LISTS}
+    assert {name for name in own if found.get(name) != wanted[name]} == set()
+    for group in groups(upstream):
+        for version in group["versions"]:
+            path = f"/openapi/v3/apis/{version['groupVersion']}"
+            found, wanted = (read(server, path)["components"]["schemas"] for server in (ours, upstream))
+            assert found == wanted, path

@@ -21,9 +21,9 @@ from kube46.apiserver.openapi_protobuf import encode_v2
 from kube46.apiserver.schemas import Schemas, openapi_definitions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-DEFINITION = "#/$defs/"
+DEFINITION, NAMES = "#/$defs/", "x-kubernetes-group-version-kind"
 JSON, V2_PROTOBUF = "application/json", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 # the media type's older spelling, which client-go asks for; the answer always has the newer one
 V2_PROTOBUF_ASKED = ("application/com.github.proto-openapi.spec.v2@v1.0+protobuf", V2_PROTOBUF)
@@ -33,7 +33,7 @@ SHARED = tuple(
     f"io.k8s.apimachinery.pkg.apis.meta.v1.{name}"
     for name in ("APIResourceList", "DeleteOptions", "Patch", "Status", "WatchEvent")
 )
-INFO = {"title": "Kubernetes", "version": "v1.37.2"}
+INFO = {"title": "Kubernetes", "version": "1.37"}
 
 
 class OpenApi:
@@ -131,8 +131,15 @@ def _by_group(kinds: Iterable[Kind]) -> dict[str, list[Kind]]:
 
 def _group_document(kinds: Sequence[Kind], definitions: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     definitions = {**definitions, **_models(kinds, definitions, 3)}
-    schemas = {name: _third(definitions[name]) for name in _closure(_roots(kinds), definitions)}
+    served = {("", "v1"), (kinds[0].group, kinds[0].version)}
+    schemas = {name: _named(_third(definitions[name]), served) for name in _closure(_roots(kinds), definitions)}
     return {"openapi": "3.0.0", "info": INFO, "paths": paths(kinds, 3), "components": {"schemas": schemas}}
+
+
+def _named(schema: dict[str, Any], served: Collection[tuple[str, str]]) -> dict[str, Any]:
+    """Of the names of what every group has (DeleteOptions, WatchEvent), those of this document."""
+    names = schema.get(NAMES, ())
+    return schema if len(names) < 2 else {**schema, NAMES: [n for n in names if (n["group"], n["version"]) in served]}
 
 
 def _swagger(kinds: Sequence[Kind]) -> dict[str, Any]:
@@ -153,7 +160,8 @@ def _models(kinds: Iterable[Kind], definitions: Mapping[str, dict[str, Any]], ve
 
 def _roots(kinds: Iterable[Kind]) -> set[str]:
     schemas = Schemas.load()
-    roots = set(SHARED)
+    kinds = tuple(kinds)
+    roots = set(SHARED if any("watch" in kind.verbs for kind in kinds) else SHARED[:1])
     for kind in kinds:
         if kind.custom:
             roots |= {documents.model_name(kind.group, kind.version, name) for name in (kind.kind, kind.list_kind)}
@@ -201,7 +209,12 @@ def _third(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rewritten(schema: Mapping[str, Any], version: int) -> dict[str, Any]:
-    out = dict(schema)
+    if version == 3 and "third" in schema:  # of another form, not only of another spelling
+        third: dict[str, Any] = schema["third"]
+        return third
+    out = {key: value for key, value in schema.items() if key != "third"}
+    if version == 2:
+        out.pop("default", None)
     for key in ("items", "additionalProperties"):
         if isinstance(out.get(key), dict):
             out[key] = _rewritten(out[key], version)
