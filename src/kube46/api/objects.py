@@ -603,6 +603,22 @@ class ReplicaSet(Object, frozen=True):
     status: WorkloadStatus = WorkloadStatus()
 
 
+class ReplicationControllerSpec(Value, frozen=True):
+    """spec of a ReplicationController: the selector is a plain map."""
+
+    replicas: int = 1
+    min_ready_seconds: int = 0
+    selector: dict[str, str] = {}
+    template: dict[str, Any] = {}
+
+
+class ReplicationController(Object, frozen=True):
+    """v1 ReplicationController."""
+
+    spec: ReplicationControllerSpec = ReplicationControllerSpec()
+    status: WorkloadStatus = WorkloadStatus()
+
+
 class Deployment(Object, frozen=True):
     """apps/v1 Deployment."""
 

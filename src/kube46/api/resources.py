@@ -48,6 +48,9 @@ ENDPOINTS = Resource("", "v1", "endpoints", "Endpoints", True, objects.Endpoints
 SERVICE_CIDRS = Resource("networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", False, objects.ServiceCIDR)
 IP_ADDRESSES = Resource("networking.k8s.io", "v1", "ipaddresses", "IPAddress", False, objects.IPAddress)
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", True, objects.Lease)
+REPLICATION_CONTROLLERS = Resource(
+    "", "v1", "replicationcontrollers", "ReplicationController", True, objects.ReplicationController
+)
 REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet", True, objects.ReplicaSet)
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment", True, objects.Deployment)
 DAEMON_SETS = Resource("apps", "v1", "daemonsets", "DaemonSet", True, workload_objects.DaemonSet)

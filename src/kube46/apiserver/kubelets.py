@@ -84,6 +84,8 @@ class Kubelets:
     async def answer(self, request: Request, target: Target) -> Answer | None:
         """Logs as an answer; None when the connection has become a pipe."""
         endpoint = self._endpoint(request, target)
+        if endpoint is None:  # nothing has been said yet
+            return Answer(content_type=b"text/plain")
         if target.subresource == "log":
             return await self._log(endpoint)
         upgrade = request.headers.get(b"upgrade")
@@ -100,13 +102,16 @@ class Kubelets:
 
     # Where
 
-    def _endpoint(self, request: Request, target: Target) -> Endpoint:
+    def _endpoint(self, request: Request, target: Target) -> Endpoint | None:
+        """The kubelet of a pod and what to ask it; None for the log of a pod that has no node yet."""
         with self._store.begin() as txn:
             pod = txn.get("pods", target.name, target.namespace)
             if pod is None:
                 raise statuses.not_found(PODS, target.name)
             name = (pod.get("spec") or {}).get("nodeName", "")
             node = txn.get("nodes", name) if name else None
+        if not name and target.subresource == "log":
+            return None
         if not name:
             raise statuses.bad_request(f"pod {target.name} does not have a host assigned")
         if node is None:

@@ -150,7 +150,7 @@ class Subresources:
         if not tokens.LEAST_SECONDS <= seconds <= tokens.MOST_SECONDS:
             limit = "may not specify a duration less than 10 minutes" if seconds < tokens.LEAST_SECONDS else "too long"
             problem = errors.invalid("spec.expirationSeconds", seconds, limit)
-            raise statuses.invalid(Kind("authentication.k8s.io", "v1", "", "TokenRequest"), target.name, [problem])
+            raise statuses.invalid(Kind("authentication.k8s.io", "v1", "", "TokenRequest"), "", [problem])
         subject = self._token_subject(target, account, spec.get("boundObjectRef") or {})
         admit_token(request.user, target.name, subject.bound_kind, subject.node_name)
         audiences = tuple(spec.get("audiences") or self._signer.audiences)

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
     from kube46.apiserver.discovery import Kind
 
+# kinds whose rows are not in the order of names: FlowSchemas come as they are tried
+ORDERS = {
+    ("flowcontrol.apiserver.k8s.io", "flowschemas"): lambda found: (
+        (found.get("spec") or {}).get("matchingPrecedence") or 0,
+        found["metadata"]["name"],
+    )
+}
 NONE, METADATA, OBJECT = "None", "Metadata", "Object"
 
 
@@ -46,6 +53,8 @@ def table(
     cells = _cells(kind)
     pods = (kind.group, kind.plural) == ("", "pods")
     rows = []
+    if order := ORDERS.get((kind.group, kind.plural)):
+        objects = sorted(objects, key=order)
     for found in objects:
         row: dict[str, Any] = {"cells": cells(found, moment)}
         if pods and (states := conditions(found)):

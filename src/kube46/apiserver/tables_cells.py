@@ -241,7 +241,7 @@ def _network_policy(found: Object, now: datetime.datetime) -> list[Any]:
 
 
 def _quota(found: Object, now: datetime.datetime) -> list[Any]:
-    hard, used = dig(found, "status", "hard") or dig(found, "spec", "hard") or {}, dig(found, "status", "used") or {}
+    hard, used = dig(found, "status", "hard") or {}, dig(found, "status", "used") or {}
     shown: dict[bool, list[str]] = {False: [], True: []}
     for name in sorted(hard):
         shown[name.startswith("limits")].append(f"{name}: {used.get(name, 0)}/{hard[name]}")

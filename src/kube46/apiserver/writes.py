@@ -112,6 +112,8 @@ class Registry:
                     raise
             else:
                 await self.finish(call, txn)
+                if call.dry_run:
+                    made["metadata"].pop("resourceVersion", None)
                 return self.view(call, made)
         raise AssertionError
 

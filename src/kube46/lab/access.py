@@ -45,6 +45,11 @@ LOOPS: dict[str, tuple[Rule, ...]] = {
         _rule("", "pods", "delete"),  # those of lesser priority
     ),
     "replicaset": (*PODS, _rule(APPS, "replicasets", *SEE, "get"), _rule(APPS, "replicasets/status", "patch")),
+    "replicationcontroller": (
+        *PODS,
+        _rule("", "replicationcontrollers", *SEE, "get"),
+        _rule("", "replicationcontrollers/status", "patch"),
+    ),
     "deployment": (
         _rule(APPS, "deployments", *SEE, "get", "patch"),
         _rule(APPS, "deployments/status", "patch"),

@@ -65,9 +65,9 @@ def test_certificates_are_approved_but_not_signed(server: Server, namespace: str
     assert (row[2], row[3], row[5]) == ("example.com/x", "admin", "Approved")
 
 
-def test_quotas_are_listed(server: Server, namespace: str) -> None:
-    """Requests and limits stand in columns of their own."""
+def test_quotas_count_nothing(server: Server, namespace: str) -> None:
+    """Nobody counts what a quota would count: its columns are empty, as without a controller on kube-apiserver."""
     kubectl(server, namespace, "create", "quota", "q", "--hard=pods=3,limits.cpu=2")
     lines = kubectl(server, namespace, "get", "quota")[1].splitlines()
     assert lines[0].split() == ["NAME", "REQUEST", "LIMIT", "AGE"]
-    assert lines[1].split()[1:5] == ["pods:", "0/3", "limits.cpu:", "0/2"]
+    assert len(lines[1].split()) == 2

@@ -90,3 +90,18 @@ def test_statefulset_stops_at_the_partition(cluster: Cluster, namespace: str) ->
     cluster.delete(f"/api/v1/namespaces/{namespace}/pods/web-0")
     eventually(lambda: ready(cluster, namespace) == ["web-0", "web-1"])
     assert versions(cluster, namespace) == [None, "2"]
+
+
+def test_replication_controller(cluster: Cluster, namespace: str) -> None:
+    """The oldest workload keeps its number of pods, by a selector that is its template's labels."""
+    made = {"metadata": {"labels": {"app": "old"}}, "spec": {"containers": [{"name": "c", "image": "host"}]}}
+    body = {"apiVersion": "v1", "kind": "ReplicationController", "metadata": {"name": "old"}}
+    cluster.kubectl("-n", namespace, "apply", "-f", "-", stdin=json.dumps({**body, "spec": {"template": made}}))
+    eventually(lambda: len(pods(cluster, namespace)) == 1)
+    cluster.kubectl("-n", namespace, "scale", "rc/old", "--replicas=3")
+    eventually(lambda: len(ready(cluster, namespace)) == 3)
+    path = f"/api/v1/namespaces/{namespace}/replicationcontrollers/old"
+    eventually(lambda: cluster.get(path)["status"].get("availableReplicas") == 3)
+    assert "terminatingReplicas" not in cluster.get(path)["status"]
+    cluster.kubectl("-n", namespace, "delete", "rc/old")
+    eventually(lambda: not pods(cluster, namespace))

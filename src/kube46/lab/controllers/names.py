@@ -9,6 +9,7 @@ NETWORK = ("node-ipam", "endpointslice", "endpoint", "endpointslicemirroring")
 STAND_ALONE = (
     "scheduler",
     "replicaset",
+    "replicationcontroller",
     "deployment",
     "daemonset",
     "statefulset",

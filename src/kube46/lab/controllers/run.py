@@ -102,6 +102,7 @@ def _stand_alone(settings: Settings) -> list[Loop]:
     every: dict[str, Loop] = {
         "scheduler": scheduler.run,
         "replicaset": replica_sets.run,
+        "replicationcontroller": replica_sets.run_old,
         "deployment": deployments.run,
         "daemonset": daemon_sets.run,
         "statefulset": stateful_sets.run,

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kube46.api.objects import Pod, ReplicaSet
+from kube46.api.resources import REPLICA_SETS
 from kube46.lab.controllers import clock
 from kube46.lab.controllers.availability import next_available
 from kube46.lab.controllers.ownedpods import batches
@@ -90,7 +91,7 @@ def test_ended_and_dying_pods_do_not_count() -> None:
 
 def test_pod_is_of_the_template() -> None:
     """A new pod has the template's labels and spec, a name prefix, and its owner as controller."""
-    made = rules.pod_of(owner(1))
+    made = rules.pod_of(owner(1), REPLICA_SETS)
     assert made["metadata"]["labels"] == {"app": "web"}
     assert made["metadata"]["generateName"] == "web-"
     assert "name" not in made["metadata"]

@@ -1,4 +1,4 @@
-"""Which pods of a ReplicaSet to make and delete, and its status: pure.
+"""Which pods of a ReplicaSet or ReplicationController to make and delete, and its status: pure.
 
 Source: kubernetes/pkg/controller/replicaset/{replica_set.go,replica_set_utils.go}, pkg/controller/controller_utils.go
 (`ActivePodsWithRanks`).
@@ -12,12 +12,13 @@ from typing import Any
 
 import msgspec
 
-from kube46.api.objects import Condition, Pod, ReplicaSet
-from kube46.api.resources import REPLICA_SETS
+from kube46.api.objects import Condition, Pod, ReplicaSet, ReplicationController
+from kube46.api.resources import Resource
 from kube46.controllers.selectors import contains
 from kube46.lab.controllers import clock
 from kube46.lab.controllers.owners import reference
 
+Replicated = ReplicaSet | ReplicationController
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 # Most pods made or deleted in one pass, as upstream.
@@ -37,7 +38,7 @@ def active(pods: Iterable[Pod]) -> list[Pod]:
     return [p for p in pods if p.status.phase not in ("Succeeded", "Failed") and not p.metadata.deletion_timestamp]
 
 
-def plan(owner: ReplicaSet, pods: Sequence[Pod], related: Iterable[Pod]) -> Plan:
+def plan(owner: Replicated, pods: Sequence[Pod], related: Iterable[Pod]) -> Plan:
     """What makes the active `pods` as many as asked for; `related` are the active pods of the same Deployment."""
     missing = owner.spec.replicas - len(pods)
     if missing >= 0:
@@ -59,12 +60,12 @@ def _first_to_go(pods: Iterable[Pod], related: Iterable[Pod]) -> list[Pod]:
     return [pod for _, pod in sorted(ranked, key=lambda entry: entry[0])]
 
 
-def pod_of(owner: ReplicaSet) -> dict[str, Any]:
+def pod_of(owner: Replicated, resource: Resource[Any]) -> dict[str, Any]:
     """A new pod of the template."""
     template = owner.spec.template
     meta = template.get("metadata") or {}
     kept = {key: meta[key] for key in ("labels", "annotations", "finalizers") if meta.get(key)}
-    owners = [msgspec.to_builtins(reference(REPLICA_SETS, owner))]
+    owners = [msgspec.to_builtins(reference(resource, owner))]
     return {
         "metadata": {**kept, "generateName": f"{owner.metadata.name}-", "ownerReferences": owners},
         "spec": template.get("spec") or {},
@@ -72,7 +73,7 @@ def pod_of(owner: ReplicaSet) -> dict[str, Any]:
 
 
 def status(
-    owner: ReplicaSet, pods: Sequence[Pod], terminating: int, now: datetime, failure: str = ""
+    owner: Replicated, pods: Sequence[Pod], terminating: int, now: datetime, failure: str = ""
 ) -> dict[str, Any]:
     """The status that `pods` make; `failure` is why the last pass could not make or delete pods."""
     wanted = (owner.spec.template.get("metadata") or {}).get("labels") or {}
@@ -121,7 +122,7 @@ def _young_first(written: str | None) -> timedelta:
     return datetime.min.replace(tzinfo=moment.tzinfo) - moment if moment else timedelta.min
 
 
-def _conditions(owner: ReplicaSet, failure: str, now: datetime) -> list[dict[str, Any]]:
+def _conditions(owner: Replicated, failure: str, now: datetime) -> list[dict[str, Any]]:
     """ReplicaFailure while pods can't be made or deleted; other conditions are kept."""
     others = [msgspec.to_builtins(c) for c in owner.status.conditions if c.type != "ReplicaFailure"]
     if not failure:
