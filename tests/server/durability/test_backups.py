@@ -14,6 +14,8 @@ from server.durability.load import MAPS, writing
 from server.durability.truth import Past
 from server.running import Server
 
+pytestmark = pytest.mark.timeout(300)  # several starts of a server each
+
 
 def wait_for(path: Path, other_than: int = 0) -> int:
     """The inode of a file that is to come."""

@@ -15,6 +15,8 @@ from server.durability.load import MAPS
 from server.durability.truth import Past
 from server.running import Server
 
+pytestmark = pytest.mark.timeout(300)  # several starts of a server each
+
 
 def made(path: Path) -> bytes:
     """A data file with something in it."""

@@ -15,6 +15,8 @@ import pytest
 from server.durability.load import MAPS
 from server.running import Server, connect
 
+pytestmark = pytest.mark.timeout(300)  # several starts of a server each
+
 
 def test_delay(server_factory: Callable[..., Server]) -> None:
     """While the delay lasts /readyz says no, everything else is served, watches are told; then they end, status 0."""
