@@ -43,4 +43,4 @@ def validate_update(new: Object, old: Object) -> list[FieldError]:
     if len(before) == 1 and len(cidrs) == 2:
         first = [] if cidrs[0] == before[0] else [invalid(f"{field}[0]", cidrs[0], IMMUTABLE)]
         return first + validate(new)
-    return [invalid(field, cidrs, IMMUTABLE)]
+    return [invalid(field, (new.get("spec") or {}).get("cidrs"), IMMUTABLE)]

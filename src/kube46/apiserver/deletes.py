@@ -138,6 +138,8 @@ def _delete(registry: Registry, call: Call, options: Options, txn: Txn) -> Outco
         changed = _mark(call, options, obj) or changed
     if registry.may_go(call.kind, obj):
         txn.delete(call.kind.resource, call.name, call.namespace)
+        if not call.dry_run:
+            obj["metadata"]["resourceVersion"] = str(txn.revision)
         registry.strategy(call.kind).after_delete(obj, registry.context(call, txn))
         return Outcome(obj, gone=True)
     if changed:

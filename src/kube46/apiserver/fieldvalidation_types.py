@@ -37,7 +37,7 @@ ZEROES: dict[str, Any] = {
 # structs to Go, whose "omitempty" knows no empty struct: only omitzero leaves them out
 SELF_WRITTEN = ("time", "microtime", "quantity", "intorstring", "raw")
 # struct → its list that stays when empty: until it is stored Go keeps it apart from none, and that matters
-TOLD_EMPTY = {"IngressSpec": "rules", "ObjectMeta": "managedFields"}
+TOLD_EMPTY = {"IngressSpec": "rules", "ObjectMeta": "managedFields", "ServiceCIDRSpec": "cidrs"}
 GO_KINDS = {"bool": "bool", "string": "string", "array": "slice", "object": "map"}
 
 

@@ -97,8 +97,12 @@ def _sorted(found: re.Match[str]) -> str:
         body = json.loads(json.loads(f'"{found[1]}"'))
     except ValueError:
         return found[0]
-    entries = (body.get("metadata") or {}).get("managedFields") or [] if isinstance(body, dict) else []
-    for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict):
-            entry.pop("time", None)
+    meta = body.get("metadata") if isinstance(body, dict) else None
+    if isinstance(meta, dict):
+        meta["resourceVersion"] = "<version>"
+        entries = meta.get("managedFields")
+        if isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries):
+            for entry in entries:
+                entry.pop("time", None)
+            entries.sort(key=lambda entry: json.dumps(entry, sort_keys=True))
     return json.dumps(json.dumps(body, sort_keys=True))

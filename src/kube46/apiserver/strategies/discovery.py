@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from kube46.api import endpoints, endpointslices
 from kube46.apiserver.strategies.generic import Generic
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 class EndpointSlices(Generic):
     """Semantics 4.5."""
+
+    blank: ClassVar[Object] = {"endpoints": None, "ports": None}
 
     def default(self, obj: Object) -> None:
         """Static defaulting."""
