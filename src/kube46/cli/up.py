@@ -24,7 +24,12 @@ from kube46.lab.settings import Flags
     type=click.Choice([upstream.OWN, upstream.REAL]),
     help="kube46 (default), or real: kube-apiserver with etcd and kube-controller-manager.",
 )
-@click.option("--kubernetes", metavar="DIR", help="Where the real ones' programs are (default: in PATH).")
+@click.option(
+    "--kubernetes",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Where the real one's programs are (default: in PATH).",
+)
 @click.option(
     "--controllers", metavar="LIST", help="kube46's loops beside kube-controller-manager, which runs all others."
 )

@@ -126,6 +126,7 @@ OWNERS = {
     "endpointslice": ("", "services"),
     "endpointslicemirroring": ("", "endpoints"),
     "replicaset": (APPS, "replicasets"),
+    "replicationcontroller": ("", "replicationcontrollers"),
     "deployment": (APPS, "deployments"),
     "daemonset": (APPS, "daemonsets"),
     "statefulset": (APPS, "statefulsets"),
