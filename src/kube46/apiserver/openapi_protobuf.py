@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from kube46.apiserver.protobuf_wire import VARINT, delimited, tag
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -19,34 +21,21 @@ PLAIN_FIELDS = {"query": (1, 2, 3, 4, 6), "path": (1, 2, 3, 4, 5)}
 UNIQUE = {"query": 20, "path": 19}
 
 
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-def _bytes(field: int, value: bytes) -> bytes:
-    return _varint(field << 3 | 2) + _varint(len(value)) + value
-
-
 def _text(field: int, value: object) -> bytes:
-    return _bytes(field, str(value).encode()) if value else b""
+    return delimited(field, str(value).encode()) if value else b""
 
 
 def _texts(field: int, values: Iterable[str]) -> bytes:
-    return b"".join(_bytes(field, value.encode()) for value in values)
+    return b"".join(delimited(field, value.encode()) for value in values)
 
 
 def _flag(field: int, value: object) -> bytes:
-    return _varint(field << 3) + b"\1" if value else b""
+    return tag(field, VARINT) + b"\1" if value else b""
 
 
 def _named(name: str, value: bytes) -> bytes:
     """A NamedX message: gnostic keeps maps as ordered lists of name and value."""
-    return _text(1, name) + _bytes(2, value)
+    return _text(1, name) + delimited(2, value)
 
 
 def _any(value: object) -> bytes:
@@ -56,39 +45,39 @@ def _any(value: object) -> bytes:
 
 def _extensions(field: int, source: Mapping[str, Any]) -> bytes:
     return b"".join(
-        _bytes(field, _named(name, _any(value))) for name, value in sorted(source.items()) if name.startswith("x-")
+        delimited(field, _named(name, _any(value))) for name, value in sorted(source.items()) if name.startswith("x-")
     )
 
 
 def encode_v2(swagger: Mapping[str, Any]) -> bytes:
     """A Document message."""
     info = _text(1, swagger["info"]["title"]) + _text(2, swagger["info"]["version"])
-    paths = b"".join(_bytes(2, _named(path, _path_item(item))) for path, item in swagger["paths"].items())
-    definitions = b"".join(_bytes(1, _named(name, _schema(schema))) for name, schema in swagger["definitions"].items())
-    return _text(1, swagger["swagger"]) + _bytes(2, info) + _bytes(8, paths) + _bytes(9, definitions)
+    paths = b"".join(delimited(2, _named(path, _path_item(item))) for path, item in swagger["paths"].items())
+    definitions = b"".join(delimited(1, _named(name, _schema(schema))) for name, schema in swagger["definitions"].items())
+    return _text(1, swagger["swagger"]) + delimited(2, info) + delimited(8, paths) + delimited(9, definitions)
 
 
 def _path_item(item: Mapping[str, Any]) -> bytes:
     operations = b"".join(
-        _bytes(number, _operation(item[method])) for method, number in METHODS.items() if method in item
+        delimited(number, _operation(item[method])) for method, number in METHODS.items() if method in item
     )
-    return operations + b"".join(_bytes(9, _parameters_item(p)) for p in item.get("parameters", ()))
+    return operations + b"".join(delimited(9, _parameters_item(p)) for p in item.get("parameters", ()))
 
 
 def _operation(operation: Mapping[str, Any]) -> bytes:
-    responses = b"".join(_bytes(1, _named(code, _bytes(1, _response(r)))) for code, r in operation["responses"].items())
+    responses = b"".join(delimited(1, _named(code, delimited(1, _response(r)))) for code, r in operation["responses"].items())
     return (
         _texts(1, operation.get("tags", ())) + _text(3, operation.get("description"))
         + _text(5, operation.get("operationId"))
         + _texts(6, operation.get("produces", ())) + _texts(7, operation.get("consumes", ()))
-        + b"".join(_bytes(8, _parameters_item(p)) for p in operation.get("parameters", ()))
-        + _bytes(9, responses) + _texts(10, operation.get("schemes", ())) + _extensions(13, operation)
+        + b"".join(delimited(8, _parameters_item(p)) for p in operation.get("parameters", ()))
+        + delimited(9, responses) + _texts(10, operation.get("schemes", ())) + _extensions(13, operation)
     )  # fmt: skip
 
 
 def _response(response: Mapping[str, Any]) -> bytes:
     """A Response; its schema is a SchemaItem, whose first case is Schema."""
-    schema = _bytes(2, _bytes(1, _schema(response["schema"]))) if "schema" in response else b""
+    schema = delimited(2, delimited(1, _schema(response["schema"]))) if "schema" in response else b""
     return _text(1, response["description"]) + schema
 
 
@@ -96,8 +85,8 @@ def _parameters_item(parameter: Mapping[str, Any]) -> bytes:
     """A ParametersItem holding a Parameter: a body or one of the plain ones."""
     if parameter["in"] == "body":
         body = _text(1, parameter.get("description")) + _text(2, parameter["name"]) + _text(3, "body")
-        body += _flag(4, parameter.get("required")) + _bytes(5, _schema(parameter["schema"]))
-        return _bytes(1, _bytes(BODY_PARAMETER, body))
+        body += _flag(4, parameter.get("required")) + delimited(5, _schema(parameter["schema"]))
+        return delimited(1, delimited(BODY_PARAMETER, body))
     place = parameter["in"]
     required, where, description, name, kind = PLAIN_FIELDS[place]
     plain = (
@@ -110,22 +99,22 @@ def _parameters_item(parameter: Mapping[str, Any]) -> bytes:
         + _text(kind, parameter["type"])
         + _flag(UNIQUE[place], parameter.get("uniqueItems"))
     )
-    return _bytes(1, _bytes(OTHER_PARAMETER, _bytes(PLACES[place], plain)))
+    return delimited(1, delimited(OTHER_PARAMETER, delimited(PLACES[place], plain)))
 
 
 def _schema(schema: Mapping[str, Any]) -> bytes:
     out = _text(1, schema.get("$ref")) + _text(2, schema.get("format")) + _text(4, schema.get("description"))
     out += _texts(19, schema.get("required", ()))
-    out += b"".join(_bytes(20, _any(value)) for value in schema.get("enum", ()))
+    out += b"".join(delimited(20, _any(value)) for value in schema.get("enum", ()))
     extra = schema.get("additionalProperties")
     if extra is not None:
-        out += _bytes(21, _bytes(1, _schema(extra)) if isinstance(extra, dict) else _flag(2, extra))
+        out += delimited(21, delimited(1, _schema(extra)) if isinstance(extra, dict) else _flag(2, extra))
     if "type" in schema:
-        out += _bytes(22, _texts(1, [schema["type"]]))
+        out += delimited(22, _texts(1, [schema["type"]]))
     if "items" in schema:
-        out += _bytes(23, _bytes(1, _schema(schema["items"])))
+        out += delimited(23, delimited(1, _schema(schema["items"])))
     if "properties" in schema:
-        out += _bytes(
-            25, b"".join(_bytes(1, _named(name, _schema(value))) for name, value in schema["properties"].items())
+        out += delimited(
+            25, b"".join(delimited(1, _named(name, _schema(value))) for name, value in schema["properties"].items())
         )
     return out + _extensions(31, schema)
