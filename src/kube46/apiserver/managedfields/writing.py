@@ -41,13 +41,13 @@ def note(call: Call, new: Object, live: Object | None, blank: Object | None = No
     The writer may hand in other managers (`managedFields`), or reset all by a single empty entry.
     """
     meta, before = new["metadata"], (live or {"metadata": {}})["metadata"].get("managedFields")
-    given = meta.pop("managedFields", None)
+    given, stored = meta.pop("managedFields", None), _stored(live)
     try:
-        known = {} if given == [{}] else managers.read(given) if given else _stored(live)
+        known = {} if given == [{}] else managers.read(given) if given and given != before else stored
     except ValueError:
-        known = _stored(live)
+        known = stored
     found = managers.updated(live or blank or {}, new, known, _manager(call, managers.UPDATE), now(), _way(call.kind))
-    entries = before if found == _stored(live) else managers.written(found)
+    entries = before if found == stored else managers.written(found)
     if entries:
         meta["managedFields"] = entries
 
@@ -55,16 +55,16 @@ def note(call: Call, new: Object, live: Object | None, blank: Object | None = No
 def apply(call: Call, config: Object, live: Object | None, blank: Object | None = None) -> Object:
     """The object that an apply makes of the live one, managedFields included; raises StatusError 409 and 500."""
     kind = call.kind
-    by = _manager(call, managers.APPLY)
+    by, stored = _manager(call, managers.APPLY), _stored(live)
     try:
-        obj, found = managers.applied(live, config, _stored(live), by, now(), _way(kind), force=call.force, blank=blank)
+        obj, found = managers.applied(live, config, stored, by, now(), _way(kind), force=call.force, blank=blank)
     except managers.Conflicts as conflicts:
         raise statuses.StatusError(409, "Conflict", conflicts.message, {"causes": conflicts.causes}) from None
     except UnknownField as problem:
         what = f"{call.namespace}/{call.name}; {kind.api_version}, Kind={kind.kind}"
         text = f"failed to create typed patch object ({what}): {problem}"
         raise statuses.StatusError(500, "", text) from None
-    unchanged = live is not None and found == _stored(live)
+    unchanged = live is not None and found == stored
     entries = live["metadata"]["managedFields"] if unchanged and live is not None else managers.written(found)
     obj["metadata"]["managedFields"] = entries
     return obj
