@@ -5,7 +5,6 @@ Source: apiserver pkg/endpoints/handlers/patch.go. The algorithms are in `patchi
 
 from __future__ import annotations
 
-import copy
 import json
 import logging
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from kube46.apiserver.patching_json import PatchProblem, TooLarge, json_patch, m
 from kube46.apiserver.patching_strategic import BadPatch, go_value, strategic_merge_patch
 from kube46.apiserver.schemas import Schemas
 from kube46.apiserver.statuses import StatusError
+from kube46.apiserver.transactions import copied
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ def apply_patch(
     schema = Schemas.load().kind(kind.group, kind.version, kind.kind)
     if media_type != STRATEGIC:
         return apply_untyped(media_type, patch, current, lambda patched: prune(patched, schema), validation)
-    patched, problems, shown = _strategic(patch, copy.deepcopy(current), schema, validation)
+    patched, problems, shown = _strategic(patch, copied(current), schema, validation)
     return _settled(
         current, problems, shown, validation, lambda: prune(patched, schema, unstructured=True)
     )  # fmt: skip
@@ -69,7 +69,7 @@ def apply_untyped(
 ) -> Decoded:
     """A JSON or merge patch, which need no types; `settle` brings the result into stored form, or raises Mismatch."""
     apply = {JSON: _json, MERGE: _merge}[media_type]
-    patched, problems, shown = apply(patch, copy.deepcopy(current), validation)
+    patched, problems, shown = apply(patch, copied(current), validation)
     _same_kind(patched, current, shown)
     return _settled(current, problems, shown, validation, lambda: settle(patched))
 

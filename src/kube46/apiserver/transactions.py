@@ -27,6 +27,11 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def copied(obj: Object) -> Object:
+    """A copy of an object of JSON, whose numbers and texts JSON can hold; a tenth of the time of `copy.deepcopy`."""
+    return decode.decode(msgspec.json.encode(obj))
+
+
 def key_of(namespace: str, name: str) -> str:
     """An object's key within its resource."""
     return f"{namespace}/{name}" if namespace else name

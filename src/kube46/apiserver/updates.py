@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
 from kube46.apiserver import statuses
+from kube46.apiserver.transactions import copied
 
 if TYPE_CHECKING:
     from kube46.apiserver.kinds import Kind
@@ -40,7 +40,7 @@ def carry_over(call: Call, new: Object, old: Object) -> Object:
     stored: dict[str, Any] = old["metadata"]
     if call.subresource == "status":
         meta = new["metadata"] if not call.kind.custom else stored
-        merged = copy.deepcopy(old)
+        merged = copied(old)
         merged["metadata"] = {k: v for k, v in merged["metadata"].items() if k not in STATUS_META}
         merged["metadata"] |= {k: meta[k] for k in STATUS_META if meta.get(k)}
         merged.pop("status", None)
@@ -54,9 +54,9 @@ def carry_over(call: Call, new: Object, old: Object) -> Object:
         if name in stored:
             meta[name] = stored[name]
     if call.kind.resource == "namespaces" and call.subresource != "finalize":
-        new["spec"] = copy.deepcopy(old.get("spec", {}))
+        new["spec"] = copied(old.get("spec", {}))
     if call.kind.has_status and call.subresource != "approval":  # approvals are conditions
         new.pop("status", None)
         if "status" in old:
-            new["status"] = copy.deepcopy(old["status"])
+            new["status"] = copied(old["status"])
     return new

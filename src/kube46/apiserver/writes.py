@@ -6,7 +6,6 @@ between reading an object and staging its successor, and a patch never meets a c
 
 from __future__ import annotations
 
-import copy
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.kinds import BY_PLURAL, Kind
 from kube46.apiserver.managedfields import writing as managedfields
 from kube46.apiserver.strategy import Context, Object, Strategy, User
-from kube46.apiserver.transactions import now
+from kube46.apiserver.transactions import copied, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -101,7 +100,7 @@ class Registry:
         _check_namespace(call, meta)
         generate = meta.get("generateName") if not meta.get("name") else None
         for attempt in range(8 if generate else 1):
-            body = copy.deepcopy(obj) if generate else obj
+            body = copied(obj) if generate else obj
             if generate:
                 body["metadata"]["name"] = self.strategy(call.kind).generate_name(generate)
             try:
@@ -204,7 +203,7 @@ class Registry:
             old = txn.get(call.kind.resource, call.name, call.namespace)
             if old is None:
                 raise statuses.not_found(call.kind, call.name)
-            current = {"kind": call.kind.kind, "apiVersion": call.kind.api_version, **copy.deepcopy(old)}
+            current = {"kind": call.kind.kind, "apiVersion": call.kind.api_version, **copied(old)}
             self.strategy(call.kind).served(current)
             new = edit(current)
             meta = new.get("metadata")
@@ -223,7 +222,7 @@ class Registry:
             obj = txn.get(call.kind.resource, call.name, call.namespace)
             if obj is None:
                 raise statuses.not_found(call.kind, call.name)
-            before = copy.deepcopy(obj)
+            before = copied(obj)
             for edit in edits:
                 edit(obj)
             self._put(call, obj, before, self.context(call, txn), txn)

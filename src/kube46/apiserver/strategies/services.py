@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING
 
 from kube46.addresses.families import Family, family_of
@@ -25,6 +24,7 @@ from kube46.api.services.traits import EXTERNAL_NAME, headless, ips, is_type
 from kube46.apiserver import statuses
 from kube46.apiserver.strategies import service_addresses, service_ports
 from kube46.apiserver.strategies.generic import Generic
+from kube46.apiserver.transactions import copied
 
 if TYPE_CHECKING:
     from kube46.api.errors import FieldError
@@ -57,7 +57,7 @@ class Services(Generic):
         """The same for an update, against the stored Service as readers see it."""
         if ctx.subresource == "status":
             return
-        before = copy.deepcopy(old)
+        before = copied(old)
         reading.complete(before, _cluster(ctx)[0])
         spec, stored = new["spec"], before["spec"]
         carry.allocated_values(spec, stored)
@@ -80,7 +80,7 @@ class Services(Generic):
 
     def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         """What may not change (1.6), then everything that is wrong."""
-        before = copy.deepcopy(old)
+        before = copied(old)
         reading.complete(before, _cluster(ctx)[0])
         return immutable.errors(new["spec"], before["spec"]) + validation.errors(new, before)
 
