@@ -11,30 +11,33 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kube46.apiserver import protobuf_encoding
-from kube46.apiserver.connections import Stream
+from kube46.apiserver.connections import Stream, respond
 from kube46.apiserver.negotiation import PROTOBUF, YAML, negotiate
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.views import to_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 
     from kube46.apiserver.requests import Request
     from kube46.apiserver.watches import Watch
 
 JSON = b"application/json"
 GZIP_BYTES = 128 << 10  # kube-apiserver's threshold
+GZIP = 16 + zlib.MAX_WBITS
+COMPRESSED = [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
 SEND_SECONDS = 60  # a client that reads nothing for so long is dropped
 
 
 @dataclass(slots=True)
 class Answer:
-    """An HTTP answer; `stream`, `watch` or `obj` takes the place of `body`."""
+    """An HTTP answer; `pieces`, `stream`, `watch` or `obj` takes the place of `body`."""
 
     body: bytes = b""
     code: int = 200
     content_type: bytes = JSON
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    pieces: Iterator[bytes] | None = None  # of a long list, made while it is sent
     stream: AsyncGenerator[bytes, None] | None = None
     watch: Watch | None = None
 
@@ -85,30 +88,42 @@ def warning_headers(warnings: Iterable[str]) -> list[tuple[bytes, bytes]]:
     return [(b"warning", f'299 - "{text}"'.encode("latin-1", "replace")) for text in clean]
 
 
-async def send(answer: Answer, request: Request | None, emit: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
-    """Write an answer to a client; a client that does not read is given up after SEND_SECONDS."""
+async def send(answer: Answer, request: Request, emit: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+    """Write an answer to a client; raises TimeoutError for one that does not read for SEND_SECONDS."""
     headers = [(b"content-type", answer.content_type), *answer.headers]
+    cycle = request.scope["state"]["cycle"]
+    if not answer.endless and answer.pieces is None:
+        body = answer.body
+        if len(body) >= GZIP_BYTES and _takes_gzip(request):
+            body = await asyncio.to_thread(zlib.compress, body, 1, GZIP)
+            headers += COMPRESSED
+        await respond(cycle, answer.code, headers, body, SEND_SECONDS)
+        return
+    compressed = answer.pieces is not None and _takes_gzip(request)
+    headers += COMPRESSED if compressed else ()
+    await _emit(emit, {"type": "http.response.start", "status": answer.code, "headers": headers})
     if answer.stream is not None:
-        await _emit(emit, {"type": "http.response.start", "status": answer.code, "headers": headers})
         async with aclosing(answer.stream) as parts:
             async for part in parts:
                 await _emit(emit, {"type": "http.response.body", "body": part, "more_body": True})
-        await _emit(emit, {"type": "http.response.body", "body": b"", "more_body": False})
-        return
-    if answer.watch is not None and request is not None:
-        await _emit(emit, {"type": "http.response.start", "status": answer.code, "headers": headers})
-        await answer.watch.serve(Stream(request.scope["state"]["cycle"], SEND_SECONDS))
-        await _emit(emit, {"type": "http.response.body", "body": b"", "more_body": False})
-        return
-    body = answer.body
-    if request is not None and len(body) >= GZIP_BYTES and b"gzip" in request.headers.get(b"accept-encoding", b""):
-        body = await asyncio.to_thread(_gzip, body)
-        headers += [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
-    headers.append((b"content-length", str(len(body)).encode()))
-    if request is not None and request.method == "HEAD":
-        body = b""
-    await _emit(emit, {"type": "http.response.start", "status": answer.code, "headers": headers})
-    await _emit(emit, {"type": "http.response.body", "body": body, "more_body": False})
+    elif answer.watch is not None:
+        await answer.watch.serve(Stream(cycle, SEND_SECONDS))
+    elif answer.pieces is not None:
+        await _send_pieces(answer.pieces, Stream(cycle, SEND_SECONDS), compressed=compressed)
+    await _emit(emit, {"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _send_pieces(pieces: Iterable[bytes], out: Stream, *, compressed: bool) -> None:
+    """Others get their turn after each piece, and no more is made than the client reads."""
+    compressor = zlib.compressobj(1, zlib.DEFLATED, GZIP) if compressed else None
+    for piece in pieces:
+        out.write(piece if compressor is None else await asyncio.to_thread(compressor.compress, piece))
+        await out.drained()
+        await asyncio.sleep(0)
+        if out.gone:
+            return
+    if compressor is not None:
+        out.write(compressor.flush())
 
 
 async def _emit(emit: Callable[[dict[str, Any]], Awaitable[None]], message: dict[str, Any]) -> None:
@@ -116,6 +131,5 @@ async def _emit(emit: Callable[[dict[str, Any]], Awaitable[None]], message: dict
         await emit(message)
 
 
-def _gzip(body: bytes) -> bytes:
-    compressor = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
-    return compressor.compress(body) + compressor.flush()
+def _takes_gzip(request: Request) -> bool:
+    return b"gzip" in request.headers.get(b"accept-encoding", b"")

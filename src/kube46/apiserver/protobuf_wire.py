@@ -65,7 +65,12 @@ class Envelope:
 
     def wrap(self, message: bytes) -> bytes:
         """The message as a client receives it; contentEncoding and contentType are empty."""
-        return b"%b%b%b\x1a\x00\x22\x00" % (self._head, varint(len(message)), message)
+        before, after = self.around(len(message))
+        return b"%b%b%b" % (before, message, after)
+
+    def around(self, size: int) -> tuple[bytes, bytes]:
+        """What stands before and after a message of so many bytes."""
+        return self._head + varint(size), b"\x1a\x00\x22\x00"
 
 
 def frame(event: str, document: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,7 +15,7 @@ from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.negotiation import CUSTOM, OFFERED, PROTOBUF, negotiate
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.transactions import key_of
-from kube46.apiserver.views import View
+from kube46.apiserver.views import AT_ONCE, View
 from kube46.apiserver.views_protobuf import Messages, ProtobufView
 from kube46.apiserver.writes import Call
 
@@ -72,7 +73,11 @@ class Resources:
         view, selector = self.view(request, target), _selector(request, target)
         page = reads.page_of(request.query)
         values, metadata = await reads.listing(self._store, target.kind, target.namespace, selector, page)
-        return _answer(view, await view.many(values, metadata))
+        pieces = view.many(values, metadata)
+        if len(values) <= AT_ONCE or request.flag("pretty"):
+            return _answer(view, b"".join(pieces))
+        first = next(pieces)  # refuses before the answer begins
+        return Answer(content_type=view.media_type.encode(), pieces=chain((first,), pieces))
 
     async def watch(self, request: Request, target: Target) -> Answer:
         """GET of a collection with watch=true."""

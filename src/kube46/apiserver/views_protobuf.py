@@ -5,7 +5,6 @@ A message is made once for all who ask and kept while it fits: a thousand watche
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from kube46.apiserver.negotiation import PROTOBUF
@@ -13,17 +12,16 @@ from kube46.apiserver.protobuf_encoding import encode, list_metadata, message, o
 from kube46.apiserver.protobuf_wire import Envelope, delimited, frame, repeated
 from kube46.apiserver.schemas import Schemas
 from kube46.apiserver.transactions import decode
-from kube46.apiserver.views import change_on_read
+from kube46.apiserver.views import AT_ONCE, change_on_read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from kube46.apiserver.kinds import Kind
     from kube46.apiserver.negotiation import Form
     from kube46.apiserver.strategy import Object, Strategy
 
 KEPT_BYTES = 8 << 20
-AT_ONCE = 200  # objects of a list that are encoded before others get their turn: 5 ms
 METADATA_ONLY = "metadata only"
 
 
@@ -82,13 +80,16 @@ class ProtobufView:
         """A single object."""
         return self._one.wrap(self._message(value))
 
-    async def many(self, values: Sequence[bytes], metadata: dict[str, Any]) -> bytes:
-        """A list."""
+    def many(self, values: Sequence[bytes], metadata: dict[str, Any]) -> Iterator[bytes]:
+        """A list, in pieces; the first ones are empty: the length of the whole stands before it."""
         parts = [delimited(1, list_metadata(metadata))]
         for start in range(0, len(values), AT_ONCE):
+            yield b""
             parts.append(repeated(2, map(self._message, values[start : start + AT_ONCE])))
-            await asyncio.sleep(0)
-        return self._many.wrap(b"".join(parts))
+        before, after = self._many.around(sum(map(len, parts)))
+        yield before
+        yield from parts
+        yield after
 
     def whole(self, obj: Object) -> bytes:
         """An object that says its kind itself: a Status, a list of what was deleted."""
