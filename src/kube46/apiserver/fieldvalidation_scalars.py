@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime
+import functools
 import re
 from fractions import Fraction
 from typing import NamedTuple
@@ -106,6 +107,7 @@ def _written(value: Fraction, negative: bool, *, binary: bool = False, exponenti
     return f"{sign}{number}{DECIMAL[power]}"
 
 
+@functools.lru_cache(4096)  # the times of managedFields come with every patch
 def time(text: str, *, micro: bool = False) -> str | None:
     """RFC 3339 in, UTC out, cut to seconds or microseconds, None for zero; raises ValueError with Go's text."""
     layout = MICROS_LAYOUT if micro else SECONDS_LAYOUT
