@@ -136,9 +136,7 @@ class Peer:
 
     def create(self, first: int, count: int, clients: int = 32) -> Json:
         """Creates of so many Services."""
-        return self.requests(
-            SERVICES, count, clients, method="POST", first=first, body=service(), headers=JSON
-        )
+        return self.requests(SERVICES, count, clients, method="POST", first=first, body=service(), headers=JSON)
 
 
 class Figures:
@@ -224,9 +222,7 @@ def changes(peer: Peer, figures: Figures) -> None:
             ("delete", "DELETE", JSON, ""),
         ):
             query = "?fieldManager=bench&force=true" if name == "apply" else ""
-            found = peer.requests(
-                path + query, count, clients, first=first, method=method, headers=headers, body=body
-            )
+            found = peer.requests(path + query, count, clients, first=first, method=method, headers=headers, body=body)
             figures.add(f"{name}_{clients}_ms", peer, found["each"])
             figures.add(f"{name}_{clients}_cpu_ms", peer, found["cpu"])
     peer.requests(path, FEW - 500, 32, first=500, method="DELETE")
@@ -237,9 +233,7 @@ def watches(peer: Peer, figures: Figures) -> None:
     reader, count, updates = peer.loads[1], 1000, 150
     reader.do("watch", path=f"{WATCHED}?watch=1&resourceVersion=0", count=count)
     body = '{"metadata":{"annotations":{"bench/sent":"0000000000.000000"}}}'
-    found = peer.requests(
-        f"{WATCHED}/service-0", updates, 1, method="PATCH", headers=MERGE, body=body, interval=0.02
-    )
+    found = peer.requests(f"{WATCHED}/service-0", updates, 1, method="PATCH", headers=MERGE, body=body, interval=0.02)
     time.sleep(1)
     seen = reader.do("watched")
     figures.add("watch_1000_p50_ms", peer, seen["p50"])
@@ -258,9 +252,7 @@ def beside(peer: Peer, figures: Figures) -> None:
         figures.add(f"get_beside_lists_{name}_p99_ms", peer, found["p99"])
         other.end()
     body = '{"metadata":{"annotations":{"bench/sent":"0000000000.000000"}}}'
-    other.begin(
-        "requests", path=one, count=500, clients=32, seconds=3, method="PATCH", headers=MERGE, body=body
-    )
+    other.begin("requests", path=one, count=500, clients=32, seconds=3, method="PATCH", headers=MERGE, body=body)
     figures.add("get_beside_patches_p99_ms", peer, peer.requests(one, 100, 1, seconds=3)["p99"])
     other.end()
 
@@ -305,7 +297,7 @@ def run(peers: list[Peer], options: argparse.Namespace) -> Figures:
         for peer in peers:
             begun = time.monotonic()
             step(peer, figures)
-            print(f"{getattr(step, '__name__', '')} {peer.name}: {time.monotonic() - begun:.1f} s", file=sys.stderr)
+            print(f"{step.__name__} {peer.name}: {time.monotonic() - begun:.1f} s", file=sys.stderr)
 
     both(prepare)
     both(memory("idle"))

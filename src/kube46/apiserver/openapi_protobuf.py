@@ -53,7 +53,9 @@ def encode_v2(swagger: Mapping[str, Any]) -> bytes:
     """A Document message."""
     info = _text(1, swagger["info"]["title"]) + _text(2, swagger["info"]["version"])
     paths = b"".join(delimited(2, _named(path, _path_item(item))) for path, item in swagger["paths"].items())
-    definitions = b"".join(delimited(1, _named(name, _schema(schema))) for name, schema in swagger["definitions"].items())
+    definitions = b"".join(
+        delimited(1, _named(name, _schema(schema))) for name, schema in swagger["definitions"].items()
+    )
     return _text(1, swagger["swagger"]) + delimited(2, info) + delimited(8, paths) + delimited(9, definitions)
 
 
@@ -65,7 +67,9 @@ def _path_item(item: Mapping[str, Any]) -> bytes:
 
 
 def _operation(operation: Mapping[str, Any]) -> bytes:
-    responses = b"".join(delimited(1, _named(code, delimited(1, _response(r)))) for code, r in operation["responses"].items())
+    responses = b"".join(
+        delimited(1, _named(code, delimited(1, _response(r)))) for code, r in operation["responses"].items()
+    )
     return (
         _texts(1, operation.get("tags", ())) + _text(3, operation.get("description"))
         + _text(5, operation.get("operationId"))
