@@ -14,6 +14,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import msgspec
+
 from kube46.apiserver import backups
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ class Write(NamedTuple):
     event: Event | None
 
 
-class Event(NamedTuple):
+class Event(msgspec.Struct, gc=False, frozen=True):
     """A change as the log keeps it; for DELETED, `value` is the last state with the revision of its removal."""
 
     revision: int

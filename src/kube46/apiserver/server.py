@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import logging
 import os
@@ -146,6 +147,8 @@ class _Server:
             message = f"--data {self._settings.data}: {error.message}"
             raise SettingsError(message) from error
         self._ready = True
+        gc.collect()
+        gc.freeze()  # the collector need not look at modules again and again: 20 ms each time
         for sock in listening:
             log.info("listening address=%s port=%s", *sock.getsockname()[:2])
         async with asyncio.TaskGroup() as group:
