@@ -16,10 +16,10 @@ from kube46.apiserver.reads import fresh, revision_of
 from kube46.apiserver.requests import number_of
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.transactions import decode
-from kube46.apiserver.views import encode
+from kube46.apiserver.views import AT_ONCE, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from kube46.apiserver.connections import Stream
     from kube46.apiserver.database import Event
@@ -111,8 +111,10 @@ class Watch:
         if self._refusal is not None:
             out.write(self._view.error(self._refusal.body()))
             return
-        if first := b"".join(self._initial()):
-            out.write(first)
+        for lines in self._initial():
+            out.write(lines)
+            await out.drained()
+            await asyncio.sleep(0)
         self._history.listeners.add(self._push)
         try:
             while not self._over():
@@ -166,22 +168,26 @@ class Watch:
             self._history.shared[key] = lines
         return lines
 
-    def _initial(self) -> list[bytes]:
-        """The present state as ADDED events, unless the client continues from a revision it knows."""
+    def _initial(self) -> Iterator[bytes]:
+        """The present state as ADDED events, unless the client continues from a revision it knows.
+
+        Comes in pieces: others get their turn between them. What happens meanwhile is told afterwards.
+        """
         if self._options.revision is not None and self._options.initial is not True:
             self._cursor = self._options.revision
-            return []
+            return
         self._cursor = self._store.revision
         if self._options.initial is False:
-            return []
+            return
         collection = self._store.collection(self._kind.resource)
-        values = (collection.records[key].value for key in collection.under(self._namespace))
-        lines = [
-            self._view.event("ADDED", value) for value in values if not self._selector or self._selector.matches(value)
-        ]
-        if self._options.initial and self._options.bookmarks:
-            lines.append(self._bookmark(initial=True))
-        return lines
+        end = self._bookmark(initial=True) if self._options.initial and self._options.bookmarks else b""
+        values = [collection.records[key].value for key in collection.under(self._namespace)]
+        for start in range(0, len(values), AT_ONCE):
+            some = values[start : start + AT_ONCE]
+            if self._selector:
+                some = [value for value in some if self._selector.matches(value)]
+            yield b"".join([self._view.event("ADDED", value) for value in some])
+        yield end
 
     def _line(self, event: Event) -> bytes:
         """What this client is told of a change; leaving the selection is a deletion, entering it an addition."""
