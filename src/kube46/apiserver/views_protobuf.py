@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kube46.apiserver.negotiation import Form
     from kube46.apiserver.strategy import Object, Strategy
 
-KEPT_BYTES = 8 << 20
+KEPT_BYTES = 32 << 20  # 20,000 Services
 METADATA_ONLY = "metadata only"
 
 
