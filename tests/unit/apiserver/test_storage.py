@@ -127,8 +127,9 @@ class StoreMachine(RuleBasedStateMachine):
     def past(self) -> None:
         """Every earlier state can still be listed, as long as the log reaches back."""
         for revision, state in self.states.items():
-            then = self.store.collection("configmaps").at(revision, "n")
-            assert {k.split("/")[1]: msgspec.json.decode(v)["data"]["v"] for k, v in then.items()} == state
+            keys, value_of = self.store.collection("configmaps").at(revision, "n")
+            assert {k.split("/")[1]: msgspec.json.decode(value_of(k))["data"]["v"] for k in keys} == state
+            assert keys == sorted(keys)
 
     def teardown(self) -> None:
         self.store.close()
