@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kube46.api.rbac.rules import Asked
-from kube46.apiserver import answers, requests, statuses
+from kube46.apiserver import answers, inflight, requests, statuses
 from kube46.apiserver.authentication import unauthorized
 from kube46.apiserver.authorization import STREAMS
 from kube46.apiserver.components import Components
 from kube46.apiserver.customresources.kinds import CustomKind
+from kube46.apiserver.inflight import InFlight
 from kube46.apiserver.measures import GROUP as MEASURED_GROUP
 from kube46.apiserver.negotiation import negotiate
 from kube46.apiserver.requests import Disconnected, check_method
@@ -55,7 +56,7 @@ class Application:
     ) -> None:  # fmt: skip
         self._authenticator, self._authorizer, self._catalog = authenticator, authorizer, catalog
         self._resources, self._subresources = resources, subresources
-        self._measures = measures
+        self._measures, self._in_flight = measures, InFlight()
         self._reviews, self._kubelets, self._paths, self._metrics = reviews, kubelets, paths, metrics
         self._components = Components(resources)
 
@@ -67,6 +68,13 @@ class Application:
     ) -> None:
         """Answer one request, whatever happens."""
         request = requests.parse(scope, receive, self._catalog)
+        try:
+            await self._serve(request, send)
+        finally:
+            if request.seated:
+                self._in_flight.leave()
+
+    async def _serve(self, request: Request, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
         started = time.perf_counter()
         try:
             answer = await self._answer(request)
@@ -127,6 +135,11 @@ class Application:
         self._authorizer.authorize(request)
         if request.target is None:
             return await self._paths.answer(request)
+        if not _long(request):
+            seated = await self._in_flight.enter(request.user)
+            if seated is None:
+                return inflight.refused()
+            request.seated = seated
         kind = request.target.kind
         if isinstance(kind, CustomKind) and kind.terminating and request.verb == "create":
             text = "create not allowed while custom resource definition is terminating"
@@ -160,6 +173,12 @@ class Application:
             return await self._kubelets.answer(request, target)
         negotiate(request.accept)  # before anything is written
         return await self._subresources.answer(request, target)
+
+
+def _long(request: Request) -> bool:
+    """Whether a request may last as long as its client likes."""
+    target = request.target
+    return request.verb == "watch" or (target is not None and target.subresource in ("log", *STREAMS))
 
 
 async def _send_stream(answer: Answer, request: Request, send: Any) -> None:

@@ -47,6 +47,7 @@ class Request:
     verb: str = ""
     user: User = field(default_factory=lambda: User("system:anonymous", ("system:unauthenticated",)))
     warnings: list[str] = field(default_factory=list)
+    seated: bool = False  # whether it holds a seat of those in flight
 
     @property
     def accept(self) -> str:

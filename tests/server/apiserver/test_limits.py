@@ -45,6 +45,30 @@ def test_slow_body(server_factory: Callable[..., Server]) -> None:
     assert b'"reason":"Timeout"' in answer
 
 
+def test_too_many_at_once(server_factory: Callable[..., Server]) -> None:
+    """Requests beyond the seats wait, then get 429 and Retry-After; masters, watches and health are never refused."""
+    server = server_factory(
+        prelude="from kube46.apiserver import inflight as i; i.SEATS, i.QUEUE, i.WAIT_SECONDS = 1, 1, 0.5"
+    )
+    nodes = "/api/v1/nodes"
+    with connect(server) as slow, server.client("controllertoken") as api, server.client() as master:
+        review = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        head = (
+            f"POST {review} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer controllertoken\r\ncontent-length: 9\r\n\r\n"
+        )
+        slow.sendall(f"{head}content-length: 9\r\n\r\n".encode())
+        deadline = time.monotonic() + 10
+        while (answer := api.get(nodes)).status_code != 429 and time.monotonic() < deadline:
+            pass
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+        assert answer.text == "Too many requests, please try again later.\n"
+        assert master.get(nodes).status_code == api.get("/readyz").status_code == 200
+        assert api.get(f"{nodes}?watch=1&timeoutSeconds=1").status_code == 200
+        slow.sendall(b"{}       ")
+        assert slow.recv(4096).startswith(b"HTTP/1.1 ")
+        assert api.get(nodes).status_code == 200
+
+
 def test_endless_header(server: Server) -> None:
     """A header of more than 1 MiB is refused."""
     with connect(server) as greedy:
