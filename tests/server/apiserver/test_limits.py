@@ -53,10 +53,8 @@ def test_too_many_at_once(server_factory: Callable[..., Server]) -> None:
     nodes = "/api/v1/nodes"
     with connect(server) as slow, server.client("controllertoken") as api, server.client() as master:
         review = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        head = (
-            f"POST {review} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer controllertoken\r\ncontent-length: 9\r\n\r\n"
-        )
-        slow.sendall(f"{head}content-length: 9\r\n\r\n".encode())
+        head = f"POST {review} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer controllertoken\r\ncontent-length: 9\r\n"
+        slow.sendall(f"{head}\r\n".encode())
         deadline = time.monotonic() + 10
         while (answer := api.get(nodes)).status_code != 429 and time.monotonic() < deadline:
             pass
