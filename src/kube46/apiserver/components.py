@@ -43,7 +43,7 @@ class Components:
         found = [await self._one(name) for name in names]
         if target.name:
             return Answer(view.one(_stored(found[0])), 200, view.media_type.encode())
-        body = await view.many([_stored(obj) for obj in found], {})
+        body = b"".join(view.many([_stored(obj) for obj in found], {}))
         return Answer(body, 200, view.media_type.encode())
 
     async def _one(self, name: str) -> Object:

@@ -134,7 +134,9 @@ class Store:
             record, value = collection.records.get(event.key), event.value
             if record is not None and record.revision == event.revision:
                 value = record.value
-            collection.history.append(event._replace(value=value, old=old if old == event.old else event.old))
+            collection.history.append(
+                msgspec.structs.replace(event, value=value, old=old if old == event.old else event.old)
+            )
             newest[resource, event.key] = value
 
     def back_up(self) -> None:
