@@ -9,16 +9,15 @@ import asyncio
 import logging
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kube46.api.rbac.rules import Asked
-from kube46.apiserver import answers, inflight, requests, statuses
-from kube46.apiserver.authentication import unauthorized
-from kube46.apiserver.authorization import STREAMS
+from kube46.apiserver import answers, attributes, inflight, requests, statuses
 from kube46.apiserver.components import Components
 from kube46.apiserver.customresources.kinds import CustomKind
+from kube46.apiserver.impersonation import impersonate
 from kube46.apiserver.inflight import InFlight
 from kube46.apiserver.measures import GROUP as MEASURED_GROUP
 from kube46.apiserver.negotiation import negotiate
@@ -45,6 +44,8 @@ if TYPE_CHECKING:
 # parts of an object that go the way of the whole: "" is the object itself
 STORED = ("", "approval", "ephemeralcontainers", "resize", "status")
 log = logging.getLogger(__name__)
+
+STREAMS = ("attach", "exec", "portforward")  # who opens one runs programs in a pod, or speaks to them
 
 
 class Application:
@@ -129,9 +130,7 @@ class Application:
         user = self._authenticator.authenticate(request)
         if user is not None:
             request.user = user
-        elif not self._open_to_all(request):
-            raise unauthorized()
-        self._authorizer.impersonate(request)
+        impersonate(request, self._authorizer)
         self._authorizer.authorize(request)
         if request.target is None:
             return await self._paths.answer(request)
@@ -149,11 +148,6 @@ class Application:
             request.warnings.append(request.target.kind.warning)
         return await self._resource(request, request.target)
 
-    def _open_to_all(self, request: Request) -> bool:
-        """Whether somebody without credentials is answered at all, rather than asked for them."""
-        asked = Asked(request.verb, path=request.path)
-        return request.target is None and self._authorizer.allowed(request.user, asked)
-
     async def _resource(self, request: Request, target: Target) -> Answer | None:
         if target.kind.group == MEASURED_GROUP:
             return await self._measures.answer(request, target)
@@ -169,10 +163,21 @@ class Application:
             handler = getattr(self._resources, request.verb)
             answer: Answer = await handler(request, target)
             return answer
-        if target.subresource == "log" or target.subresource in STREAMS:
+        if target.subresource in STREAMS:
+            self._check_stream(request)
+            return await self._kubelets.answer(request, target)
+        if target.subresource == "log":
             return await self._kubelets.answer(request, target)
         negotiate(request.accept)  # before anything is written
         return await self._subresources.answer(request, target)
+
+    def _check_stream(self, request: Request) -> None:
+        """Whoever opens a stream by GET, as WebSocket clients do, needs the right to create it, too."""
+        asked = replace(attributes.of(request), verb="create")
+        allowed, reason = self._authorizer.decide(request.user, asked)
+        if not allowed:
+            assert request.target is not None
+            raise statuses.forbidden(request.target.kind, request.target.name, reason)
 
 
 def _long(request: Request) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import hashlib
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.strategy import User
-from kube46.apiserver.tokens import InvalidToken, Signer, Subject
+from kube46.apiserver.tokens import LEEWAY, InvalidToken, Signer, Subject
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +24,9 @@ AUTHENTICATED = "system:authenticated"
 CACHED_TOKENS = 2048  # checking an ES256 signature takes ~0.1 ms
 
 
-class _Meta(msgspec.Struct):
+class _Meta(msgspec.Struct, rename="camel"):
     uid: str = ""
+    deletion_timestamp: datetime | None = None
 
 
 class _Identified(msgspec.Struct):
@@ -83,6 +85,22 @@ class Authenticator:
         certificate = request.scope["state"].get("client_certificate")
         return _known(_certificate_user(certificate)) if certificate else None
 
+    def reviewed(self, token: str, audiences: tuple[str, ...]) -> tuple[User, tuple[str, ...]]:
+        """The user of a token, and for whom of the audiences (this server's, when none is asked for) it is meant.
+
+        A token of the file is for this server. Raises InvalidToken.
+        """
+        wanted = audiences or self._signer.audiences
+        if (user := self._tokens.get(_digest(token))) is not None:
+            meant: tuple[str, ...] = self._signer.audiences
+        else:
+            user = self.token_user(token, wanted)
+            meant = tuple(self._verified[_digest(token), wanted].claims.get("aud") or ())
+        found = tuple(name for name in wanted if name in meant)
+        if not found:
+            raise InvalidToken
+        return _known(user), found
+
     def token_user(self, token: str, audiences: tuple[str, ...] = ()) -> User:
         """The user of a bearer token; raises InvalidToken."""
         digest = _digest(token)
@@ -101,16 +119,32 @@ class Authenticator:
 
     def _check_lives(self, subject: Subject) -> None:
         """A token dies with its ServiceAccount and with what it is bound to."""
-        self._check_object("serviceaccounts", f"{subject.namespace}/{subject.name}", subject.uid)
-        if subject.bound_kind == "node":
-            self._check_object("nodes", subject.bound_name, subject.bound_uid)
-        elif subject.bound_kind:
-            self._check_object(f"{subject.bound_kind}s", f"{subject.namespace}/{subject.bound_name}", subject.bound_uid)
+        namespace, name, kind = subject.namespace, subject.name, subject.bound_kind
+        account = self._meta("serviceaccounts", f"{namespace}/{name}")
+        if account is None:
+            raise InvalidToken(f'serviceaccounts "{name}" not found')
+        if account.uid != subject.uid:
+            raise InvalidToken(f"service account UID ({account.uid}) does not match claim ({subject.uid})")
+        if _long_deleted(account):
+            raise InvalidToken(f"service account {namespace}/{name} has been deleted")
+        if not kind:
+            return
+        bound = self._meta(f"{kind}s", subject.bound_name if kind == "node" else f"{namespace}/{subject.bound_name}")
+        if bound is None or (bound.uid == subject.bound_uid and _long_deleted(bound)):
+            raise InvalidToken("service account token has been invalidated")
+        if bound.uid != subject.bound_uid:
+            text = f"does not match service account {kind} ref claim ({subject.bound_uid})"
+            raise InvalidToken(f"{kind if kind == 'secret' else kind.capitalize()} UID ({bound.uid}) {text}")
 
-    def _check_object(self, plural: str, key: str, uid: str) -> None:
+    def _meta(self, plural: str, key: str) -> _Meta | None:
         record = self._store.get(plural, key)
-        if record is None or (uid and _identified.decode(record.value).metadata.uid != uid):
-            raise InvalidToken(f"{plural} {key} with uid {uid} is gone")
+        return None if record is None else _identified.decode(record.value).metadata
+
+
+def _long_deleted(meta: _Meta) -> bool:
+    """Whether it should have gone more than the leeway ago: its tokens are no longer valid."""
+    when = meta.deletion_timestamp
+    return when is not None and when < datetime.now(UTC) - timedelta(seconds=LEEWAY)
 
 
 def unauthorized() -> StatusError:
@@ -131,6 +165,8 @@ def _account_user(subject: Subject, token_id: str) -> User:
         extra |= {f"{prefix}/pod-name": [subject.bound_name], f"{prefix}/pod-uid": [subject.bound_uid]}
     if subject.node_name:
         extra[f"{prefix}/node-name"] = [subject.node_name]
+        if subject.node_uid:
+            extra[f"{prefix}/node-uid"] = [subject.node_uid]
     groups = ("system:serviceaccounts", f"system:serviceaccounts:{subject.namespace}")
     return User(subject.user, groups, subject.uid, extra)
 

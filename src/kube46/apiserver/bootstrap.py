@@ -58,10 +58,7 @@ async def prepare(registry: Registry, cluster: Cluster) -> DefaultRange:
         for plural, objects in flows.OBJECTS.items():
             for obj in objects:
                 group.create_task(_with_status(registry, plural, obj))
-    for role in roles.cluster_roles():
-        await _ensure(registry, "clusterroles", "", role)
-    for binding in roles.cluster_bindings():
-        await _ensure(registry, "clusterrolebindings", "", binding)
+    await _rights(registry)
     default = DefaultRange(registry, cluster.service_ranges)
     await default.sync()
     await _own_service(registry, cluster)
@@ -103,6 +100,24 @@ async def _with_status(registry: Registry, plural: str, obj: Object) -> None:
     await registry.create(call, made)
     if status := flows.status(obj, now()):
         await registry.change_directly(call, lambda stored: stored.update(status=status))
+
+
+async def _rights(registry: Registry) -> None:
+    """The default roles and bindings, in one commit; those that are there are given what they lack."""
+    with registry.store.begin() as txn:
+        for plural, wanted in roles.defaults():
+            meta = wanted["metadata"]
+            call = Call(BY_PLURAL[plural], meta["name"], meta.get("namespace", ""))
+            stored = txn.get(plural, call.name, call.namespace)
+            if stored is None:
+                registry.stage(call, wanted, txn)
+            elif (new := roles.reconciled(stored, wanted)) is not None:
+                if new.get("roleRef") != stored.get("roleRef"):  # never changes: the binding is made anew
+                    txn.delete(plural, call.name, call.namespace)
+                    registry.stage(call, wanted, txn)
+                else:
+                    registry.replace(call, new, stored, txn)
+    await registry.store.commit(txn)
 
 
 async def _service(registry: Registry, cluster: Cluster) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kube46.apiserver import statuses
-from kube46.apiserver.authorization import admit
+from kube46.apiserver.noderestriction import admit
 from kube46.apiserver.requests import number_of
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _delete(registry: Registry, call: Call, options: Options, txn: Txn) -> Outco
     if obj is None:
         raise statuses.not_found(call.kind, call.name)
     _check(call, options, obj)
-    admit(call.user, call.kind, call.subresource, call.name, obj)
+    admit(call.user, call.kind, call.subresource, call.name, None, obj, txn)
     changed = _set_finalizers(obj["metadata"], options.propagation)
     changed = registry.strategy(call.kind).prepare_delete(obj) or changed
     if call.kind.resource == "pods" or not registry.may_go(call.kind, obj):

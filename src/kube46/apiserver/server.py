@@ -93,10 +93,10 @@ class _Server:
         self._kubelets = Kubelets(store, _kubelet_credentials(settings))
         measures = Measures(store, self._kubelets)
         metrics = Metrics(store.counts, lambda: resources.watching)
-        subresources = Subresources(resources, signer)
+        authorizer = Authorizer(store)
+        subresources = Subresources(resources, signer, authorizer)
         address = settings.advertise_address or _own_address(settings)
         paths = Paths(self._checks(), metrics, bracketed(str(address), settings.secure_port), catalog)
-        authorizer = Authorizer(store)
         reviews = Reviews(authenticator, authorizer)
         self._app = Application(
             authenticator, authorizer, resources, subresources, reviews, self._kubelets, measures, paths, metrics,

@@ -97,7 +97,8 @@ def forbidden(kind: Kind, name: str, text: str, causes: Sequence[dict[str, str]]
 def invalid(kind: Kind, name: str, problems: Sequence[errors.FieldError]) -> StatusError:
     """422 with one cause per error (semantics E-1 to E-5)."""
     message, causes = errors.summary(kind.kind, kind.group, name, problems)
-    details = {**({"name": name} if name else {}), **_group(kind), "kind": kind.kind, "causes": causes}
+    of = {"kind": kind.kind} if kind.kind else {}  # reviews' errors have none
+    details = {**({"name": name} if name else {}), **_group(kind), **of, "causes": causes}
     return StatusError(422, "Invalid", message, details)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,28 +10,34 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kube46.api import errors
+from kube46.api.rbac.rules import Asked
 from kube46.apiserver import answers, deletes, evictions, fieldvalidation, patching, statuses, tokens
-from kube46.apiserver.authorization import admit_token
 from kube46.apiserver.bodies import read_json, validation
 from kube46.apiserver.customresources import scaling
 from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.kinds import BY_PLURAL, SCALE, Kind
+from kube46.apiserver.nodeauthorizer import node_of
+from kube46.apiserver.noderestriction import admit_eviction, mounts_audience, token_refusal
 
 if TYPE_CHECKING:
     from kube46.apiserver.answers import Answer
+    from kube46.apiserver.authorization import Authorizer
     from kube46.apiserver.requests import Request, Target
     from kube46.apiserver.resources import Resources
-    from kube46.apiserver.strategy import Object
+    from kube46.apiserver.strategy import Object, User
     from kube46.apiserver.tokens import Signer
+    from kube46.apiserver.transactions import Txn
 
+AUDIENCE_VERB = "request-serviceaccounts-token-audience"
 SCALE_KIND = Kind(SCALE.group, SCALE.version, "scales", SCALE.kind)
 
 
 class Subresources:
     """Answers requests below an object's path, but status (resources) and those a kubelet answers (kubelets)."""
 
-    def __init__(self, resources: Resources, signer: Signer) -> None:
+    def __init__(self, resources: Resources, signer: Signer, authorizer: Authorizer) -> None:
         self._resources, self._registry, self._signer = resources, resources.registry, signer
+        self._authorizer = authorizer
 
     async def answer(self, request: Request, target: Target) -> Answer:
         """Dispatch by the subresource's name."""
@@ -128,7 +133,11 @@ class Subresources:
         options = deletes.Options.parse(msgspec.convert(body.get("deleteOptions") or {}, deletes.Body), request.query)
         call = self._resources.call(request, target)
         call.dry_run = call.dry_run or options.dry_run
-        charge = functools.partial(evictions.charge, namespace=target.namespace, name=target.name)
+
+        def charge(txn: Txn) -> None:
+            admit_eviction(request.user, target.name, target.namespace, txn)
+            evictions.charge(txn, namespace=target.namespace, name=target.name)
+
         await deletes.delete(self._registry, call, options, charge)
         return answers.whole(
             {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201
@@ -145,14 +154,15 @@ class Subresources:
 
     async def _token(self, request: Request, target: Target) -> Answer:
         body = (await self._body(request, "authentication.k8s.io", "v1", "TokenRequest")).object
-        account, spec = self._stored(target), body.get("spec") or {}
+        spec = body.get("spec") or {}
+        self._admit_token(request.user, target, spec)
+        account = self._stored(target)
         seconds = int(spec.get("expirationSeconds") or tokens.DEFAULT_SECONDS)
         if not tokens.LEAST_SECONDS <= seconds <= tokens.MOST_SECONDS:
-            limit = "may not specify a duration less than 10 minutes" if seconds < tokens.LEAST_SECONDS else "too long"
-            problem = errors.invalid("spec.expirationSeconds", seconds, limit)
+            limit = "less than 10 minutes" if seconds < tokens.LEAST_SECONDS else "larger than 2^32 seconds"
+            problem = errors.invalid("spec.expirationSeconds", seconds, f"may not specify a duration {limit}")
             raise statuses.invalid(Kind("authentication.k8s.io", "v1", "", "TokenRequest"), "", [problem])
         subject = self._token_subject(target, account, spec.get("boundObjectRef") or {})
-        admit_token(request.user, target.name, subject.bound_kind, subject.node_name)
         audiences = tuple(spec.get("audiences") or self._signer.audiences)
         token, expires = self._signer.sign(subject, audiences, seconds)
         body["metadata"] = {"name": target.name, "namespace": target.namespace, "creationTimestamp": _time(time.time())}
@@ -160,28 +170,51 @@ class Subresources:
         body["status"] = {"token": token, "expirationTimestamp": _time(expires)}
         return answers.whole(body, 201)
 
+    def _admit_token(self, user: User, target: Target, spec: dict[str, Any]) -> None:
+        """Let a node have only tokens that pods of its own mount, and for audiences that a right gives it."""
+        node = node_of(user)
+        if node is None:
+            return
+        bound, audiences = spec.get("boundObjectRef") or {}, list(spec.get("audiences") or ())
+        with self._registry.store.begin() as txn:
+            pod = txn.get("pods", str(bound.get("name", "")), target.namespace)
+        text = token_refusal(node, bound, audiences, pod)
+        audience = audiences[0] if audiences else ""
+        if not text and pod is not None and not mounts_audience(pod, audience):
+            asked = Asked(AUDIENCE_VERB, "", audience, namespace=target.namespace, name=target.name)
+            if not self._authorizer.allowed(user, asked):
+                text = f"{user.name} is not authorized to request tokens for audience {errors.go_quote(audience)}"
+        if text:
+            raise statuses.forbidden(target.kind, target.name, text)
+
     def _token_subject(self, target: Target, account: Object, bound: dict[str, Any]) -> tokens.Subject:
         uid = account["metadata"]["uid"]
         if not bound:
             return tokens.Subject(target.namespace, target.name, uid)
         kind = BY_PLURAL.get(f"{str(bound.get('kind', '')).lower()}s")
         if kind is None or kind.plural not in ("pods", "secrets", "nodes"):
-            text = f"cannot bind token for serviceaccount to type {bound.get('apiVersion', '')}/{bound.get('kind', '')}"
+            group, _, version = str(bound.get("apiVersion", "")).rpartition("/")
+            text = f"cannot bind token to object of type {group}/{version}, Kind={bound.get('kind', '')}"
             raise statuses.bad_request(text)
         name = str(bound.get("name", ""))
+        if not name:
+            raise statuses.bad_request("Name parameter required.")
         with self._registry.store.begin() as txn:
             obj = txn.get(kind.plural, name, target.namespace if kind.namespaced else "")
         if obj is None:
             raise statuses.not_found(kind, name)
         found = obj["metadata"]["uid"]
         if bound.get("uid") and bound["uid"] != found:
-            text = f"the UID in the bound object reference ({bound['uid']}) does not match the UID in record ({found})"
-            raise statuses.conflict(kind, name, f"{text}. The object might have been deleted and then recreated")
+            text = f"the UID in the bound object reference ({bound['uid']}) does not match the UID in record"
+            named = Kind("", "v1", kind.kind, kind.kind)
+            raise statuses.conflict(named, name, f"{text}. The object might have been deleted and then recreated")
         node = (obj.get("spec") or {}).get("nodeName", "") if kind.plural == "pods" else ""
         if kind.plural == "pods" and (obj["spec"].get("serviceAccountName") or "default") != target.name:
             text = "to pod running with different serviceaccount name."
             raise statuses.bad_request(f'cannot bind token for serviceaccount "{target.name}" {text}')
-        return tokens.Subject(target.namespace, target.name, uid, kind.kind.lower(), name, found, node)
+        with self._registry.store.begin() as txn:
+            node_uid = ((txn.get("nodes", node) if node else None) or {"metadata": {}})["metadata"].get("uid", "")
+        return tokens.Subject(target.namespace, target.name, uid, kind.kind.lower(), name, found, node, node_uid)
 
     async def _body(self, request: Request, group: str, version: str, kind: str) -> fieldvalidation.Decoded:
         decoded = fieldvalidation.decode_as(await read_json(request), group, version, kind, validation(request))

@@ -18,14 +18,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
+from kube46.api.errors import go_quote
 from kube46.apiserver.certificates import key_pem, new_key, write_private
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 DEFAULT_SECONDS, LEAST_SECONDS, MOST_SECONDS = 3600, 600, 1 << 32
-LEEWAY = 10  # seconds that clocks may differ
+LEEWAY = 60  # seconds that clocks may differ
 
 
 class InvalidToken(Exception):
@@ -105,12 +107,14 @@ class Signer:
             head, body, signature = token.split(".")
             header = msgspec.json.decode(_unb64(head), type=dict)
             if header.get("alg") != self._algorithm or header.get("kid", self._id) != self._id:
-                raise InvalidToken("signed with another key")
+                raise InvalidToken("invalid signature, no keys found")
             self._check(f"{head}.{body}".encode(), _unb64(signature))
             claims = msgspec.json.decode(_unb64(body), type=dict)
             subject = _subject(claims["kubernetes.io"])
-        except (ValueError, KeyError, TypeError, msgspec.DecodeError, InvalidSignature) as error:
-            raise InvalidToken(f"malformed: {error}") from error
+        except InvalidSignature as error:
+            raise InvalidToken("go-jose/go-jose: error in cryptographic primitive") from error
+        except (ValueError, KeyError, TypeError, msgspec.DecodeError) as error:
+            raise InvalidToken from error  # no token of ours: there is nothing more to say of it
         self.check_claims(claims, audiences)
         return subject, claims
 
@@ -125,11 +129,19 @@ class Signer:
         """Refuse tokens out of their time or for others."""
         moment = time.time()
         if claims.get("iss") != self.issuer:
-            raise InvalidToken("issued by another server")
-        if not claims.get("nbf", 0) - LEEWAY <= moment <= claims.get("exp", 0) + LEEWAY:
-            raise InvalidToken("expired or not yet valid")
-        if not set(claims.get("aud") or ()) & set(audiences or self.audiences):
-            raise InvalidToken("meant for another audience")
+            raise InvalidToken
+        wanted = audiences or self.audiences
+        if not set(meant := claims.get("aud") or ()) & set(wanted):
+            text = f"token audiences {_listed(meant)} is invalid for the target audiences {_listed(wanted)}"
+            raise InvalidToken(text)
+        if moment > claims.get("exp", 0) + LEEWAY:
+            raise InvalidToken("service account token has expired")
+        if moment < claims.get("nbf", 0) - LEEWAY:
+            raise InvalidToken("service account token is not valid yet")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return "[" + " ".join(map(go_quote, names)) + "]"
 
 
 def _private_claims(subject: Subject) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from kube46.api import errors
 from kube46.apiserver import statuses, updates
 from kube46.apiserver.applying import ownable
-from kube46.apiserver.authorization import admit
 from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.kinds import BY_PLURAL, Kind
 from kube46.apiserver.managedfields import writing as managedfields
+from kube46.apiserver.noderestriction import admit
 from kube46.apiserver.strategy import Context, Object, Strategy, User
 from kube46.apiserver.transactions import copied, now
 
@@ -105,7 +105,7 @@ class Registry:
                 body["metadata"]["name"] = self.strategy(call.kind).generate_name(generate)
             try:
                 with self.store.begin() as txn:
-                    made = self._create(call, body, txn)
+                    made = self.stage(call, body, txn)
             except statuses.StatusError as error:
                 if error.reason != "AlreadyExists" or not generate or attempt == 7:
                     raise
@@ -116,7 +116,8 @@ class Registry:
                 return self.view(call, made)
         raise AssertionError
 
-    def _create(self, call: Call, obj: Object, txn: Txn, *, applied: bool = False) -> Object:
+    def stage(self, call: Call, obj: Object, txn: Txn, *, applied: bool = False) -> Object:
+        """The steps of a create within a transaction."""
         kind, strategy, meta = call.kind, self.strategy(call.kind), obj["metadata"]
         call.name = str(meta.get("name") or "")
         if kind.namespaced:
@@ -140,7 +141,8 @@ class Registry:
             managedfields.note(call, obj, None, strategy.blank)
         if kind.resource == "namespaces":
             _fill_namespace(obj)
-        admit(call.user, kind, call.subresource, call.name, obj)
+        if call.name:
+            admit(call.user, kind, call.subresource, call.name, obj, None, txn)
         context = self.context(call, txn)
         strategy.prepare_create(obj, context)
         problems = strategy.validate_create(obj, context)
@@ -195,7 +197,7 @@ class Registry:
             raise statuses.conflict(
                 call.kind, call.name, f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
             )
-        return self._create(call, obj, txn)
+        return self.stage(call, obj, txn)
 
     async def change(self, call: Call, edit: Callable[[Object], Object]) -> Object:
         """Apply a function (a patch) to a copy of the stored object and store the result."""
@@ -248,7 +250,7 @@ class Registry:
             obj = managedfields.apply(call, ownable(config, call), old, self.strategy(call.kind).blank)
             obj = settle(obj if old is not None else {**config, **obj})
             if old is None:
-                made = self._create(call, obj, txn, applied=True)
+                made = self.stage(call, obj, txn, applied=True)
             else:
                 made = self.replace(call, obj, old, txn, applied=True)
         await self.finish(call, txn)
@@ -267,7 +269,7 @@ class Registry:
         new = updates.carry_over(call, new, old)
         if not applied:
             managedfields.note(call, new, old)
-        admit(call.user, kind, call.subresource, call.name, new)
+        admit(call.user, kind, call.subresource, call.name, new, old, txn)
         context = self.context(call, txn)
         strategy.prepare_update(new, old, context)
         problems = strategy.validate_update(new, old, context)

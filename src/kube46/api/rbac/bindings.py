@@ -6,6 +6,7 @@ gives nothing. Building costs the number of bindings, looking up a user's rules 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kube46.api.rbac.rules import Rule, key_of, subject_keys
@@ -17,6 +18,23 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 Role = tuple[str, str]  # namespace ("" of a ClusterRole), name
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One subject of one binding: where it holds ("" everywhere), which role it gives, and who says so."""
+
+    namespace: str
+    role: Role
+    binding: str
+    subject: str
+
+    def __str__(self) -> str:
+        """As kube-apiserver names the source of a right."""
+        kind = "RoleBinding" if self.namespace else "ClusterRoleBinding"
+        name = f"{self.binding}/{self.namespace}" if self.namespace else self.binding
+        role = "Role" if self.role[0] else "ClusterRole"
+        return f'{kind} "{name}" of {role} "{self.role[1]}" to {self.subject}'
 
 
 class Bindings:
@@ -31,27 +49,47 @@ class Bindings:
             meta = obj["metadata"]
             rules = tuple(Rule.of(rule) for rule in obj.get("rules") or ())
             self._rules[meta.get("namespace", ""), meta["name"]] = rules
-        self._bound: dict[tuple[str, str], list[tuple[str, Role]]] = {}
+        self._bound: dict[tuple[str, str], list[Grant]] = {}
         for obj in (*cluster_bindings, *bindings):
-            namespace = obj["metadata"].get("namespace", "")
+            namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
             role = role_of(obj)
             for subject in obj.get("subjects") or ():
-                self._bound.setdefault(key_of(subject, namespace), []).append((namespace, role))
+                grant = Grant(namespace, role, name, _described(subject, namespace))
+                self._bound.setdefault(key_of(subject, namespace), []).append(grant)
 
     def of_role(self, role: Role) -> tuple[Rule, ...] | None:
         """The rules of a role; None when there is no such role."""
         return self._rules.get(role)
 
+    def grants(self, name: str, groups: Iterable[str], namespace: str) -> Iterator[Grant]:
+        """What a user is bound to everywhere, then, when `namespace` is not "", there."""
+        found = [grant for key in subject_keys(name, groups) for grant in self._bound.get(key, ())]
+        yield from (grant for grant in found if not grant.namespace)
+        if namespace:
+            yield from (grant for grant in found if grant.namespace == namespace)
+
     def held(self, name: str, groups: Iterable[str], namespace: str) -> Iterator[Rule]:
         """The rules a user has everywhere and, when `namespace` is not "", there."""
-        for key in subject_keys(name, groups):
-            for where, role in self._bound.get(key, ()):
-                if where in ("", namespace):
-                    yield from self._rules.get(role, ())
+        for grant in self.grants(name, groups, namespace):
+            yield from self._rules.get(grant.role, ())
+
+    def allowing(self, name: str, groups: Iterable[str], asked: Asked) -> Grant | None:
+        """The first grant by which a user may do what is asked."""
+        for grant in self.grants(name, groups, asked.namespace):
+            if any(rule.allows(asked) for rule in self._rules.get(grant.role, ())):
+                return grant
+        return None
 
     def allows(self, name: str, groups: Iterable[str], asked: Asked) -> bool:
         """Whether one of a user's rules allows what is asked."""
-        return any(rule.allows(asked) for rule in self.held(name, groups, asked.namespace))
+        return self.allowing(name, groups, asked) is not None
+
+    def missing(self, name: str, groups: Iterable[str], namespace: str) -> list[str]:
+        """What is wrong with a user's bindings: roles that are not there."""
+        lost = [grant.role for grant in self.grants(name, groups, namespace) if grant.role not in self._rules]
+        return [
+            f'{"role" if role[0] else "clusterrole"}.rbac.authorization.k8s.io "{role[1]}" not found' for role in lost
+        ]
 
 
 def role_of(binding: Object) -> Role:
@@ -59,3 +97,10 @@ def role_of(binding: Object) -> Role:
     reference = binding.get("roleRef") or {}
     namespace = binding["metadata"].get("namespace", "") if reference.get("kind") == "Role" else ""
     return namespace, reference.get("name", "")
+
+
+def _described(subject: Object, namespace: str) -> str:
+    kind, name = str(subject.get("kind", "")), str(subject.get("name", ""))
+    if kind == "ServiceAccount":
+        name = f"{name}/{subject.get('namespace') or namespace}"
+    return f'{kind} "{name}"'

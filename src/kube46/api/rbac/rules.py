@@ -27,6 +27,7 @@ class Asked:
     namespace: str = ""
     name: str = ""
     path: str = ""
+    fields: tuple[tuple[str, str, str], ...] = ()  # of a field selector: field, "=" or "!=", value
 
     @property
     def qualified(self) -> str:
