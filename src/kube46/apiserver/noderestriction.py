@@ -52,8 +52,10 @@ def admit(
     node = node_of(user)
     if node is None:
         own = (f for (group, prefix), f in OWN.items() if group in user.groups and user.name.startswith(prefix))
-        if (check := next(own, None)) and (text := check(user.name.rpartition(":")[2], kind, name, new or old or {})):
-            raise statuses.forbidden(kind, name, text)
+        if check := next(own, None):
+            for obj in filter(None, (old, new)):
+                if text := check(user.name.rpartition(":")[2], kind, name, obj):
+                    raise statuses.forbidden(kind, name, text)
         return
     if not node:
         raise statuses.forbidden(kind, name, f'could not determine node from user "{user.name}"')

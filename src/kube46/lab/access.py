@@ -1,7 +1,7 @@
 """What kube46's programs may do, as roles: the least that they need. Pure.
 
-kube46's API server knows its own programs' rights by heart (`apiserver.authorization`); a real one is told them by
-these objects, made at each start (`granting`).
+The API server, ours or the real one, knows no program of kube46's: it is told their rights by these objects, made at
+each start (`granting`).
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,8 +1,9 @@
-"""Gives kube46's programs their rights on a real API server: the roles of `access`, by server-side apply."""
+"""Gives kube46's programs their rights on either API server: the roles of `access`, by server-side apply."""
 
 from kube46.api.resources import Resource
 from kube46.kubernetes.client import Client
 from kube46.lab import access
+from kube46.lab.controllers import names
 from kube46.lab.settings import Settings
 
 MANAGER = "kube46"
@@ -17,9 +18,7 @@ PLURALS = {
 
 async def ensure(api: Client, settings: Settings) -> None:
     """Make the roles as they should be, whatever was done to them. Raises KubernetesError."""
-    if settings.upstream is None:
-        return
-    for body in access.objects(settings.upstream.loops):
+    for body in access.objects(settings.upstream.loops if settings.upstream else names.ALL):
         plural, namespaced = PLURALS[body["kind"]]
         group, version = body["apiVersion"].split("/")
         resource: Resource[dict[str, object]] = Resource(group, version, plural, body["kind"], namespaced, dict)

@@ -1,4 +1,4 @@
-"""Who a cluster's programs are to its API server: user, group, and the roles that the real one gives them. Pure.
+"""Who a cluster's programs are to its API server: user, group. Pure.
 
 On each node kubelet, agent and provisioner are users of their own: what one may do, the others need not.
 """
@@ -9,7 +9,7 @@ from kube46.lab.settings import Settings
 
 MASTERS, NODES, AGENTS, PROVISIONERS = "system:masters", "system:nodes", "kube46:agents", "kube46:provisioners"
 MANAGER = "system:kube-controller-manager"
-CONTROLLERS = "kube46:controllers"  # our loops beside kube-controller-manager
+CONTROLLERS = "kube46:controllers"  # our loops, also beside kube-controller-manager
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,9 @@ class Identity:
 
 def users(settings: Settings) -> dict[str, Identity]:
     """Every identity, by the name of its kubeconfig."""
-    found = {"admin": Identity("kubernetes-admin", MASTERS)}
+    found = {"admin": Identity("kubernetes-admin", MASTERS), "controllers": Identity(CONTROLLERS)}
     if settings.upstream:
-        found |= {"controllers": Identity(CONTROLLERS), "kube-controller-manager": Identity(MANAGER)}
-    else:
-        found["controllers"] = Identity(MANAGER)
+        found["kube-controller-manager"] = Identity(MANAGER)
     for node in settings.node_names:
         found[node] = Identity(f"system:node:{node}", NODES)
         found[f"agent-{node}"] = Identity(f"kube46:agent:{node}", AGENTS)

@@ -66,6 +66,8 @@ def test_errors(api: httpx2.Client, server: Server, namespace: str) -> None:
     bad = read(api.post(path, content=written("Service", metadata={"name": "A"}), headers=BOTH), 422)
     assert {cause["field"] for cause in bad["details"]["causes"]} >= {"metadata.name", "spec.ports"}
     with server.client("") as stranger:
+        assert read(stranger.get(path, headers=ACCEPT), 403)["reason"] == "Forbidden"
+    with server.client("nonsense") as stranger:
         assert read(stranger.get(path, headers=ACCEPT), 401)["reason"] == "Unauthorized"
     refused = api.get(path, headers={"accept": "text/html"})
     assert (refused.status_code, refused.headers["content-type"]) == (406, "application/json")

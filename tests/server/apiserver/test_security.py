@@ -25,13 +25,14 @@ def whoami_as(client: httpx2.Client, headers: dict[str, str]) -> dict[str, objec
 
 
 def test_anonymous(server: Server) -> None:
-    """Without credentials only health and version are served; wrong ones are refused everywhere."""
+    """Who has no credentials is system:anonymous, whom only health and version are for; wrong ones are refused."""
     with server.client(token="") as nobody:
         for path in ("/healthz", "/livez", "/readyz", "/version"):
             assert nobody.get(path).status_code == 200
         for path in ("/api", "/api/v1/pods", "/metrics", "/openapi/v2", "/"):
             answer = nobody.get(path)
-            assert (answer.status_code, answer.json()["message"]) == (401, "Unauthorized")
+            assert answer.status_code == 403
+            assert 'User "system:anonymous" cannot' in answer.json()["message"]
     for header in ("Bearer wrong", "Basic YWRtaW46YWRtaW4=", "Bearer a.b.c"):
         with server.client(token="") as nobody:
             assert nobody.get("/healthz", headers={"authorization": header}).status_code == 401
@@ -54,7 +55,10 @@ def test_token_file(server: Server) -> None:
         ("nodetoken", "POST", "/api/v1/namespaces/default/pods", 403),
         ("nodetoken", "DELETE", "/api/v1/namespaces/default/services/kubernetes", 403),
         ("nodetoken", "DELETE", "/api/v1/nodes", 403),
+        ("nodetoken", "GET", "/api/v1/secrets", 403),
+        ("nodetoken", "GET", "/api/v1/namespaces/default/configmaps", 403),
         ("controllertoken", "GET", "/api/v1/secrets", 200),
+        ("controllertoken", "DELETE", "/api/v1/namespaces/default/secrets/s", 403),
         ("controllertoken", "POST", "/api/v1/namespaces", 403),
     ],
 )
@@ -158,7 +162,8 @@ def test_service_account(server: Server, api: httpx2.Client, namespace: str) -> 
         asked = {"verb": "create", "group": "coordination.k8s.io", "resource": "leases", "namespace": namespace}
         question = {"spec": {"resourceAttributes": asked}}
         answer = robot.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", json=question)
-        assert answer.json()["status"] == {"allowed": True}
+        because = f'RBAC: allowed by RoleBinding "edit/{namespace}" of ClusterRole "edit" to ServiceAccount'
+        assert answer.json()["status"] == {"allowed": True, "reason": f'{because} "robot/{namespace}"'}
         review = {"spec": {"token": token}}
         status = api.post("/apis/authentication.k8s.io/v1/tokenreviews", json=review).json()["status"]
         assert status["authenticated"] is True

@@ -70,7 +70,9 @@ class Cluster(Server):
 
     def __enter__(self) -> Self:
         self._local = threading.local()
-        return self.start()
+        self.start()
+        self.grant()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -148,7 +150,7 @@ class Cluster(Server):
 
     def _flags(self, names: str) -> list[object]:
         return [
-            *("--kubeconfig", self.kubeconfig("controllertoken"), "--controllers", names),
+            *("--kubeconfig", self.kubeconfig("loopstoken"), "--controllers", names),
             *("--cluster-cidr", "10.244.0.0/16,fd00:10:244::/56", "--node-monitor-grace-period", "600"),
             *("--root-ca-file", self.directory / "ca.crt"),
         ]

@@ -1,18 +1,22 @@
 """Volumes on the node's disk: what is made, refused and deleted."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from kube46.api.storage_objects import DELETION_FINALIZER, PROVISIONED_BY
-from kube46.apiserver.authorization import admit
 from kube46.apiserver.kinds import BY_PLURAL
+from kube46.apiserver.noderestriction import admit
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.strategy import User
 from kube46.lab.kubelet.provisioning import Refused, check, let_go, make, remove, volume_for
 from unit.lab.controllers.storage import claim, storage_class, volume
 
-NODE = User("system:node:node1", ("system:nodes", "system:authenticated"))
+if TYPE_CHECKING:
+    from kube46.apiserver.transactions import Txn
+
+PROVISIONER = User("kube46:provisioner:node1", ("kube46:provisioners", "system:authenticated"))
 
 
 def test_directories_are_for_everybody_and_made_twice(tmp_path: Path) -> None:
@@ -86,7 +90,7 @@ def test_a_volume_lies_on_its_node_and_goes_last() -> None:
     assert DELETION_FINALIZER in made["metadata"]["finalizers"]
     assert made["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
     assert made["spec"]["claimRef"]["uid"] == "uid-data"
-    admit(NODE, BY_PLURAL["persistentvolumes"], "", "pvc-uid-data", made)
+    admit(PROVISIONER, BY_PLURAL["persistentvolumes"], "", "pvc-uid-data", made, None, cast("Txn", None))
 
 
 @pytest.mark.parametrize("spec", [{"hostPath": {"path": "/"}}, {"local": {"path": "/x"}}])
@@ -94,7 +98,8 @@ def test_a_node_writes_no_volumes_of_others(spec: dict) -> None:
     """The server refuses a node that would make a hostPath volume, or one on another node."""
     other = volume_for(claim(), storage_class(), "node2", Path("/v/pvc"))["spec"]["nodeAffinity"]
     with pytest.raises(StatusError, match="can only write local volumes that lie on itself"):
-        admit(NODE, BY_PLURAL["persistentvolumes"], "", "v", {"metadata": {}, "spec": {**spec, "nodeAffinity": other}})
+        body = {"metadata": {}, "spec": {**spec, "nodeAffinity": other}}
+        admit(PROVISIONER, BY_PLURAL["persistentvolumes"], "", "v", body, None, cast("Txn", None))
 
 
 @pytest.mark.parametrize(
