@@ -42,6 +42,12 @@ def taint_not_ready(node: Object) -> None:
         node["spec"]["taints"] = [*taints, dict(NOT_READY)]
 
 
+def drop_second(node: Object, old: Object | None) -> None:
+    """What the gate IPv6DualStack takes when it is off: all ranges but the first, unless the node had several."""
+    if len(cidrs := _cidrs(node)) > 1 and len(_cidrs(old or {})) < 2:
+        node["spec"]["podCIDRs"] = cidrs[:1]
+
+
 def _cidrs(node: Object) -> list[str]:
     return (node.get("spec") or {}).get("podCIDRs") or []
 

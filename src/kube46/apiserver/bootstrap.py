@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from kube46.addresses.families import family_of
 from kube46.addresses.prefixes import nth
 from kube46.api.pods.admission import PRIORITIES
+from kube46.api.services import reading
 from kube46.apiserver import flows, roles
 from kube46.apiserver.defaultrange import DefaultRange
 from kube46.apiserver.kinds import BY_PLURAL
@@ -21,7 +22,7 @@ from kube46.apiserver.transactions import now
 from kube46.apiserver.writes import Call
 
 if TYPE_CHECKING:
-    from kube46.addresses.families import Address, Prefix
+    from kube46.addresses.families import Address, Family, Prefix
     from kube46.apiserver.strategy import Object
     from kube46.apiserver.writes import Registry
 
@@ -45,6 +46,7 @@ class Cluster:
     service_ranges: tuple[Prefix, ...]
     address: Address
     port: int
+    dual_stack: bool = True  # the feature gate
 
 
 async def prepare(registry: Registry, cluster: Cluster) -> DefaultRange:
@@ -62,6 +64,8 @@ async def prepare(registry: Registry, cluster: Cluster) -> DefaultRange:
     default = DefaultRange(registry, cluster.service_ranges)
     await default.sync()
     await _own_service(registry, cluster)
+    if cluster.dual_stack:
+        await _families(registry, family_of(cluster.service_ranges[0]))
     return default
 
 
@@ -117,6 +121,21 @@ async def _rights(registry: Registry) -> None:
                     registry.stage(call, wanted, txn)
                 else:
                     registry.replace(call, new, stored, txn)
+    await registry.store.commit(txn)
+
+
+async def _families(registry: Registry, default: Family) -> None:
+    """Give families to the Services that were made while the gate IPv6DualStack was off.
+
+    kube-apiserver fills them in whenever such a Service is read; here what readers see is what is stored.
+    """
+    with registry.store.begin() as txn:
+        for key, record in registry.store.collection("services").records.items():
+            if b'"ipFamilyPolicy"' not in record.value:  # a Service of the type ExternalName has none at all
+                namespace, _, name = key.rpartition("/")
+                service = txn.get("services", name, namespace)
+                if service is not None and reading.complete(service, default):
+                    txn.update("services", service)
     await registry.store.commit(txn)
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
+    from kube46.api.features import Features
+
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -21,8 +23,10 @@ class Metrics:
 
     content_type = CONTENT_TYPE_LATEST.encode()
 
-    def __init__(self, counts: Callable[[], dict[str, int]], watching: Callable[[], dict[str, int]]) -> None:
-        self._counts, self._watching = counts, watching
+    def __init__(
+        self, counts: Callable[[], dict[str, int]], watching: Callable[[], dict[str, int]], features: Features
+    ) -> None:
+        self._counts, self._watching, self._features = counts, watching, features
         self._registry = CollectorRegistry()
         self._registry.register(self)
         labels = ("verb", "resource", "code")
@@ -48,6 +52,11 @@ class Metrics:
         for resource, count in sorted(dict(self._watching()).items()):
             watches.add_metric(("WATCH", resource), count)
         yield watches
+        text = "This metric records the data about the stage and enablement of a k8s feature."
+        enabled = GaugeMetricFamily("kubernetes_feature_enabled", f"[BETA] {text}", labels=("name", "stage"))
+        for name, gate in self._features.gates:
+            enabled.add_metric((name, str(gate.stage)), self._features.enabled(name))
+        yield enabled
 
     def text(self) -> bytes:
         """The exposition; call it on a thread."""

@@ -17,6 +17,7 @@ import uvicorn
 
 from kube46.addresses.families import bracketed
 from kube46.addresses.prefixes import nth
+from kube46.api.features import DUAL_STACK
 from kube46.apiserver import authentication, bootstrap, expiry, localservices, portrepair, sockets
 from kube46.apiserver.addressrepair import AddressRepair
 from kube46.apiserver.app import Application
@@ -88,11 +89,14 @@ class _Server:
         signer = Signer.load_or_create(_signing_key(settings), settings.service_account_issuer, settings.api_audiences)
         authenticator = Authenticator(store, signer, _tokens(settings))
         self._catalog = catalog = Catalog(store)
-        self._registry = Registry(store, STRATEGIES, settings.service_ranges, settings.node_ports)
+        dual_stack = settings.features.enabled(DUAL_STACK)
+        self._registry = Registry(
+            store, STRATEGIES, settings.service_ranges, settings.node_ports, dual_stack=dual_stack
+        )
         resources = Resources(self._registry, self._stopping)
         self._kubelets = Kubelets(store, _kubelet_credentials(settings))
         measures = Measures(store, self._kubelets)
-        metrics = Metrics(store.counts, lambda: resources.watching)
+        metrics = Metrics(store.counts, lambda: resources.watching, settings.features)
         authorizer = Authorizer(store)
         subresources = Subresources(resources, signer, authorizer)
         address = settings.advertise_address or _own_address(settings)
@@ -167,7 +171,8 @@ class _Server:
 
     def _cluster(self, port: int) -> bootstrap.Cluster:
         address = self._settings.advertise_address or _own_address(self._settings)
-        return bootstrap.Cluster(self._settings.service_ranges, address, port)
+        dual_stack = self._settings.features.enabled(DUAL_STACK)
+        return bootstrap.Cluster(self._settings.service_ranges, address, port, dual_stack)
 
 
 class _Uvicorn(uvicorn.Server):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kube46.api.features import Features, parse
 from kube46.apiserver.history import KEEP_EVENTS
 from kube46.apiserver.tokens import ISSUER
 
@@ -37,6 +38,7 @@ class Settings:
     kubelet_certificate_authority: Path | None = None
     kubelet_client_certificate: Path | None = None
     kubelet_client_key: Path | None = None
+    features: Features = field(default_factory=parse)
     node_ports: range = field(default_factory=lambda: range(30000, 32768))
     default_watch_cache_size: int = KEEP_EVENTS
     shutdown_delay_duration: float = 0.0  # seconds

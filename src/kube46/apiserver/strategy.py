@@ -99,6 +99,7 @@ class Context:
     user: User = field(default_factory=lambda: User(""))
     service_ranges: tuple[Prefix, ...] = ()  # --service-cluster-ip-range, primary first
     node_ports: range = range(30000, 32768)  # --service-node-port-range
+    dual_stack: bool = True  # the feature gate IPv6DualStack
 
 
 class Strategy:

@@ -52,12 +52,14 @@ class Registry:
         strategies: Mapping[str, Strategy],
         service_ranges: tuple[Prefix, ...] = (),
         node_ports: range = range(30000, 32768),
+        *,
+        dual_stack: bool = True,
     ) -> None:
         self.store = store
         self._strategies = strategies
         self._base = strategies.get("*", Strategy())
         self._resolved: dict[tuple[str, str, str], Strategy] = {}  # group, version, plural → rules
-        self._ranges, self._node_ports = service_ranges, node_ports
+        self._ranges, self._node_ports, self._dual_stack = service_ranges, node_ports, dual_stack
 
     def strategy(self, kind: Kind) -> Strategy:
         """The rules of a kind."""
@@ -75,7 +77,7 @@ class Registry:
         """What the hooks of this write are given."""
         return Context(
             txn, call.kind, call.name, call.namespace, call.subresource, call.dry_run, call.user, self._ranges,
-            self._node_ports,
+            self._node_ports, self._dual_stack,
         )  # fmt: skip
 
     async def finish(self, call: Call, txn: Txn) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from kube46.addresses.families import Address, Prefix, family_of
+from kube46.api.features import DUAL_STACK, ONCE, BadGates, Features, described, parse
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 LEAST_ADDRESSES = 8
@@ -49,6 +50,18 @@ def service_ranges(text: str) -> tuple[Prefix, ...]:
             size = f"the service cluster IP range must be at least {LEAST_ADDRESSES} IP addresses"
             raise _fail(f"error determining service IP ranges for {which} service cidr: {size}")
     return tuple(found)
+
+
+def _features(gates: tuple[str, ...], stage: str | None, ranges: tuple[Prefix, ...]) -> Features:
+    """The gates, which two Service ranges need IPv6DualStack of (kube-apiserver 1.21, options/validation.go)."""
+    try:
+        features = parse(gates, stage or "")
+    except BadGates as error:
+        raise _fail(f'invalid argument "{",".join(gates)}" for "--feature-gates" flag: {error}') from None
+    if len(ranges) > 1 and not features.enabled(DUAL_STACK):
+        flag = "secondary service cluster-ip range(--service-cluster-ip-range[1])"
+        raise _fail(f"{flag} can only be used if {DUAL_STACK} feature is enabled")
+    return features
 
 
 def _address(flag: str, text: str | None) -> Address | None:
@@ -137,6 +150,17 @@ def _duration(flag: str, text: str) -> float:
     show_default=True,
     help="Time after SIGTERM in which everything is served, but /readyz says no.",
 )
+@click.option(
+    "--feature-gates",
+    multiple=True,
+    metavar="NAME=BOOL,...",
+    help=f"Features on or off: {'; '.join(described())}.",
+)
+@click.option(
+    "--dual-stack-stage",
+    type=click.Choice(list(ONCE)),
+    help="Take IPv6DualStack as it was: alpha (off), beta (on), stable (on, locked) [default: on and free].",
+)
 @click.option("-v", "--v", "verbosity", type=int, default=0, help="Log level: 4 and more for debugging.")
 def command(
     data: Path,
@@ -158,6 +182,8 @@ def command(
     kubelet_client_key: Path | None,
     default_watch_cache_size: int,
     shutdown_delay_duration: str,
+    feature_gates: tuple[str, ...],
+    dual_stack_stage: str | None,
     verbosity: int,
 ) -> None:
     """Run the API server until SIGTERM.
@@ -171,6 +197,7 @@ def command(
 
     os.umask(0o077)  # the database holds Secrets, and the directory that is to hold it may be anybody's
     ranges = service_ranges(service_cluster_ip_range)
+    features = _features(feature_gates, dual_stack_stage, ranges)
     advertised = _address("--advertise-address", advertise_address)
     _address("--bind-address", bind_address)
     if advertised is not None and family_of(advertised) is not family_of(ranges[0]):
@@ -200,6 +227,7 @@ def command(
         kubelet_certificate_authority=kubelet_certificate_authority,
         kubelet_client_certificate=kubelet_client_certificate,
         kubelet_client_key=kubelet_client_key,
+        features=features,
         node_ports=_ports(service_node_port_range),
         default_watch_cache_size=default_watch_cache_size,
         shutdown_delay_duration=_duration("--shutdown-delay-duration", shutdown_delay_duration),

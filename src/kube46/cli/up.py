@@ -33,6 +33,7 @@ from kube46.lab.settings import Flags
 @click.option(
     "--controllers", metavar="LIST", help="kube46's loops beside kube-controller-manager, which runs all others."
 )
+@click.option("--feature-gates", metavar="NAME=BOOL,...", help="Passed on to the API server.")
 @click.option("--api-port", type=click.IntRange(1, 65535), help="Port of the API server on 127.0.0.1 and ::1.")
 @click.option("--allow-host-path", multiple=True, metavar="DIR[:ro]", help="Pods may mount it; repeatable, also later.")
 @click.option("--forbid-host-path", multiple=True, metavar="DIR", help="Pods that start from now on may not mount it.")
@@ -48,6 +49,7 @@ def command(
     api_server: str | None,
     kubernetes: str | None,
     controllers: str | None,
+    feature_gates: str | None,
     api_port: int | None,
     allow_host_path: tuple[str, ...],
     forbid_host_path: tuple[str, ...],
@@ -59,7 +61,8 @@ def command(
     with endings.told():
         privileges.become_root()
         real = upstream.asked(api_server, kubernetes, controllers)
-        flags = Flags(families, nodes, pod_cidr, service_cidr, real, own_server=api_server == upstream.OWN)
+        own = api_server == upstream.OWN
+        flags = Flags(families, nodes, pod_cidr, service_cidr, real, own, feature_gates)
         allow = tuple(hostpaths.parse(text, "--allow-host-path") for text in allow_host_path)
         options = starting.Options(name, flags, api_port or 0, wait, allow, forbid_host_path)
         progress = Progress(environment=os.environ)

@@ -83,6 +83,7 @@ def _apiserver(settings: Settings, paths: Paths) -> tuple[str, ...]:
         *_flag("--service-cluster-ip-range", _joined(settings.service_cidrs)),
         *_flag("--advertise-address", rules.node_addresses(settings, rules.CP)[0]),
         *_flag("--secure-port", rules.SECURE_PORT),
+        *(_flag("--feature-gates", settings.feature_gates) if settings.feature_gates else ()),
         *_flag("--token-auth-file", paths.tokens),
         *_flag("--tls-cert-file", pki / "apiserver.crt"),
         *_flag("--tls-private-key-file", pki / "apiserver.key"),

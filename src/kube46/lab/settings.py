@@ -12,6 +12,7 @@ import msgspec
 
 from kube46.addresses import prefixes
 from kube46.addresses.families import Family, Prefix, family_of
+from kube46.api import features
 from kube46.lab.upstream import OWN, Upstream
 
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -25,6 +26,7 @@ LONGEST_SPAN = 16
 SERVICE_PREFIX_LENGTHS: Mapping[Family, range] = {Family.IPV4: range(12, 29), Family.IPV6: range(64, 125)}
 
 DEFAULT_FAMILIES = (Family.IPV4, Family.IPV6)
+DEFAULT_GATES = f"{features.DUAL_STACK}=true"
 DEFAULT_NODES = 2
 DEFAULT_POD_CIDRS: Mapping[Family, str] = {Family.IPV4: "10.244.0.0/16", Family.IPV6: "fd00:10:244::/56"}
 DEFAULT_SERVICE_CIDRS: Mapping[Family, str] = {Family.IPV4: "10.96.0.0/16", Family.IPV6: "fd00:10:96::/112"}
@@ -61,6 +63,7 @@ class Flags:
     service_cidr: str | None = None
     upstream: Upstream | None = None
     own_server: bool = False
+    feature_gates: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class Settings:
     pod_cidrs: tuple[str, ...]
     service_cidrs: tuple[str, ...]
     upstream: Upstream | None = None
+    feature_gates: str = ""
 
     @property
     def node_names(self) -> tuple[str, ...]:
@@ -116,7 +120,9 @@ def from_flags(name: str, flags: Flags) -> Settings:
         pod_cidrs=_cidrs("--pod-cidr", flags.pod_cidr, families, DEFAULT_POD_CIDRS),
         service_cidrs=_cidrs("--service-cidr", flags.service_cidr, families, DEFAULT_SERVICE_CIDRS),
         upstream=flags.upstream,
+        feature_gates=flags.feature_gates or "",
     )
+    _check_gates(settings)
     for pool in settings.pod_cidrs:
         _check_pod_pool(pool, settings.nodes)
     for pool in settings.service_cidrs:
@@ -157,7 +163,22 @@ def differences(kept: Settings, name: str, flags: Flags) -> list[str]:
         changed.append(f"--service-cidr {','.join(kept.service_cidrs)}")
     if (flags.upstream and flags.upstream != kept.upstream) or (flags.own_server and kept.upstream):
         changed.append(kept.upstream.flags if kept.upstream else f"--api-server {OWN}")
+    if flags.feature_gates is not None and flags.feature_gates != kept.feature_gates:
+        changed.append(f"--feature-gates {kept.feature_gates or DEFAULT_GATES}")
     return changed
+
+
+def _check_gates(settings: Settings) -> None:
+    """Whether the API server takes the gates, as far as that is known here: the real one has its own."""
+    if settings.upstream:
+        return
+    try:
+        enabled = features.parse([settings.feature_gates]).enabled(features.DUAL_STACK)
+    except features.BadGates as error:
+        raise BadSettings(f"--feature-gates {settings.feature_gates}: {error}") from None
+    if not enabled and len(settings.families) > 1:
+        text = f"{features.DUAL_STACK} is off, which two families need: add --families ipv4 or --families ipv6"
+        raise BadSettings(f"--feature-gates {settings.feature_gates}: {text}")
 
 
 def families_text(families: Iterable[Family]) -> str:

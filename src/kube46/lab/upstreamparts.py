@@ -42,6 +42,7 @@ def kube_apiserver(programs: Upstream, settings: Settings, paths: Paths) -> tupl
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
         "--allow-privileged=true",
+        *([f"--feature-gates={settings.feature_gates}"] if settings.feature_gates else []),
         f"--token-auth-file={paths.tokens}",
         f"--tls-cert-file={pki / 'apiserver.crt'}",
         f"--tls-private-key-file={pki / 'apiserver.key'}",

@@ -40,6 +40,12 @@ def _ips(pod: Object, key: str) -> list[str]:
     return [entry.get("ip") or "" for entry in (pod.get("status") or {}).get(key) or ()]
 
 
+def drop_second(new: Object, old: Object) -> None:
+    """What the gate IPv6DualStack takes when it is off: all addresses but the first, unless the Pod had several."""
+    if len(_ips(new, "podIPs")) > 1 and len(_ips(old, "podIPs")) < 2:
+        new["status"]["podIPs"] = new["status"]["podIPs"][:1]
+
+
 def validate(new: Object, old: Object) -> list[FieldError]:
     """Errors of a write to /status."""
     found: list[FieldError] = []

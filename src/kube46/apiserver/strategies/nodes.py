@@ -27,6 +27,13 @@ class Nodes(Generic):
     def prepare_create(self, obj: Object, ctx: Context) -> None:
         """The taint that keeps pods away until the node is ready."""
         nodes.taint_not_ready(obj)
+        if not ctx.dual_stack:
+            nodes.drop_second(obj, None)
+
+    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+        """With dual-stack off, no second range where there was none."""
+        if not ctx.dual_stack:
+            nodes.drop_second(new, old)
 
     def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
         """Errors of `spec`."""

@@ -56,6 +56,8 @@ class Pods(Generic):
             for key in ("priority", "preemptionPolicy"):
                 if new["spec"].get(key) is None and old["spec"].get(key) is not None:
                     new["spec"][key] = old["spec"][key]
+        if ctx.subresource == "status" and not ctx.dual_stack:
+            status.drop_second(new, old)
         if ctx.subresource == "status" and (kept := (old.get("status") or {}).get("qosClass")):
             new.setdefault("status", {})["qosClass"] = kept
 

@@ -11,6 +11,7 @@ from kube46.api.services import (
     carry,
     defaults,
     families,
+    gating,
     immutable,
     nodeports,
     reading,
@@ -49,6 +50,8 @@ class Services(Generic):
             return
         spec: Spec = obj["spec"]
         sync.on_create(spec)
+        if not ctx.dual_stack:
+            gating.drop(spec)
         self._initialise(spec, None, ctx)
         addresses.place(spec, service_addresses.allocate(spec, addresses.on_create(spec), ctx))
         service_ports.run(ctx, lambda pool: nodeports.create(spec, pool))
@@ -62,7 +65,10 @@ class Services(Generic):
         spec, stored = new["spec"], before["spec"]
         carry.allocated_values(spec, stored)
         sync.on_update(spec, stored)
-        self._initialise(spec, stored, ctx)
+        if not ctx.dual_stack and not gating.in_use(old):
+            gating.drop(spec)
+        if ctx.dual_stack or not gating.in_use(old):  # else what it has of dual-stack is left as it is
+            self._initialise(spec, stored, ctx)
         wanted, given_back = addresses.on_update(spec, stored)
         addresses.place(spec, service_addresses.allocate(spec, wanted, ctx))
         service_ports.run(ctx, lambda pool: nodeports.update(spec, stored, pool))
@@ -73,6 +79,20 @@ class Services(Generic):
     def _initialise(spec: Spec, old: Spec | None, ctx: Context) -> None:
         if errors := families.initialise(spec, old, _cluster(ctx)):
             raise statuses.invalid(ctx.kind, ctx.name, errors)
+
+    def validate_create(self, obj: Object, ctx: Context) -> list[FieldError]:
+        """What is wrong with it; a valid one has no families where dual-stack is off."""
+        found = super().validate_create(obj, ctx)
+        if not found and not ctx.dual_stack:
+            gating.forget(obj)
+        return found
+
+    def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """The same, unless it had families before."""
+        found = super().validate_update(new, old, ctx)
+        if not found and not ctx.dual_stack and not gating.in_use(old):
+            gating.forget(new)
+        return found
 
     def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
         """Everything that is still wrong (1.8)."""
