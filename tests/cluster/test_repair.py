@@ -16,6 +16,7 @@ SERVICES, ADDRESSES = "/api/v1/namespaces/default/services", "/apis/networking.k
 FAMILY, MANAGED = "ipaddress.kubernetes.io/ip-family", "ipaddress.kubernetes.io/managed-by"
 ALLOCATOR = "ipallocator.k8s.io"
 YOUNG = "2099-01-01T00:00:00Z"  # always younger than a minute
+LASTING = ("ClusterIPNotValid", "ClusterIPOutOfRange", "ClusterIPAlreadyAllocated")
 SECONDS = 8  # until both servers have mended: 5 are waited for an address younger than its Service
 
 
@@ -56,9 +57,16 @@ def record(address: str, name: str, *, managed: bool = True, created: str = "", 
 
 
 def records(client: httpx2.Client) -> Any:
-    """Labels and parent of every IPAddress."""
+    """Labels, parent and owners of every IPAddress."""
     items = client.get(ADDRESSES).json()["items"]
-    return {one["metadata"]["name"]: [one["metadata"].get("labels") or None, one["spec"]] for one in items}
+    return {
+        one["metadata"]["name"]: [one["metadata"].get("labels") or None, one["spec"], _owners(one)] for one in items
+    }
+
+
+def _owners(obj: Any) -> Any:
+    managed = obj["metadata"].get("managedFields", ())
+    return [{key: value for key, value in one.items() if key != "time"} for one in managed]
 
 
 def events(client: httpx2.Client) -> Any:
@@ -69,8 +77,8 @@ def events(client: httpx2.Client) -> Any:
         fixed = ("action", "type", "reportingComponent", "reportingInstance", "source", "count", "firstTimestamp")
         key = f"{one['involvedObject']['name']} {one['reason']}: {one['message']}"
         if one["reason"] != "PortNotAllocated":  # kube46 has no bitmap that planted Services could be missing in
-            # of an address that is deleted, upstream's cache may still hold it at the second look
-            times = one.get("series", {}).get("count") if about["kind"] == "Service" else None
+            # of what is mended, upstream's cache may still hold the old state at the second look
+            times = one.get("series", {}).get("count") if one["reason"] in LASTING else None
             found[key] = [about, {name: one.get(name) for name in fixed}, times]
     return found
 
@@ -142,6 +150,8 @@ def test_mistakes_made_while_running_are_mended_alike(tmp_path: Path) -> None:
             policy = "RequireDualStack" if len(addresses) == 2 else "SingleStack"
             pair.ask("POST", SERVICES, {"metadata": {"name": name}, "spec": {**spec, "ipFamilyPolicy": policy}})
         pair.ask("POST", SERVICES, {"metadata": {"name": "x"}, "spec": {"type": "ExternalName", "externalName": "a.b"}})
+        pair.ask("POST", ADDRESSES, record("10.96.3.1", "gw", resource="gateways"))  # goes once both have looked
+        pair.compare("looked at", records, SECONDS, lambda shown: "10.96.3.1" not in shown)
         for one in (
             record("10.96.2.1", "gw", resource="gateways", group="gateway.networking.k8s.io", namespace="x"),
             record("10.96.2.2", "gone"),
