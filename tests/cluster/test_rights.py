@@ -191,3 +191,26 @@ def test_old_clients(pair: Pair) -> None:
             told.append(oldclients.converse(api, "old"))
     assert told[0] == told[1]
     oldclients.check(told[0])
+
+
+def test_health_and_issuer(pair: Pair) -> None:
+    """Health answers in the same forms; the issuer's documents have the same fields."""
+    for path in ("/healthz", "/livez/ping", "/readyz/etcd", "/readyz/none", "/livez?exclude=none"):
+        same(pair, "admintoken", "GET", path)
+    for path in ("/readyz?verbose", "/livez?verbose&exclude=etcd&exclude=none", "/healthz?verbose=false"):
+        texts = [ask(server, "admintoken", "GET", path)[1] for server in pair]
+        common = [[line for line in text.splitlines() if "poststart" not in line] for text in texts]
+        assert set(common[0]) <= {*common[1], "[+]shutdown ok"}, path
+        assert common[0][-1] == common[1][-1], path
+    names = {name for text in (ask(pair[0], "admintoken", "GET", "/metrics")[1],) for name in text.split()}
+    assert "process_cpu_seconds_total" in names
+    for path in ("/.well-known/openid-configuration", "/openid/v1/jwks"):
+        ours, theirs = (ask(server, "admintoken", "GET", path)[1] for server in pair)
+        assert shape(ours) == shape(theirs), path
+
+
+def shape(value: Any) -> Any:
+    """JSON without the texts that differ from key to key and from place to place."""
+    if isinstance(value, dict):
+        return {name: "" if name in ("jwks_uri", "kid", "x", "y") else shape(part) for name, part in value.items()}
+    return [shape(part) for part in value] if isinstance(value, list) else value

@@ -233,7 +233,7 @@ def test_what_a_pod_is_given(dual: Cluster) -> None:
 
 @pytest.mark.parametrize("families", SETTINGS)
 def test_a_pod_asks_the_api_by_its_service_account(clusters: Callable[[str], Cluster], families: str) -> None:
-    """With the mounted token curl reaches https://kubernetes.default; a role lets it read; without token: 401."""
+    """With the mounted token curl reaches https://kubernetes.default; a role lets it read; without token: 403."""
     cluster = clusters(families)
     pod = {"apiVersion": "v1", "kind": "Pod", **echo_pod({"app": "asks"})}
     pod["metadata"]["name"] = "asks"
@@ -247,6 +247,6 @@ def test_a_pod_asks_the_api_by_its_service_account(clusters: Callable[[str], Clu
     found = json.loads(cluster.kubectl("exec", "asks", "--", "sh", "-c", with_token))
     assert found["metadata"]["name"] == "asks"
     assert len(found["status"]["podIPs"]) == len(families.split(","))
-    assert json.loads(cluster.kubectl("exec", "asks", "--", "sh", "-c", script))["code"] == 401
+    assert json.loads(cluster.kubectl("exec", "asks", "--", "sh", "-c", script))["code"] == 403
     assert cluster.kubectl("exec", "asks", "--", "cat", f"{at}/namespace") == "default"
     cluster.kubectl("delete", "pod/asks", "rolebinding/asks", "--wait=false")

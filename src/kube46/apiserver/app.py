@@ -122,9 +122,7 @@ class Application:
             watching[plural] -= 1
 
     def _observe(self, request: Request, code: int, seconds: float | None) -> None:
-        target = request.target
-        resource = target.kind.plural if target is not None else ""
-        self._metrics.observe(request.verb, resource, code, seconds)
+        self._metrics.observe(request, code, seconds)
 
     async def _answer(self, request: Request) -> Answer | None:
         user = self._authenticator.authenticate(request)

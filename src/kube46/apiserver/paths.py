@@ -6,6 +6,7 @@ import asyncio
 import platform
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from kube46.apiserver import answers, statuses
 from kube46.apiserver.answers import Answer
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
     from kube46.apiserver.kinds import Kind
     from kube46.apiserver.metrics import Metrics
     from kube46.apiserver.requests import Request
+    from kube46.apiserver.tokens import Signer
 
 VERSION = "v1.37.2+kube46"
+JWKS = "/openid/v1/jwks"
+READY_ONLY = ("etcd-readiness", "shutdown")
 HEALTH = ("healthz", "livez", "readyz")
 
 
@@ -47,8 +51,8 @@ class Checks:
 class Paths:
     """Answers requests that name no resource."""
 
-    def __init__(self, checks: Checks, metrics: Metrics, address: str, catalog: Catalog) -> None:
-        self._checks, self._metrics, self._address = checks, metrics, address
+    def __init__(self, checks: Checks, metrics: Metrics, address: str, catalog: Catalog, signer: Signer) -> None:
+        self._checks, self._metrics, self._address, self._signer = checks, metrics, address, signer
         self._catalog, self._edition = catalog, catalog.edition
         self._discovery, self._openapi = Discovery(self._kinds, address), OpenApi(catalog.kinds)
 
@@ -79,6 +83,12 @@ class Paths:
             case "api" | "apis":
                 path = request.path.rstrip("/")
                 return _document(request, self._discovery.answer(path, request.accept))
+            case ".well-known" if rest == "openid-configuration":
+                return _public(answers.json(self._signer.configuration(f"https://{self._address}{JWKS}")))
+            case "openid" if f"/{first}/{rest}" == JWKS:
+                answer = answers.json(self._signer.jwks())
+                answer.content_type = b"application/jwk-set+json"
+                return _public(answer)
             case "openapi":
                 ask = self._openapi.answer  # built at first use
                 return _document(request, await asyncio.to_thread(ask, request.path, request.accept, request.query))
@@ -89,19 +99,37 @@ class Paths:
     def _health(self, which: str, name: str, request: Request) -> Answer:
         checks = self._checks.live if which == "livez" else self._checks.ready
         if which == "healthz":
-            checks = {**self._checks.live, **{n: c for n, c in checks.items() if n != "shutdown"}}
+            checks = {**self._checks.live, **{n: c for n, c in checks.items() if n not in READY_ONLY}}
         if name:
             if name not in checks:
-                raise statuses.no_such_resource()
-            checks = {name: checks[name]}
-        excluded = request.query.get("exclude", "").split(",")
-        found = {name: check() for name, check in checks.items() if name not in excluded}
-        lines = [f"[+]{name} ok" if not problem else f"[-]{name} failed: {problem}" for name, problem in found.items()]
-        if any(found.values()):
+                return answers.text("404 page not found\n", 404)
+            problem = checks[name]()
+            return answers.text(f"internal server error: {problem}\n", 500) if problem else answers.text("ok")
+        raw = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        excluded = {value for key, value in raw if key == "exclude"}
+        lines, failed = [], False
+        for check, look in checks.items():
+            if check in excluded:
+                lines.append(f"[+]{check} excluded: ok")
+            elif look():
+                failed = True
+                lines.append(f"[-]{check} failed: reason withheld")
+            else:
+                lines.append(f"[+]{check} ok")
+        if unknown := sorted(excluded - checks.keys()):
+            named = ",".join(f'"{check}"' for check in unknown)
+            lines.append(f"warn: some health checks cannot be excluded: no matches for {named}")
+        if failed:
             return answers.text("\n".join([*lines, f"{which} check failed", ""]), 500)
-        if request.flag("verbose"):
+        if "verbose" in request.query:
             return answers.text("\n".join([*lines, f"{which} check passed", ""]))
         return answers.text("ok")
+
+
+def _public(answer: Answer) -> Answer:
+    """Who checks tokens may keep the issuer's documents for an hour, as kube-apiserver says."""
+    answer.headers.append((b"cache-control", b"public, max-age=3600"))
+    return answer
 
 
 def root_paths(kinds: Sequence[Kind]) -> list[str]:
@@ -109,6 +137,7 @@ def root_paths(kinds: Sequence[Kind]) -> list[str]:
     served = sorted({(kind.group, kind.version) for kind in kinds if kind.group})
     apis = dict.fromkeys(path for group, v in served for path in (f"/apis/{group}", f"/apis/{group}/{v}"))
     return [
+        "/.well-known/openid-configuration",
         "/api",
         "/api/v1",
         "/apis",
@@ -117,6 +146,7 @@ def root_paths(kinds: Sequence[Kind]) -> list[str]:
         "/metrics",
         "/openapi/v2",
         "/openapi/v3",
+        JWKS,
         "/version",
     ]
 

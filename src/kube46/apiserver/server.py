@@ -100,7 +100,7 @@ class _Server:
         authorizer = Authorizer(store)
         subresources = Subresources(resources, signer, authorizer)
         address = settings.advertise_address or _own_address(settings)
-        paths = Paths(self._checks(), metrics, bracketed(str(address), settings.secure_port), catalog)
+        paths = Paths(self._checks(), metrics, bracketed(str(address), settings.secure_port), catalog, signer)
         reviews = Reviews(authenticator, authorizer)
         self._app = Application(
             authenticator, authorizer, resources, subresources, reviews, self._kubelets, measures, paths, metrics,
@@ -109,10 +109,11 @@ class _Server:
 
     def _checks(self) -> Checks:
         # a full disk refuses writes one by one; a server that called itself unready would never be given the next
-        live = {"ping": lambda: "", "etcd": lambda: ""}
+        live = {"ping": lambda: "", "log": lambda: "", "etcd": lambda: ""}
         ready = {
             **live,
-            "poststarthook/bootstrap": lambda: "" if self._ready else "not finished",
+            "etcd-readiness": lambda: "",
+            "poststarthook/rbac/bootstrap-roles": lambda: "" if self._ready else "not finished",
             "shutdown": lambda: "process is shutting down" if self._leaving else "",
         }
         return Checks(live, ready)

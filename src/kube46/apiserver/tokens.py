@@ -84,6 +84,28 @@ class Signer:
             write_private(path, key_pem(new_key()))
         return cls(path.read_bytes(), issuer, audiences)
 
+    def configuration(self, keys: str) -> dict[str, Any]:
+        """The issuer's OpenID Connect discovery document; `keys`: where its keys are."""
+        return {
+            "issuer": self.issuer,
+            "jwks_uri": keys,
+            "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": [self._algorithm],
+        }
+
+    def jwks(self) -> dict[str, Any]:
+        """The public key as a JSON Web Key Set (RFC 7517)."""
+        numbers = self._public.public_numbers()
+        if isinstance(numbers, rsa.RSAPublicNumbers):
+            sizes = {"n": (numbers.n, (numbers.n.bit_length() + 7) // 8), "e": (numbers.e, 3)}
+            kind: dict[str, str] = {"kty": "RSA"}
+        else:
+            sizes = {"x": (numbers.x, 32), "y": (numbers.y, 32)}
+            kind = {"kty": "EC", "crv": "P-256"}
+        parts = {name: _b64(value.to_bytes(size, "big")) for name, (value, size) in sizes.items()}
+        return {"keys": [{"use": "sig", **kind, "kid": self._id, "alg": self._algorithm, **parts}]}
+
     def sign(self, subject: Subject, audiences: tuple[str, ...], seconds: int) -> tuple[str, int]:
         """A token and the Unix second it expires at."""
         issued = int(time.time())

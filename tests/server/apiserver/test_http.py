@@ -381,12 +381,14 @@ def test_health_version_metrics(api: httpx2.Client) -> None:
     """Health, version and metrics answer in kube-apiserver's forms."""
     assert api.get("/healthz").text == "ok"
     verbose = api.get("/readyz?verbose").text
-    assert "[+]poststarthook/bootstrap ok" in verbose
+    assert "[+]poststarthook/rbac/bootstrap-roles ok" in verbose
     assert verbose.endswith("readyz check passed\n")
     assert api.get("/livez/ping").text == "ok"
     assert api.get("/version").json()["gitVersion"].startswith("v1.37.")
     metrics = api.get("/metrics").text
-    assert 'apiserver_request_total{code="200",resource="",verb="GET"}' in metrics
+    place = 'group="",resource="",scope="",subresource="",verb="GET",version=""'
+    assert f'apiserver_request_total{{code="200",component="apiserver",dry_run="",{place}}}' in metrics
+    assert "process_resident_memory_bytes" in metrics
     assert 'apiserver_storage_objects{resource="namespaces"}' in metrics
     assert "apiserver_request_duration_seconds_bucket" in metrics
     assert "/api/v1" in api.get("/").json()["paths"]

@@ -46,8 +46,8 @@ def test_go_reads_what_we_write(program: str) -> None:
 
 def listed(api: httpx2.Client, plural: str) -> float:
     """How often a resource was listed so far."""
-    wanted = f'apiserver_request_total{{code="200",resource="{plural}",verb="LIST"}} '
-    lines = (line for line in api.get("/metrics").text.splitlines() if line.startswith(wanted))
+    wanted = ("apiserver_request_total{", 'code="200"', f'resource="{plural}"', 'subresource=""', 'verb="LIST"')
+    lines = (line for line in api.get("/metrics").text.splitlines() if all(part in line for part in wanted))
     return sum(float(line.rpartition(" ")[2]) for line in lines)
 
 
