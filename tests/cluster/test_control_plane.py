@@ -3,6 +3,7 @@
 `--families` chooses the clusters' families; `make test` tries ipv4,ipv6.
 """
 
+import json
 import os
 import re
 import signal
@@ -140,10 +141,11 @@ def test_killed_programs_are_healed(beside: Cluster) -> None:
 
 
 def test_settings_and_objects_are_kept(theirs: Cluster) -> None:
-    """`stop` and `up` bring back programs, objects and addresses; other programs are refused; status tells of them."""
+    """`stop`, even of what nobody supervises, and `up` keep programs, objects and addresses; others are refused."""
     before = theirs.get("service", "web")["spec"]
     said = theirs.run("kube46", "up", "--name", theirs.name, "--api-server", "kube46", check=False)
     assert f"exists with --api-server real --kubernetes {programs()} --controllers scheduler" in said
+    os.kill(json.loads(Paths(theirs.name).parts.read_text())["pid"], signal.SIGKILL)
     theirs.run("kube46", "stop", "--name", theirs.name)
     theirs.up()
 
