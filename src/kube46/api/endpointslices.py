@@ -20,10 +20,10 @@ MAX_ENDPOINTS, MAX_ADDRESSES, MAX_PORTS, MAX_HINTS = 1000, 100, 20000, 8
 def default(endpoint_slice: Object) -> None:
     """Ports have a name, "" if need be, and a protocol; the field that v1 no longer writes is dropped.
 
-    Empty lists become null: that is how they come back from Kubernetes' storage.
+    Lists are always told, null when there is none.
     """
     for key in ("endpoints", "ports"):
-        endpoint_slice[key] = endpoint_slice.get(key) or None
+        endpoint_slice.setdefault(key, None)
     for port in endpoint_slice.get("ports") or ():
         if port.get("name") is None:
             port["name"] = ""
@@ -32,6 +32,12 @@ def default(endpoint_slice: Object) -> None:
     for endpoint in endpoint_slice.get("endpoints") or ():
         endpoint.pop("deprecatedTopology", None)
         endpoint.setdefault("conditions", {})
+
+
+def store(endpoint_slice: Object) -> None:
+    """Empty lists become null: that is how they come back from Kubernetes' storage."""
+    for key in ("endpoints", "ports"):
+        endpoint_slice[key] = endpoint_slice.get(key) or None
 
 
 def validate(endpoint_slice: Object, old: Object | None = None) -> list[FieldError]:

@@ -38,13 +38,14 @@ class Found:
     examples: dict[str, Difference] = field(default_factory=dict)
 
 
-def run(setting: str, count: int, seed: int, topics: list[str], budget: float) -> Found:
+def run(setting: str, count: int, seed: int, topics: list[str], budget: float, machinery: bool) -> Found:
     """Hold `count` conversations with one pair of servers, in a directory of its own."""
     found, began = Found(setting), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="conversations-") as directory:
         pair = Pair(setting, Path(directory)).start()
         try:
-            for conversation, difference in differences(pair, [TOPICS[name] for name in topics], count, seed):
+            chosen = [TOPICS[name] for name in topics]
+            for conversation, difference in differences(pair, chosen, count, seed, machinery=machinery):
                 found.held += 1
                 found.requests += 2 * len(conversation.steps)
                 if difference is not None:
@@ -73,11 +74,14 @@ def main() -> int:
     parser.add_argument("--setting", action="append", choices=list(SETTINGS), help="only this one (may be repeated)")
     parser.add_argument("--topic", action="append", choices=list(TOPICS), help="only this one (may be repeated)")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop each pair after so long")
+    parser.add_argument("--own", action="store_true", help="only about the kinds' own fields, not their metadata")
     asked = parser.parse_args()
     settings, topics = asked.setting or list(SETTINGS), asked.topic or list(TOPICS)
     share = -(-asked.count // len(settings))
     with ProcessPoolExecutor(len(settings)) as pool:
-        jobs = [pool.submit(run, setting, share, asked.seed, topics, asked.seconds) for setting in settings]
+        jobs = [
+            pool.submit(run, setting, share, asked.seed, topics, asked.seconds, not asked.own) for setting in settings
+        ]
         results = [job.result() for job in jobs]
     return summary(results, asked.seed)
 

@@ -123,11 +123,11 @@ def _draw_edits(draw: st.DrawFn, fields: Sequence[Field], least: int, most: int)
 class Drawer:
     """Draws one conversation."""
 
-    def __init__(self, draw: st.DrawFn, topic: Topic) -> None:
+    def __init__(self, draw: st.DrawFn, topic: Topic, *, machinery: bool = True) -> None:
         self.draw, self.topic = draw, topic
-        self.fields = (
-            (*topic.fields, *topic.fields, *METADATA) if len(topic.fields) < 40 else (*topic.fields, *METADATA)
-        )
+        self.machinery, self.accepts = machinery, OTHERS if machinery else (TABLE,)
+        times = -(-40 // len(topic.fields))  # metadata are to be in the minority
+        self.fields = (*topic.fields * times, *METADATA) if machinery else topic.fields
         self.number = 0
 
     def one(self, *choices: T) -> T:
@@ -149,7 +149,7 @@ class Drawer:
 
     def query(self, *more: str) -> str:
         """Options of a write: most often none."""
-        options = ["dryRun=All"] if self.draw(st.integers(0, 14)) == 0 else []
+        options = ["dryRun=All"] if self.machinery and self.draw(st.integers(0, 14)) == 0 else []
         luck = self.draw(st.integers(0, 24))
         if luck < 3:
             options.append(f"fieldValidation={('Strict', 'Warn', 'Ignore')[luck]}")
@@ -233,7 +233,7 @@ class Drawer:
     def get(self) -> Step:
         """GET of one object or of all, as JSON or as a table."""
         if self.draw(st.integers(0, 1)):
-            return Step("GET", self.path(self.name()), accept=self.one(JSON, *OTHERS))
+            return Step("GET", self.path(self.name()), accept=self.one(JSON, *self.accepts))
         query = self.one(
             "",
             *self.topic.queries,
@@ -241,7 +241,7 @@ class Drawer:
             "labelSelector=a in (b,c),!d",
             "fieldSelector=metadata.name=app",
         )
-        return Step("GET", self.path(query=query), accept=self.one(JSON, *OTHERS))
+        return Step("GET", self.path(query=query), accept=self.one(JSON, *self.accepts))
 
     def conversation(self, most: int = 6) -> Conversation:
         """Begins with a create; ends with a look at everything."""
@@ -257,12 +257,12 @@ class Drawer:
         return Conversation(self.topic.name, (*steps, *looks))
 
 
-def conversations(topics: Sequence[Topic], most: int = 6) -> st.SearchStrategy[Conversation]:
-    """Conversations about one of the topics each."""
+def conversations(topics: Sequence[Topic], most: int = 6, *, machinery: bool = True) -> st.SearchStrategy[Conversation]:
+    """Conversations about one of the topics each; without the machinery, about the kinds' own fields only."""
 
     @st.composite
     def made(draw: st.DrawFn) -> Conversation:
         weighted = [topic for topic in topics for _ in range(topic.weight)]
-        return Drawer(draw, draw(st.sampled_from(weighted))).conversation(most)
+        return Drawer(draw, draw(st.sampled_from(weighted)), machinery=machinery).conversation(most)
 
     return made()

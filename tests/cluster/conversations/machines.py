@@ -25,7 +25,7 @@ PODS = Topic(
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"labels": {"app": "x"}},
-            "spec": {"containers": [CONTAINER], "hostNetwork": True},
+            "spec": {"containers": [CONTAINER], "dnsPolicy": "ClusterFirst"},
         },
     ),
     fields(

@@ -67,7 +67,7 @@ IPADDRESSES = Topic(
     * 2
     + fields(
         "metadata",
-        {"labels.ipaddress~kubernetes~io/ip-family": ("IPv4", "IPv6"), "name": ("10.98.0.7", "fd00:10:98::7", "x")},
+        {"labels.ipaddress~kubernetes~io/ip-family": ("IPv4", "IPv6")},
     ),
     names=(
         "10.98.0.7", "10.98.0.7", "10.98.0.7", "fd00:10:98::7", "FD00:10:98::7", "10.98.0.07", "::ffff:10.98.0.7", "app",

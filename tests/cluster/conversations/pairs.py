@@ -95,7 +95,7 @@ class Pair:
         return shrink(found, self.compare)
 
 
-def drawn(topics: Sequence[Topic], count: int, number: int) -> list[Conversation]:
+def drawn(topics: Sequence[Topic], count: int, number: int, *, machinery: bool = True) -> list[Conversation]:
     """So many conversations, always the same for a seed."""
     made: list[Conversation] = []
 
@@ -107,7 +107,7 @@ def drawn(topics: Sequence[Topic], count: int, number: int) -> list[Conversation
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(conversations(topics))
+    @given(conversations(topics, machinery=machinery))
     def draw(conversation: Conversation) -> None:
         made.append(conversation)
 
@@ -116,11 +116,11 @@ def drawn(topics: Sequence[Topic], count: int, number: int) -> list[Conversation
 
 
 def differences(
-    pair: Pair, topics: Sequence[Topic], count: int, number: int
+    pair: Pair, topics: Sequence[Topic], count: int, number: int, *, machinery: bool = True
 ) -> Iterator[tuple[Conversation, Difference | None]]:
     """Each conversation that was held, and how the servers' answers differed."""
     place = list(SETTINGS).index(pair.setting)
     for batch in range(-(-count // BATCH)):
         of = (number * 1000 + batch) * len(SETTINGS) + place
-        for conversation in drawn(topics, min(BATCH, count - batch * BATCH), of):
+        for conversation in drawn(topics, min(BATCH, count - batch * BATCH), of, machinery=machinery):
             yield conversation, pair.compare(conversation)

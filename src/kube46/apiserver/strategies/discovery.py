@@ -33,6 +33,10 @@ class EndpointSlices(Generic):
         """FQDN slices, addresses that are not written canonically."""
         return endpointslices.warnings(new, new=old is None)
 
+    def canonicalize(self, obj: Object) -> None:
+        """The form that is stored."""
+        endpointslices.store(obj)
+
 
 class Endpoints(Generic):
     """Semantics 4.6; since 1.37 subsets stay as they were written."""
