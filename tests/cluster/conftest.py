@@ -19,3 +19,4 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """`--recordings=all` replays all of them against both servers: minutes. `--families ipv6`: clusters of others."""
     parser.addoption("--recordings", choices=("sample", "all"), default="sample", help="how many tests replay")
     parser.addoption("--families", default="ipv4,ipv6", help="of the clusters of test_control_plane.py")
+    parser.addoption("--mutations", type=int, default=30, help="damaged objects of each kind, of test_mutations.py")

@@ -14,7 +14,8 @@ INFO = (  # of status.nodeInfo
     "architecture", "bootID", "containerRuntimeVersion", "kernelVersion", "kubeProxyVersion", "kubeletVersion",
     "machineID", "operatingSystem", "osImage", "systemUUID",
 )  # fmt: skip
-EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+UNIQUE = "taints must be unique by key and effect pair"
 ONE_EACH = "may specify no more than one CIDR for each IP family"
 FROM_EMPTY = 'node updates may not change podCIDR except from "" to valid'
 
@@ -79,17 +80,17 @@ def _taints(taints: list[Object]) -> list[FieldError]:
     found: list[FieldError] = []
     seen: set[tuple[str, str]] = set()
     for index, taint in enumerate(taints):
-        field, key, effect = f"spec.taints[{index}]", taint.get("key") or "", taint.get("effect") or ""
+        field, key, effect = f"metadata.taints[{index}]", taint.get("key") or "", taint.get("effect") or ""
         found += each_invalid(f"{field}.key", key, names.qualified(key))
         value = taint.get("value") or ""
         found += each_invalid(f"{field}.value", value, names.label_value(value))
         if not effect:
             found.append(required(f"{field}.effect"))
         elif effect not in EFFECTS:
-            found.append(not_supported(f"{field}.effect", effect, EFFECTS))
+            found.append(not_supported(f"{field}.effect", effect, EFFECTS, in_order=True))
         if (key, effect) in seen:
             shown = {"Key": key, "Value": value, "Effect": effect, "TimeAdded": taint.get("timeAdded")}
-            found.append(FieldError("FieldValueDuplicate", field, duplicate(field, shown).body))
+            found.append(FieldError("FieldValueDuplicate", field, f"{duplicate(field, shown).body}: {UNIQUE}"))
         seen.add((key, effect))
     return found
 

@@ -67,7 +67,7 @@ def test_defaults() -> None:
 
 
 @pytest.mark.parametrize(("change", "text"), [
-    ({"maxReplicas": 0}, "spec.maxReplicas: Required value: must be set and greater than 0"),
+    ({"maxReplicas": 0}, "spec.maxReplicas: Required value"),
     ({"minReplicas": 5}, "spec.maxReplicas: Invalid value: 3: must be greater than or equal to `minReplicas`"),
     ({"scaleTargetRef": {"kind": "Deployment", "name": "x"}}, 'spec.scaleTargetRef.apiVersion: Invalid value: "": apiVersion must specify API group'),
     ({"scaleTargetRef": {**TARGET, "name": ""}}, "spec.scaleTargetRef.name: Required value"),

@@ -17,7 +17,13 @@ from kube46.api.pods import ephemeral, requirements, security
             ['r.requests: Invalid value: "0.2": must be less than or equal to cpu limit of 100m'],
         ),
         ({"limits": {"memory": "-1"}}, ['r.limits[memory]: Invalid value: "-1": must be greater than or equal to 0']),
-        ({"limits": {"gpu": 1}}, ['r.limits[gpu]: Invalid value: "gpu": must be a standard resource for containers']),
+        (
+            {"limits": {"gpu": 1}},
+            [
+                'r.limits[gpu]: Invalid value: "gpu": must be a standard resource type or fully qualified',
+                'r.limits[gpu]: Invalid value: "gpu": must be a standard resource for containers',
+            ],
+        ),
         (
             {"requests": {"example.com/gpu": 1}},
             ["r.limits: Required value: Limit must be set for non overcommitable resources"],

@@ -80,7 +80,7 @@ def spread(**more: Any) -> dict[str, Any]:
         ),
         (
             {"topologySpreadConstraints": [SPREAD, SPREAD]},
-            ["s.topologySpreadConstraints[1].{topologyKey, whenUnsatisfiable}: "
+            ["s.topologySpreadConstraints[0].{topologyKey, whenUnsatisfiable}: "
              'Duplicate value: "{kubernetes.io/hostname, DoNotSchedule}"'],
         ),
         (

@@ -87,7 +87,7 @@ def test_errors() -> None:
     rule = {"verbs": [], "nonResourceURLs": ["/x"], "resources": ["pods"]}
     texts = [error.text for error in validation.role_errors({"rules": [rule, {"verbs": ["get"]}]}, namespaced=True)]
     assert texts == [
-        "rules[0].verbs: Required value: verbs must contain at least one value",
+        "rules[0].verbs: Required value",
         'rules[0].nonResourceURLs: Invalid value: ["/x"]: namespaced rules cannot apply to non-resource URLs',
         'rules[0].nonResourceURLs: Invalid value: ["/x"]: rules cannot apply to both regular resources and '
         "non-resource URLs",
@@ -103,6 +103,6 @@ def test_errors() -> None:
     assert texts == [
         'roleRef.kind: Unsupported value: "Role": supported values: "ClusterRole"',
         "subjects[0].namespace: Required value",
-        'subjects[1].kind: Unsupported value: "Robot": supported values: "Group", "ServiceAccount", "User"',
+        'subjects[1].kind: Unsupported value: "Robot": supported values: "ServiceAccount", "User", "Group"',
         "subjects[2].name: Required value",
     ]

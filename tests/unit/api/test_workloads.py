@@ -97,7 +97,14 @@ ROLLING = "spec.updateStrategy.rollingUpdate"
                 "`selector` does not match template `labels`"
             ],
         ),
-        (daemon_set(selector=None), ["spec.selector: Required value"]),
+        (
+            daemon_set(selector=None),
+            [
+                "spec.selector: Required value",
+                'spec.template.metadata.labels: Invalid value: {"app":"web"}: '
+                "`selector` does not match template `labels`",
+            ],
+        ),
         (
             stateful_set(podManagementPolicy="Random"),
             ["spec.podManagementPolicy: Invalid value: \"Random\": must be 'OrderedReady' or 'Parallel'"],

@@ -26,9 +26,7 @@ def errors(obj: Object, old: Object | None = None, least: int = 1) -> list[Field
     low, high = spec.get("minReplicas"), spec.get("maxReplicas") or 0
     if low is not None and low < least:
         found.append(invalid("spec.minReplicas", low, f"must be greater than or equal to {least}"))
-    if high == 0:
-        found.append(required("spec.maxReplicas", "must be set and greater than 0"))
-    elif high < 0:
+    if high < 0:
         found.append(invalid("spec.maxReplicas", high, "must be greater than or equal to 1"))
     if low is not None and high < low:
         found.append(invalid("spec.maxReplicas", high, "must be greater than or equal to `minReplicas`"))
@@ -45,7 +43,7 @@ def errors(obj: Object, old: Object | None = None, least: int = 1) -> list[Field
         found.append(forbidden("spec.metrics", text))
     for name, rules in (spec.get("behavior") or {}).items():
         found += _rules(f"spec.behavior.{name}", rules or {})
-    return found
+    return found if high else [*found, required("spec.maxReplicas")]  # checked apart, and told last
 
 
 def _reference(place: str, reference: Mapping[str, Any], free: bool | None) -> list[FieldError]:

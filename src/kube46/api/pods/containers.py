@@ -12,6 +12,11 @@ from kube46.api.services.ports import number_or_name
 Object = dict[str, Any]
 
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+SCHEMES = ("HTTP", "HTTPS")
+FIELDS = (
+    "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
+    "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs",
+)  # fmt: skip
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
 
@@ -124,7 +129,18 @@ def _variable(field: str, variable: Object) -> list[FieldError]:
         found.append(invalid(f"{field}.valueFrom", "", text))
     elif len(given) > 1:
         found.append(invalid(f"{field}.valueFrom", "", "may not have more than one field specified at a time"))
+    if source.get("fieldRef") is not None:
+        found += _field(f"{field}.valueFrom.fieldRef", source["fieldRef"].get("fieldPath") or "")
     return found
+
+
+def _field(field: str, path: str) -> list[FieldError]:
+    """Errors of the pod's field that a variable takes its value from."""
+    if not path:
+        return [required(f"{field}.fieldPath")]
+    if path in FIELDS or path.startswith(("metadata.labels['", "metadata.annotations['")):
+        return []
+    return [invalid(f"{field}.fieldPath", path, f"error converting fieldPath: field label not supported: {path}")]
 
 
 def _probe(field: str, probe: Object, *, always_one: bool) -> list[FieldError]:
@@ -133,6 +149,9 @@ def _probe(field: str, probe: Object, *, always_one: bool) -> list[FieldError]:
     found += [forbidden(f"{field}.{key}", "may not specify more than 1 handler type") for key in handlers[1:]]
     if handlers and handlers[0] in ("httpGet", "tcpSocket"):
         found += number_or_name(f"{field}.{handlers[0]}.port", probe[handlers[0]].get("port") or 0)
+    scheme = (probe.get("httpGet") or {}).get("scheme") or "HTTP"
+    if handlers and handlers[0] == "httpGet" and scheme not in SCHEMES:
+        found.append(not_supported(f"{field}.httpGet.scheme", scheme, SCHEMES))
     if handlers and handlers[0] == "exec" and not probe["exec"].get("command"):
         found.append(required(f"{field}.exec.command"))
     for key in ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"):

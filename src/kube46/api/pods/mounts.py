@@ -20,7 +20,7 @@ def mounts(container: Object, known: set[str], field: str) -> list[FieldError]:
         place, name, path = f"{field}[{index}]", mount.get("name") or "", mount.get("mountPath") or ""
         if not name:
             found.append(required(f"{place}.name"))
-        elif name not in known:
+        if name not in known:
             found.append(not_found(f"{place}.name", name))
         if not path:
             found.append(required(f"{place}.mountPath"))

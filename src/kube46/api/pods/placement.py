@@ -116,8 +116,9 @@ def _label_keys(one: Object, name: str, field: str) -> list[FieldError]:
 
 def _spread(spec: Object, field: str) -> list[FieldError]:
     found: list[FieldError] = []
-    seen = set()
-    for index, one in enumerate(spec.get("topologySpreadConstraints") or ()):
+    constraints = spec.get("topologySpreadConstraints") or ()
+    later = [f"{{{one.get('topologyKey') or ''}, {one.get('whenUnsatisfiable') or ''}}}" for one in constraints]
+    for index, one in enumerate(constraints):
         place, action = f"{field}.topologySpreadConstraints[{index}]", one.get("whenUnsatisfiable")
         if (one.get("maxSkew") or 0) <= 0:
             found.append(invalid(f"{place}.maxSkew", one.get("maxSkew") or 0, "must be greater than zero"))
@@ -125,9 +126,8 @@ def _spread(spec: Object, field: str) -> list[FieldError]:
         if action not in ACTIONS:
             found.append(not_supported(f"{place}.whenUnsatisfiable", action or "", ACTIONS))
         pair = f"{{{one.get('topologyKey') or ''}, {action or ''}}}"
-        if pair in seen:
+        if pair in later[index + 1 :]:  # upstream complains of all but the last
             found.append(duplicate(f"{place}.{{topologyKey, whenUnsatisfiable}}", pair))
-        seen.add(pair)
         found += _domains(one, place)
         for key in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
             if one.get(key) not in (None, *POLICIES):

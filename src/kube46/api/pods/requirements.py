@@ -29,6 +29,7 @@ def validate(resources: Object, field: str) -> list[FieldError]:
 def _amount(field: str, name: str, amount: str | int) -> list[FieldError]:
     found = each_invalid(field, name, names.qualified(name))
     if "/" not in name and name not in STANDARD and not name.startswith(HUGE_PAGES):
+        found.append(invalid(field, name, "must be a standard resource type or fully qualified"))
         found.append(invalid(field, name, "must be a standard resource for containers"))
     if parse(amount) < 0:
         found.append(invalid(field, str(amount), "must be greater than or equal to 0"))
@@ -37,7 +38,7 @@ def _amount(field: str, name: str, amount: str | int) -> list[FieldError]:
 
 def _request(field: str, name: str, amount: str | int, limits: Object) -> list[FieldError]:
     limit = limits.get(name)
-    shared = name in STANDARD  # may be promised to more than get it
+    shared = "/" not in name and not name.startswith(HUGE_PAGES)  # may be promised to more than get it
     if limit is None:
         text = "Limit must be set for non overcommitable resources"
         return [] if shared else [required(f"{field}.limits", text)]

@@ -38,7 +38,7 @@ def role_errors(obj: Object, *, namespaced: bool) -> list[FieldError]:
 def _rule_errors(place: str, rule: Object, *, namespaced: bool) -> list[FieldError]:
     found: list[FieldError] = []
     if not rule.get("verbs"):
-        found.append(required(f"{place}.verbs", "verbs must contain at least one value"))
+        found.append(required(f"{place}.verbs"))
     paths = rule.get("nonResourceURLs") or []
     if paths:
         if namespaced:
@@ -62,14 +62,14 @@ def binding_errors(obj: Object, old: Object | None = None, *, namespaced: bool) 
     if reference.get("apiGroup") != GROUP:
         found.append(not_supported("roleRef.apiGroup", reference.get("apiGroup", ""), [GROUP]))
     if reference.get("kind") not in kinds:
-        found.append(not_supported("roleRef.kind", reference.get("kind", ""), kinds))
+        found.append(not_supported("roleRef.kind", reference.get("kind", ""), kinds, in_order=True))
     name = reference.get("name", "")
-    if not name:
-        found.append(required("roleRef.name"))
-    else:
+    if name:
         found += [invalid("roleRef.name", name, text) for text in names.path_segment(name)]
     for index, subject in enumerate(obj.get("subjects") or ()):
         found += _subject_errors(f"subjects[{index}]", subject, namespaced=namespaced)
+    if not name:
+        found.append(required("roleRef.name"))
     if old is not None and reference != old.get("roleRef"):
         found.append(invalid("roleRef", reference, "cannot change roleRef"))
     return found
@@ -77,10 +77,12 @@ def binding_errors(obj: Object, old: Object | None = None, *, namespaced: bool) 
 
 def _subject_errors(place: str, subject: Object, *, namespaced: bool) -> list[FieldError]:
     kind, name, found = subject.get("kind", ""), subject.get("name", ""), []
+    if kind not in SUBJECT_GROUPS:
+        found.append(not_supported(f"{place}.kind", kind, SUBJECT_GROUPS, in_order=True))
     if not name:
         found.append(required(f"{place}.name"))
     if kind not in SUBJECT_GROUPS:
-        return [*found, not_supported(f"{place}.kind", kind, SUBJECT_GROUPS)]
+        return found
     if name and kind == "ServiceAccount":
         found += [invalid(f"{place}.name", name, text) for text in names.subdomain(name)]
     if (subject.get("apiGroup") or "") != SUBJECT_GROUPS[kind]:

@@ -13,6 +13,7 @@ from kube46.api.workloads import validation
 Object = dict[str, Any]
 
 REVISIONS = 10  # ControllerRevisions kept beside those in use
+GENERATION = "deprecated.daemonset.template.generation"
 ROLLING, ON_DELETE = "RollingUpdate", "OnDelete"
 FIXED = ("volumeClaimTemplates", "serviceName", "podManagementPolicy")
 
@@ -27,6 +28,17 @@ def default_daemon_set(obj: Object) -> None:
         for key, value in (("maxUnavailable", 1), ("maxSurge", 0)):
             if rolling.get(key) is None:
                 rolling[key] = value
+
+
+def template_number(obj: Object) -> int:
+    """How many templates a DaemonSet has had, as its annotation says; 1 for what says nothing."""
+    text = ((obj.get("metadata") or {}).get("annotations") or {}).get(GENERATION, "")
+    return max(int(text), 1) if text.isascii() and text.isdecimal() and len(text) < 19 else 1
+
+
+def count_template(obj: Object, number: int) -> None:
+    """Note the template's number."""
+    obj["metadata"]["annotations"] = {**(obj["metadata"].get("annotations") or {}), GENERATION: str(number)}
 
 
 def default_stateful_set(obj: Object) -> None:

@@ -54,7 +54,8 @@ def template(spec: Object) -> list[FieldError]:
     selector, made = spec.get("selector"), spec.get("template") or {}
     labels, field = (made.get("metadata") or {}).get("labels") or {}, "spec.template"
     found: list[FieldError] = []
-    if selector and (selector.get("matchLabels") or selector.get("matchExpressions")) and not matches(selector, labels):
+    chooses = selector is None or selector.get("matchLabels") or selector.get("matchExpressions")
+    if chooses and (selector is None or not matches(selector, labels)):  # no selector selects nothing
         text = "`selector` does not match template `labels`"
         found.append(invalid(f"{field}.metadata.labels", labels or None, text))
     return found + template_errors(made, field)

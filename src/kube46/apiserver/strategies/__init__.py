@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kube46.api import platform
+from kube46.api import platform, platformrules
 from kube46.apiserver.customresources.definitions import Definitions
 from kube46.apiserver.strategies.apiservices import APIServices
 from kube46.apiserver.strategies.autoscaling import Autoscalers, OldAutoscalers
@@ -51,12 +51,14 @@ STRATEGIES: dict[str, Strategy] = {
     "mutatingadmissionpolicies": Stored("MutatingAdmissionPolicy", "enforced", platform.policy),
     "mutatingadmissionpolicybindings": Stored("MutatingAdmissionPolicyBinding", "enforced", platform.policy_binding),
     "podcertificaterequests": Stored("PodCertificateRequest", "signed"),
-    "prioritylevelconfigurations": Stored("PriorityLevelConfiguration", "enforced", platform.priority_level),
+    "prioritylevelconfigurations": Stored(
+        "PriorityLevelConfiguration", "enforced", platform.priority_level, platformrules.priority_level
+    ),
     "replicationcontrollers": ReplicationControllers(),
     "resourceclaims": Stored("ResourceClaim", "allocated", platform.claim),
     "resourceclaimtemplates": Stored("ResourceClaimTemplate", "used", platform.claim_template),
     "resourceslices": Stored("ResourceSlice", "used"),
-    "runtimeclasses": Stored("RuntimeClass", "used"),
+    "runtimeclasses": Stored("RuntimeClass", "used", errors=platformrules.runtime_class),
     "storageversionmigrations": Stored("StorageVersionMigration", "performed"),
     "validatingadmissionpolicies": Stored("ValidatingAdmissionPolicy", "enforced", platform.policy),
     "validatingadmissionpolicybindings": Stored(
@@ -82,7 +84,9 @@ STRATEGIES: dict[str, Strategy] = {
     "jobs": Jobs(),
     "leases": Leases(),
     "limitranges": Stored("LimitRange", "enforced", platform.limit_range),
-    "mutatingwebhookconfigurations": Stored("MutatingWebhookConfiguration", "called", platform.mutating_webhooks),
+    "mutatingwebhookconfigurations": Stored(
+        "MutatingWebhookConfiguration", "called", platform.mutating_webhooks, platformrules.webhooks
+    ),
     "namespaces": Namespaces(),
     "networkpolicies": NetworkPolicies(),
     "nodes": Nodes(),
@@ -92,7 +96,7 @@ STRATEGIES: dict[str, Strategy] = {
     "pods": Pods(),
     "priorityclasses": PriorityClasses(),
     "replicasets": ReplicaSets(),
-    "resourcequotas": Stored("ResourceQuota", "enforced"),
+    "resourcequotas": Stored("ResourceQuota", "enforced", errors=platformrules.quota),
     "rolebindings": RoleBindings(),
     "roles": Roles(),
     "secrets": Secrets(),
@@ -100,5 +104,7 @@ STRATEGIES: dict[str, Strategy] = {
     "services": Services(),
     "statefulsets": StatefulSets(),
     "storageclasses": StorageClasses(),
-    "validatingwebhookconfigurations": Stored("ValidatingWebhookConfiguration", "called", platform.webhooks),
+    "validatingwebhookconfigurations": Stored(
+        "ValidatingWebhookConfiguration", "called", platform.webhooks, platformrules.webhooks
+    ),
 }

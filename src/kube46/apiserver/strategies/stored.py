@@ -9,19 +9,34 @@ from kube46.apiserver.strategies.generic import Generic
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kube46.apiserver.strategy import Object
+    from kube46.api.errors import FieldError
+    from kube46.apiserver.strategy import Context, Object
 
 
 class Stored(Generic):
-    """`missing` is what does not happen: `enforced`, `called`; `default` is the kind's static defaulting."""
+    """`missing` is what does not happen: `enforced`, `called`; `default` and `errors` are the kind's own rules."""
 
-    def __init__(self, kind: str, missing: str, default: Callable[[Object], None] | None = None) -> None:
-        self._kind, self._missing, self._default = kind, missing, default
+    def __init__(
+        self,
+        kind: str,
+        missing: str,
+        default: Callable[[Object], None] | None = None,
+        errors: Callable[[Object], list[FieldError]] | None = None,
+    ) -> None:
+        self._kind, self._missing, self._default, self._errors = kind, missing, default, errors
 
     def default(self, obj: Object) -> None:
         """Static defaulting."""
         if self._default is not None:
             self._default(obj)
+
+    def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
+        """The kind's own errors."""
+        return [] if self._errors is None else self._errors(obj)
+
+    def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """The same."""
+        return self.create_errors(new, ctx)
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
         """One sentence, which names the object: a file often holds many."""

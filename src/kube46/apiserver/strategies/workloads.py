@@ -80,6 +80,13 @@ class DaemonSets(Generic):
         """A fresh status, in which these numbers are always told."""
         names = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
         obj["status"] = dict.fromkeys(names, 0)
+        sets.count_template(obj, 1)
+
+    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+        """Each new template has a number, which upstream keeps in an annotation."""
+        if not ctx.subresource:
+            changed = new["spec"].get("template") != old["spec"].get("template")
+            sets.count_template(new, sets.template_number(old) + changed)
 
     def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
         """Errors of `spec`."""
@@ -130,6 +137,7 @@ class Jobs(Generic):
     def prepare_create(self, obj: Object, ctx: Context) -> None:
         """The selector, and a fresh status."""
         jobs.select(obj)
+        jobs.default(obj)  # labels that the selector brought
         obj["status"] = {}
 
     def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:

@@ -1,0 +1,81 @@
+# ruff: noqa: E501 – tables of cases are read across
+"""Kinds of a cluster's platform: what is filled in and what is refused, in kube-apiserver's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kube46.api import platform, platformrules
+
+HOOK = {
+    "name": "a.example.org", "clientConfig": {"url": "https://x"}, "sideEffects": "None", "admissionReviewVersions": ["v1"],
+    "rules": [{"operations": ["*"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}],
+}  # fmt: skip
+
+
+def texts(errors: Any) -> list[str]:
+    """What clients are told."""
+    return [error.text for error in errors]
+
+
+@pytest.mark.parametrize(("change", "expected"), [
+    ({}, []),
+    ({"name": ""}, ["webhooks[0].name: Required value"]),
+    ({"name": "a"}, ['webhooks[0].name: Invalid value: "a": should be a domain with at least three segments separated by dots']),
+    ({"sideEffects": None}, ["webhooks[0].sideEffects: Required value: must specify one of None, NoneOnDryRun"]),
+    ({"clientConfig": {}}, ["webhooks[0].clientConfig: Required value: exactly one of url or service is required"]),
+    ({"rules": [{}]}, [f"webhooks[0].rules[0].{key}: Required value" for key in ("operations", "apiGroups", "apiVersions", "resources")]),
+])  # fmt: skip
+def test_webhooks(change: dict[str, Any], expected: list[str]) -> None:
+    """Each mistake of a webhook."""
+    assert texts(platformrules.webhooks({"webhooks": [{**HOOK, **change}]})) == expected
+
+
+@pytest.mark.parametrize(("spec", "expected"), [
+    ({"type": "Limited", "limited": {"limitResponse": {"type": "Reject"}}}, []),
+    ({"type": "Limited"}, ["spec.limited: Required value"]),
+    ({"limited": {}}, ["spec.limited: Forbidden", "spec.type: Required value"]),
+    ({"type": "X", "limited": {}}, ['spec.type: Unsupported value: "X": supported values: "Exempt", "Limited"', "spec.limited: Forbidden"]),
+    ({"type": "Limited", "limited": {}}, ["spec.limited.limitResponse.type: Required value"]),
+])  # fmt: skip
+def test_priority_levels(spec: dict[str, Any], expected: list[str]) -> None:
+    """A level is limited or exempt."""
+    assert texts(platformrules.priority_level({"spec": spec})) == expected
+
+
+@pytest.mark.parametrize(("hard", "scopes", "expected"), [
+    ({"pods": "1", "requests.example.org/x": "1", "count/pods": 1}, ["BestEffort"], []),
+    ({"pods": "-1"}, [], ['spec.hard[pods]: Invalid value: "-1": must be greater than or equal to 0']),
+    ({}, ["Some"], ['spec.scopes: Invalid value: ["Some"]: unsupported scope']),
+    ({"podsx": "1"}, [], [f'spec.hard[podsx]: Invalid value: "podsx": must be a standard resource {of}' for of in ("type or fully qualified", "for quota")]),
+])  # fmt: skip
+def test_quotas(hard: dict[str, Any], scopes: list[str], expected: list[str]) -> None:
+    """What can be counted."""
+    assert texts(platformrules.quota({"spec": {"hard": hard, "scopes": scopes}})) == expected
+
+
+@pytest.mark.parametrize(("handler", "expected"), [
+    ("crun", []), ("", ["handler: Required value"]), ("a.b", ['handler: Invalid value: "a.b": must not contain dots']),
+])  # fmt: skip
+def test_runtime_classes(handler: str, expected: list[str]) -> None:
+    """A handler is a label."""
+    assert texts(platformrules.runtime_class({"handler": handler})) == expected
+
+
+def test_defaults() -> None:
+    """What each kind is completed with."""
+    hook: dict[str, Any] = {"clientConfig": {"service": {"name": "a"}}, "rules": [{}]}
+    platform.mutating_webhooks({"webhooks": [hook]})
+    assert (hook["failurePolicy"], hook["timeoutSeconds"], hook["reinvocationPolicy"]) == ("Fail", 10, "Never")
+    assert (hook["rules"], hook["clientConfig"]["service"]["port"]) == ([{"scope": "*"}], 443)
+    level: dict[str, Any] = {"spec": {"limited": {"limitResponse": {"type": "Queue", "queuing": {}}}}}
+    platform.priority_level(level)
+    assert level["spec"]["limited"]["limitResponse"]["queuing"] == platform.QUEUING
+    item: dict[str, Any] = {"type": "Container", "max": {"cpu": "2"}, "min": {"cpu": "1", "memory": "1"}}
+    platform.limit_range({"spec": {"limits": [item]}})
+    assert (item["default"], item["defaultRequest"]) == ({"cpu": "2"}, {"cpu": "2", "memory": "1"})
+    request: dict[str, Any] = {"exactly": {"deviceClassName": "x"}}
+    platform.claim({"spec": {"devices": {"requests": [request]}}})
+    assert request["exactly"] == {"deviceClassName": "x", "allocationMode": "ExactCount", "count": 1}
