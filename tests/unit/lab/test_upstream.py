@@ -147,3 +147,18 @@ def test_rights_merge_without_loss() -> None:
     rules = [*access.LOOPS["node-ipam"], *access.LOOPS["node-lifecycle"]]
     nodes = [rule for rule in access.merged(rules) if rule["resources"] == ["nodes"]]
     assert nodes == [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "patch", "watch"]}]
+
+
+def test_feature_gates_are_passed_on() -> None:
+    """The API server, ours or the real one, gets the gates; dual-stack off needs one family, and is checked here."""
+    gates = "IPv6DualStack=false"
+    made = settings.from_flags("dev", Flags(families="ipv6", feature_gates=gates))
+    server = next(part for part in parts.parts(made, Paths("dev")) if part.name == "apiserver")
+    assert server.argv[server.argv.index("--feature-gates") + 1] == gates
+    assert settings.differences(made, "dev", Flags(feature_gates="IPv6DualStack=true")) == [f"--feature-gates {gates}"]
+    for text, words in ((gates, "is off, which two families need"), ("X=true", "unrecognized feature gate: X")):
+        with pytest.raises(settings.BadSettings, match=words):
+            settings.from_flags("dev", Flags(feature_gates=text))
+    real = settings.from_flags("dev", Flags(upstream=REAL, feature_gates="X=true"))
+    server = next(part for part in parts.parts(real, Paths("dev")) if part.name == "kube-apiserver")
+    assert "--feature-gates=X=true" in server.argv
