@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kube46.api import errors
+from kube46.api.metadata import MANAGER_LIMIT
+from kube46.apiserver import fieldvalidation_json as gojson
 from kube46.apiserver import statuses
 from kube46.apiserver.bodies import from_yaml
 from kube46.apiserver.customresources import bodies
@@ -28,28 +29,12 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 MEDIA_TYPE = "application/apply-patch+yaml"
-LONGEST_MANAGER = 128
-TITLES = {"PATCH": "PatchOptions", "POST": "CreateOptions", "PUT": "UpdateOptions"}
 
 
-def manager(request: Request) -> str:
-    """The owner of what a request writes: `fieldManager`, else the program's name in User-Agent; raises 422."""
-    name = request.query.get("fieldManager", "")
-    problem = None
-    if len(name) > LONGEST_MANAGER:
-        problem = errors.too_long("fieldManager", LONGEST_MANAGER)
-    elif not name.isprintable():
-        problem = errors.invalid("fieldManager", name, "should only contain printable characters")
-    elif not name and request.content_type == MEDIA_TYPE:
-        problem = errors.required("fieldManager", "is required for apply patch")
-    elif request.content_type != MEDIA_TYPE and "force" in request.query and request.method == "PATCH":
-        problem = errors.forbidden("force", "may not be specified for non-apply patch")
-    if problem is not None:
-        title = TITLES.get(request.method, "DeleteOptions")
-        message, causes = errors.summary(title, "meta.k8s.io", "", [problem])
-        raise StatusError(422, "Invalid", message, {"group": "meta.k8s.io", "kind": title, "causes": causes})
+def program(request: Request) -> str:
+    """Who owns what a request without `fieldManager` writes: the program's name in User-Agent."""
     agent = request.headers.get(b"user-agent", b"").decode("latin-1").split("/")[0]
-    return name or "".join(char for char in agent if char.isprintable())[:LONGEST_MANAGER] or "unknown"
+    return "".join(char for char in agent if char.isprintable())[:MANAGER_LIMIT] or "unknown"
 
 
 async def config_of(request: Request, call: Call) -> Object:
@@ -59,8 +44,11 @@ async def config_of(request: Request, call: Call) -> Object:
         config = msgspec.json.decode(body)  # as kubectl and client-go send it
     except msgspec.DecodeError:
         config = msgspec.json.decode(await asyncio.to_thread(from_yaml, body))
+    if config is None:
+        config = {}
     if not isinstance(config, dict):
-        raise statuses.bad_request("error decoding YAML: the config must be an object")
+        go = f"json: cannot unmarshal {gojson.described(config)} into Go value of type map[string]interface {{}}"
+        raise statuses.bad_request(f"error decoding patch: error unmarshaling JSON: while decoding JSON: {go}")
     kind, version, named = call.kind, config.get("apiVersion") or "", config.get("kind") or ""
     if (version, named) != (kind.api_version, kind.kind):
         raise statuses.bad_request(f"invalid object type: {_told(str(version), str(named))}")

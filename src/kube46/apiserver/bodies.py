@@ -15,8 +15,8 @@ from kube46.apiserver.statuses import StatusError
 if TYPE_CHECKING:
     from kube46.apiserver.requests import Request
 
-JSON_TYPES = ("application/json", "text/json")
-YAML_TYPES = ("application/yaml", "text/yaml")
+JSON_TYPES = ("application/json",)
+YAML_TYPES = ("application/yaml",)
 
 
 def validation(request: Request) -> str:
@@ -31,7 +31,7 @@ async def read_json(request: Request, *, protobuf_too: bool = True) -> bytes:
     if media not in (*offered, *JSON_TYPES, *YAML_TYPES):
         accepted = ", ".join(offered)
         text = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
-        raise StatusError(415, "UnsupportedMediaType", text, {})
+        raise StatusError(415, "UnsupportedMediaType", text)
     body = await request.body()
     if media == PROTOBUF and body:
         return protobuf.decode(body)

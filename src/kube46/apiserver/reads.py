@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
-from bisect import bisect_right
+import posixpath
+import re
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from kube46.api.errors import go_quote
+from kube46.apiserver import fieldvalidation_json as gojson
 from kube46.apiserver import statuses
 from kube46.apiserver.history import Compacted
-from kube46.apiserver.requests import UINT64, number_of
+from kube46.apiserver.options import integer
+from kube46.apiserver.requests import UINT64
 from kube46.apiserver.statuses import StatusError
 
 if TYPE_CHECKING:
@@ -43,68 +47,85 @@ class Page:
     revision: int | None
     exact: bool
     limit: int
-    start: str  # keys after this one
+    start: str  # keys from here on, below the namespace that is listed
 
 
-class _Token(msgspec.Struct):
-    """A continue token: the revision all pages show (-1: the newest, the list need not be consistent), the last key."""
+class _Token(msgspec.Struct, omit_defaults=False):
+    """A continue token: the revision all pages show (-1: the newest, the list need not be consistent), the next key."""
 
-    rv: Annotated[int, msgspec.Meta(le=(1 << 63) - 1)]
-    start: str
+    v: str = ""
+    rv: Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)] = 0
+    start: str = ""
+
+
+TOKEN_VERSION = "meta.k8s.io/v1"  # noqa: S105  no password
+BASE64 = re.compile(r"[-_0-9A-Za-z]*")
 
 
 def revision_of(text: str) -> int | None:
-    """A resourceVersion parameter; None for "" and "0", which ask for the newest (or any) state."""
+    """A resourceVersion parameter; None for "" and "0", which ask for the newest (or any) state. Raises 500."""
     if text in ("", "0"):
         return None
     digits = text.isascii() and text.isdecimal()
     if not digits or len(text) > 20 or int(text) >= UINT64:
         problem = "value out of range" if digits else "invalid syntax"
-        message = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": {problem}'
-        raise statuses.bad_request(message)
+        quoted = go_quote(text)
+        message = f"resourceVersion: Invalid value: {quoted}: strconv.ParseUint: parsing {quoted}: {problem}"
+        raise StatusError(500, "", message)  # upstream forgets that it is the client's mistake
     return int(text)
 
 
 def page_of(query: dict[str, str]) -> Page:
-    """The paging parameters of a list; refuses combinations that mean nothing, with Kubernetes' texts."""
+    """The paging parameters of a list, which `options` has let pass."""
     match, token = query.get("resourceVersionMatch", ""), query.get("continue", "")
     version = query.get("resourceVersion", "")
-    limit = number_of(query, "limit")
-    if match and (problem := _match_problem(match, version, token)):
-        message = f'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: {problem}'
-        raise StatusError(422, "Invalid", message, {"group": "meta.k8s.io", "kind": "ListOptions"})
+    limit = 0 if version == "0" else max(0, integer(query, "limit") or 0)
     if token:
+        decoded = _decode(token)
         if version not in ("", "0"):
             raise statuses.bad_request("specifying resource version is not allowed when using continue")
-        decoded = _decode(token)
         return Page(decoded.rv if decoded.rv > 0 else None, decoded.rv > 0, limit, decoded.start)
-    revision = revision_of(version)
+    try:
+        revision = revision_of(version)
+    except StatusError as problem:
+        raise statuses.bad_request(f"invalid resource version: {problem.message}") from None
     # a first page at a named revision shows that revision, unless "not older" was asked for
     exact = match == "Exact" or (not match and limit > 0 and revision is not None)
     return Page(revision, exact, limit, "")
 
 
-def _match_problem(match: str, version: str, token: str) -> str:
-    if token:
-        return "Forbidden: resourceVersionMatch is forbidden when continue is provided"
-    if not version:
-        return "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"
-    if match not in ("Exact", "NotOlderThan"):
-        return f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan"'
-    if match == "Exact" and version == "0":
-        return 'Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
-    return ""
-
-
 def _decode(token: str) -> _Token:
+    """What a continue token holds; raises 400 with the texts of storage.DecodeContinue."""
+    right = BASE64.match(token)
+    wrong = right.end() if right is not None else 0
+    if wrong < len(token) or len(token) % 4 == 1:
+        place = wrong if wrong < len(token) else len(token) - 1
+        raise _bad_token(f": illegal base64 data at input byte {place}")
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)), type=_Token)
-    except (ValueError, binascii.Error, msgspec.DecodeError):
-        raise statuses.bad_request("continue key is not valid: it was not made by this server") from None
+        found = gojson.parse(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        decoded = msgspec.convert(gojson.plain(found), _Token)
+    except gojson.SyntaxProblem as problem:
+        raise _bad_token(f": {problem}") from None
+    except msgspec.ValidationError as problem:
+        raise _bad_token(f": {problem}") from None
+    if decoded.v != TOKEN_VERSION:
+        raise _bad_token(f": server does not recognize this encoded version {decoded.v}")
+    if decoded.rv == 0:
+        raise _bad_token(f": incorrect encoded start resourceVersion (version {TOKEN_VERSION})")
+    if not decoded.start:
+        raise _bad_token(f": encoded start key empty (version {TOKEN_VERSION})")
+    if posixpath.normpath(f"/{decoded.start.lstrip('/')}") != f"/{decoded.start.lstrip('/')}":
+        raise _bad_token(f": {decoded.start}")
+    return decoded
+
+
+def _bad_token(text: str) -> StatusError:
+    return statuses.bad_request(f"invalid continue token: continue key is not valid{text}")
 
 
 def _encode(revision: int, start: str) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(_Token(revision, start))).decode().rstrip("=")
+    token = msgspec.json.encode(_Token(TOKEN_VERSION, revision, start))
+    return base64.urlsafe_b64encode(token).decode().rstrip("=")
 
 
 async def fresh(store: Store, revision: int | None) -> None:
@@ -144,7 +165,7 @@ async def listing(
         keys, value_of = collection.at(shown, namespace)
     except Compacted:
         raise _expired(page) from None
-    return _cut(keys, value_of, selector, page, shown)
+    return _cut(keys, value_of, f"{namespace}/" if namespace else "", selector, page, shown)
 
 
 async def _selected(values: list[bytes], selector: Selector) -> list[bytes]:
@@ -170,11 +191,12 @@ def _whole(store: Store, kind: Kind, namespace: str, selector: Selector) -> list
 
 
 def _cut(
-    keys: list[str], value_of: Callable[[str], bytes], selector: Selector, page: Page, shown: int
+    keys: list[str], value_of: Callable[[str], bytes], prefix: str, selector: Selector, page: Page, shown: int
 ) -> tuple[list[bytes], dict[str, Any]]:
+    start = bisect_left(keys, prefix + page.start) if page.start else 0
     metadata: dict[str, Any] = {"resourceVersion": str(shown)}
     found: list[bytes] = []
-    for index in range(bisect_right(keys, page.start), len(keys)):
+    for index in range(start, len(keys)):
         key, value = keys[index], value_of(keys[index])
         if selector and not selector.matches(value):
             continue
@@ -182,7 +204,7 @@ def _cut(
         if page.limit and len(found) == page.limit:
             rest = len(keys) - index - 1
             if rest:
-                metadata["continue"] = _encode(shown, key)
+                metadata["continue"] = _encode(shown, key.removeprefix(prefix) + "\0")
                 if not selector:
                     metadata["remainingItemCount"] = rest
             break

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
-from kube46.apiserver import statuses
+from kube46.apiserver import options, statuses
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.strategy import User
 
@@ -60,8 +60,20 @@ class Request:
         return self.headers.get(b"content-type", b"application/json").decode("latin-1").split(";")[0].strip().lower()
 
     def flag(self, name: str) -> bool:
-        """A boolean query parameter, as Go's converter reads it: present and neither "0" nor "false"."""
-        return name in self.query and self.query[name].lower() not in ("0", "false")
+        """A boolean query parameter, as Go's converter reads it."""
+        return options.flag(self.query, name)
+
+    def every(self, name: str) -> list[str]:
+        """All values of a query parameter."""
+        if name not in self.query:
+            return []
+        pairs = parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        return [value for key, value in pairs if key == name]
+
+    @property
+    def has_body(self) -> bool:
+        """Whether the client announces a body."""
+        return self.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in self.headers
 
     async def body(self) -> bytes:
         """The whole body; raises 413 when it is too big and 408 when it comes too slowly."""
@@ -95,15 +107,6 @@ class Disconnected(Exception):
 
 def _too_large() -> StatusError:
     return StatusError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {MAX_BODY}", {})
-
-
-def number_of(query: dict[str, str], name: str) -> int:
-    """A whole number in the query, 0 when it is absent; raises 400 for what Go's 64 bits can't hold."""
-    text = query.get(name) or "0"
-    digits = text.removeprefix("-")
-    if not (digits.isascii() and digits.isdecimal() and len(digits) < 20 and int(digits) < UINT64 >> 1):
-        raise statuses.bad_request(f"{name}: Invalid value: {text[:40]!r}: must be an integer of 64 bits")
-    return int(text)
 
 
 def parse(scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]], catalog: Catalog) -> Request:
@@ -166,9 +169,13 @@ def check_method(request: Request, target: Target) -> None:
         verbs = subresource.verbs
     else:
         verbs = target.kind.allowed
-    if request.verb not in verbs or (request.verb == "create" and target.name and not target.subresource):
+    if (
+        request.method == "HEAD"
+        or request.verb not in verbs
+        or (request.verb == "create" and target.name and not target.subresource)
+    ):
         raise statuses.method_not_allowed()
     if request.verb in ("update", "patch") and not target.name:
         raise statuses.method_not_allowed()
-    if request.verb == "create" and target.kind.namespaced and not target.namespace:
+    if request.verb in ("create", "deletecollection") and target.kind.namespaced and not target.namespace:
         raise statuses.method_not_allowed()

@@ -7,13 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kube46.apiserver import applying, deletes, fieldvalidation, patching, reads, selectors, statuses, watches
+from kube46.api import errors
+from kube46.apiserver import (
+    applying,
+    deleteoptions,
+    deletes,
+    fieldvalidation,
+    options,
+    patching,
+    reads,
+    selectors,
+    statuses,
+    watches,
+)
 from kube46.apiserver.answers import Answer
 from kube46.apiserver.bodies import read_json, validation
 from kube46.apiserver.customresources import bodies
 from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.negotiation import CUSTOM, OFFERED, PROTOBUF, negotiate
-from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.transactions import key_of
 from kube46.apiserver.views import AT_ONCE, View
 from kube46.apiserver.views_protobuf import Messages, ProtobufView
@@ -26,6 +37,9 @@ if TYPE_CHECKING:
     from kube46.apiserver.requests import Request, Target
     from kube46.apiserver.strategy import Object
     from kube46.apiserver.writes import Registry
+
+
+TITLES = {"PATCH": "PatchOptions", "POST": "CreateOptions", "PUT": "UpdateOptions"}
 
 
 class Resources:
@@ -44,17 +58,19 @@ class Resources:
         strategy = self.registry.strategy(target.kind)
         if form.media_type == PROTOBUF:
             return ProtobufView(target.kind, strategy, form, self._messages)
-        return View(target.kind, strategy, form, request.query.get("includeObject", ""))
+        view = View(target.kind, strategy, form, request.query.get("includeObject", ""))
+        if request.verb != "get":  # before anything is written; upstream refuses when it is done
+            view.check(several=request.verb in ("list", "deletecollection"))
+        return view
 
     def call(self, request: Request, target: Target) -> Call:
         """The write that a request asks for."""
-        dry_run = request.query.get("dryRun", "")
-        if dry_run not in ("", "All"):
-            text = f'dryRun: Unsupported value: "{dry_run}": supported values: "All"'
-            raise StatusError(422, "Invalid", f' "" is invalid: {text}', {})
+        title = TITLES[request.method]
+        applies = request.content_type == applying.MEDIA_TYPE and title == "PatchOptions"
+        given = options.write_options(request.query, request.every("dryRun"), title=title, applies=applies)
         return Call(
-            target.kind, target.name, target.namespace, target.subresource, request.user, bool(dry_run),
-            request.warnings, applying.manager(request), request.flag("force"),
+            target.kind, target.name, target.namespace, target.subresource, request.user, given.dry_run,
+            request.warnings, given.manager or applying.program(request), given.force,
         )  # fmt: skip
 
     # Reading
@@ -66,6 +82,7 @@ class Resources:
         record = self._store.get(target.kind.resource, key_of(target.namespace, target.name))
         if record is None:
             raise statuses.not_found(target.kind, target.name)
+        view.check(several=False)
         return _answer(view, view.one(record.value))
 
     async def list(self, request: Request, target: Target) -> Answer:
@@ -109,6 +126,7 @@ class Resources:
 
     async def patch(self, request: Request, target: Target) -> Answer:
         """PATCH."""
+        patching.check_media(request.headers.get(b"content-type", b"").decode("latin-1"), custom=target.kind.custom)
         view, call = self.view(request, target), self.call(request, target)
         if request.content_type == applying.MEDIA_TYPE:
             config = await applying.config_of(request, call)
@@ -119,21 +137,25 @@ class Resources:
 
     async def delete(self, request: Request, target: Target) -> Answer:
         """DELETE of one object."""
-        view, call = self.view(request, target), self.call(request, target)
-        options = await _delete_options(request)
-        call.dry_run = call.dry_run or options.dry_run
-        obj = await deletes.delete(self.registry, call, options)
+        view = self.view(request, target)
+        given = await deleteoptions.read(request)
+        obj = await deletes.delete(self.registry, _deletion(request, target, given.dry_run), given)
         if obj["kind"] == "Status":
             return _answer(view, view.whole(obj))
-        return _written(view, obj)
+        lingers = obj["metadata"].get("deletionTimestamp") and given.orphans is False
+        return _written(view, obj, 202 if lingers else 200)
 
     async def deletecollection(self, request: Request, target: Target) -> Answer:
         """DELETE of a collection."""
-        view, call, selector = self.view(request, target), self.call(request, target), _selector(request, target)
-        options = await _delete_options(request)
-        call.dry_run = call.dry_run or options.dry_run
-        listing = await deletes.delete_all(self.registry, call, options, selector)
-        return _answer(view, view.whole(listing))
+        view, selector = self.view(request, target), _selector(request, target)
+        page = reads.page_of(request.query)
+        given = await deleteoptions.read(request)
+        if given.unsafe:
+            text = "is not allowed with DELETECOLLECTION, try again after removing the option"
+            raise options.invalid("DeleteOptions", [errors.invalid(deleteoptions.UNSAFE, True, text)])
+        values, metadata = await reads.listing(self._store, target.kind, target.namespace, selector, page)
+        await deletes.delete_all(self.registry, _deletion(request, target, given.dry_run), given, values)
+        return _answer(view, await view.many(values, metadata))
 
     # Bodies
 
@@ -154,9 +176,8 @@ class Resources:
         """The function that a patch is: stored object in, changed object out."""
         media = request.content_type
         kind = target.kind
-        if media not in patching.MEDIA_TYPES:
-            raise StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
         body = await request.body()
+        patching.check_syntax(body)
 
         def change(current: Object) -> Object:
             if isinstance(kind, CustomKind):
@@ -179,14 +200,13 @@ def _answer(view: View | ProtobufView, body: bytes, code: int = 200) -> Answer:
 
 def _selector(request: Request, target: Target) -> selectors.Selector:
     query = request.query
-    return selectors.parse(target.kind, query.get("labelSelector", ""), query.get("fieldSelector", ""))
+    for name in ("timeoutSeconds", "limit"):
+        options.integer(query, name)
+    labels = selectors.parse_labels(query.get("labelSelector", ""))
+    terms = selectors.split_fields(query.get("fieldSelector", ""))
+    options.check_list(query, watch=request.verb == "watch")
+    return selectors.Selector(labels, selectors.fields(target.kind, terms))
 
 
-async def _delete_options(request: Request) -> deletes.Options:
-    body = await read_json(request)
-    if not body.strip():
-        return deletes.Options.parse(deletes.Body(), request.query)
-    try:
-        return deletes.Options.parse(msgspec.json.decode(body, type=deletes.Body), request.query)
-    except msgspec.DecodeError as error:
-        raise statuses.bad_request(f"couldn't get version/kind; json parse error: {error}") from None
+def _deletion(request: Request, target: Target, dry_run: bool) -> Call:
+    return Call(target.kind, target.name, target.namespace, target.subresource, request.user, dry_run, request.warnings)

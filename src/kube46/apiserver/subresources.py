@@ -7,11 +7,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from kube46.api import errors
 from kube46.api.rbac.rules import Asked
-from kube46.apiserver import answers, deletes, evictions, fieldvalidation, patching, statuses, tokens
+from kube46.apiserver import (
+    answers,
+    applying,
+    deleteoptions,
+    deletes,
+    evictions,
+    fieldvalidation,
+    patching,
+    statuses,
+    tokens,
+    updates,
+)
 from kube46.apiserver.bodies import read_json, validation
 from kube46.apiserver.customresources import scaling
 from kube46.apiserver.customresources.kinds import CustomKind
@@ -60,9 +69,11 @@ class Subresources:
         if request.verb == "update":
             body = (await self._body(request, SCALE.group, SCALE.version, SCALE.kind)).object
             return answers.whole(_scale_of(await self._rescale(request, target, lambda _: body), target.kind))
+        patching.check_media(request.headers.get(b"content-type", b"").decode("latin-1"), custom=target.kind.custom)
+        if request.content_type == applying.MEDIA_TYPE and not target.kind.custom:
+            return await self._apply_scale(request, target)
         media, patch = request.content_type, await request.body()
-        if media not in ("application/json-patch+json", "application/merge-patch+json"):
-            media = "application/merge-patch+json"
+        patching.check_syntax(patch)
 
         def patched(scale: Object) -> Object:
             result: Object = patching.apply_patch(media, patch, scale, SCALE_KIND, validation(request)).object
@@ -72,10 +83,11 @@ class Subresources:
 
     async def _rescale(self, request: Request, target: Target, new_scale: Any) -> Object:
         call = self._resources.call(request, target)
-        call.subresource = ""
+        call.subresource, call.scales = "", True
 
         def edit(obj: Object) -> Object:
             scale = new_scale(_scale_of(obj, target.kind))
+            updates.check_name(call, scale.get("metadata"))
             replicas = (scale.get("spec") or {}).get("replicas", 0)
             if replicas < 0:
                 problem = errors.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
@@ -89,6 +101,18 @@ class Subresources:
             return obj
 
         return await self._registry.change(call, edit)
+
+    async def _apply_scale(self, request: Request, target: Target) -> Answer:
+        """Server-side apply of a Scale: an apply of the one field of the workload that it stands for."""
+        call = self._resources.call(request, target)
+        call.kind, call.subresource = SCALE_KIND, ""
+        config = await applying.config_of(request, call)
+        call.kind, call.scales = target.kind, True
+        replicas = (config.get("spec") or {}).get("replicas")
+        wanted = {"metadata": config["metadata"], "spec": {} if replicas is None else {"replicas": replicas}}
+        self._stored(target)  # nothing is created
+        obj, _ = await self._registry.apply(call, wanted, lambda merged: applying.settled(merged, target.kind))
+        return answers.whole(_scale_of(obj, target.kind))
 
     # pods
 
@@ -130,7 +154,7 @@ class Subresources:
 
     async def _eviction(self, request: Request, target: Target) -> Answer:
         body = (await self._body(request, "policy", "v1", "Eviction")).object
-        options = deletes.Options.parse(msgspec.convert(body.get("deleteOptions") or {}, deletes.Body), request.query)
+        options = deleteoptions.of_document(body.get("deleteOptions") or {})
         call = self._resources.call(request, target)
         call.dry_run = call.dry_run or options.dry_run
 

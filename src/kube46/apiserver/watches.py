@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 from kube46.apiserver import statuses
 from kube46.apiserver.history import Compacted
+from kube46.apiserver.options import flag, integer, optional_flag
 from kube46.apiserver.reads import fresh, revision_of
-from kube46.apiserver.requests import number_of
-from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.transactions import decode
 from kube46.apiserver.views import AT_ONCE, encode
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from kube46.apiserver.database import Event
     from kube46.apiserver.kinds import Kind
     from kube46.apiserver.selectors import Selector
+    from kube46.apiserver.statuses import StatusError
     from kube46.apiserver.storage import Store
     from kube46.apiserver.views import View
     from kube46.apiserver.views_protobuf import ProtobufView
@@ -47,29 +47,13 @@ class Options:
 
     @classmethod
     def parse(cls, query: dict[str, str]) -> Options:
-        """From the query; refuses what KEP-3157 refuses."""
-        bookmarks = query.get("allowWatchBookmarks", "").lower() in ("1", "true")
-        initial = {"true": True, "1": True, "false": False, "0": False}.get(query.get("sendInitialEvents", ""))
-        match = query.get("resourceVersionMatch", "")
-        if (problem := _problem(match, initial)) is not None:
-            message = f'ListOptions.meta.k8s.io "" is invalid: {problem}'
-            raise StatusError(422, "Invalid", message, {"group": "meta.k8s.io", "kind": "ListOptions"})
-        asked = number_of(query, "timeoutSeconds")
+        """From the query, which `options` has let pass."""
+        bookmarks, initial = flag(query, "allowWatchBookmarks"), optional_flag(query, "sendInitialEvents")
+        asked = integer(query, "timeoutSeconds")
         version = query.get("resourceVersion", "")
         # not for secrets: spreads the moments at which clients come back
         seconds = asked or random.uniform(*TIMEOUT_SECONDS)  # noqa: S311
         return cls(revision_of(version), version == "0", bookmarks, initial, seconds)
-
-
-def _problem(match: str, initial: bool | None) -> str | None:
-    forbidden = "resourceVersionMatch: Forbidden: "
-    if initial is not None and match != "NotOlderThan":
-        if not match:
-            return f"{forbidden}sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-        return f'resourceVersionMatch: Unsupported value: "{match}": supported values: "NotOlderThan"'
-    if initial is None and match:
-        return f"{forbidden}resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
-    return None
 
 
 class Watch:
@@ -110,6 +94,8 @@ class Watch:
         self._out = out
         if self._refusal is not None:
             out.write(self._view.error(self._refusal.body()))
+            return
+        if self._options.seconds < 0:
             return
         for lines in self._initial():
             out.write(lines)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from kube46.apiserver import deletes
 from kube46.apiserver.customresources.definitions import DEFINITIONS, FINALIZER, terminating
+from kube46.apiserver.deleteoptions import DeleteOptions
 from kube46.apiserver.kinds import BY_PLURAL
-from kube46.apiserver.selectors import Selector
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.transactions import decode
 from kube46.apiserver.writes import Call
@@ -85,4 +85,5 @@ def _finished(crd: Object) -> None:
 
 async def _delete_all(registry: Registry, kind: Kind) -> None:
     """Ask for the deletion of every object, in all namespaces; those with finalizers stay for a while."""
-    await deletes.delete_all(registry, Call(kind), deletes.Options(), Selector())
+    records = registry.store.collection(kind.resource).records
+    await deletes.delete_all(registry, Call(kind), DeleteOptions(), [record.value for record in records.values()])
