@@ -11,16 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from kube46.api import names
+from kube46.api.errors import go_quote
 from kube46.apiserver import statuses
 
 if TYPE_CHECKING:
     from kube46.apiserver.kinds import Kind
 
 MOST = 1000  # terms of a selector: each is tried on each object, while all other requests wait
-TOKEN = re.compile(r"\s*(==|!=|[=!,()<>]|[^\s=!,()<>]+)")
-FIELD_TERM = re.compile(r"(?:[^\\,]|\\.)+", re.DOTALL)
-LABEL_NAME = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)")
-PREFIX = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
+SINGLE = ("=", "!", ",", "(", ")", "<", ">")
+TOKEN = re.compile(r"([^ \t\r\n=!,()<>]+)|([=!,()<>]+)")
+BINARY = "in, notin, =, ==, !=, gt, lt"
+INTEGER = re.compile(r"[-+]?[0-9]+")
+FIELD_TERM = re.compile(r"(?:[^\\,]|\\.|\\$)+", re.DOTALL)
+OPERATOR = re.compile(r"!=|==|=")
+# a value up to the first thing that is wrong with it
+BAD_VALUE = re.compile(r"(?:[^\\,=]|\\[\\,=])*(?:(?P<bare>[,=])|(?P<escape>\\[^\\,=]|\\$)).*", re.DOTALL)
+OWN_CONVERSION = ("nodes", "services", "pods", "namespaces", "secrets", "events", "jobs", "replicationcontrollers")
 
 
 class _Meta(msgspec.Struct):
@@ -86,6 +93,8 @@ def field_text(obj: dict[str, Any], path: tuple[str, ...]) -> str:
     for part in path:
         node = node.get(part) if isinstance(node, dict) else None
     match path:
+        case ("status", "successful"):  # of Jobs, which call it so in selectors only
+            return str((obj.get("status") or {}).get("succeeded") or 0)
         case ("source",):  # of events: the reporting component stands in for an absent source
             node = (obj.get("source") or {}).get("component") or obj.get("reportingComponent")
         case ("spec", "parentRef") if isinstance(node, dict):
@@ -134,133 +143,207 @@ def parse(kind: Kind, labels: str, fields: str) -> Selector:
     return Selector(parse_labels(labels), parse_fields(kind, fields))
 
 
+Term = tuple[str, bool, str]  # name, whether it is to be equal, value
+
+
 def parse_fields(kind: Kind, text: str) -> tuple[FieldRequirement, ...]:
     """`a=b,c!=d`; backslash escapes `\\`, `,` and `=`."""
-    found: list[FieldRequirement] = []
-    for term in FIELD_TERM.findall(text):
-        for operator in ("!=", "==", "="):
-            name, separator, value = term.partition(operator)
-            if separator:
-                break
-        else:
-            raise statuses.bad_request(f"invalid selector: '{text}'; can't understand '{term}'")
-        if name not in ("metadata.name", "metadata.namespace", *kind.fields):
-            raise statuses.bad_request(f"field label not supported: {name}")
-        value = re.sub(r"\\([\\,=])", r"\1", value)
-        if len(found) == MOST:
-            raise statuses.bad_request(f"invalid selector: at most {MOST} terms")
-        first, *rest = name.split(".")
-        path = (STORED_NAMES.get(first, first) if kind.group == "events.k8s.io" else first, *rest)
-        found.append(FieldRequirement(path, operator != "!=", value))
-    return tuple(found)
+    return fields(kind, split_fields(text))
+
+
+def split_fields(text: str) -> list[Term]:
+    """The terms of a field selector of whatever kind; raises 400."""
+    if not text:
+        return []
+    terms = [_split(text, term) for term in sorted(FIELD_TERM.findall(text))]
+    if len(terms) > MOST:
+        raise statuses.bad_request(f"invalid selector: at most {MOST} terms")
+    return terms
+
+
+def fields(kind: Kind, terms: list[Term]) -> tuple[FieldRequirement, ...]:
+    """The requirements of a kind's field selector; raises 400 for fields that can't select it."""
+    return tuple(_field(kind, *term) for term in terms)
+
+
+def _split(text: str, term: str) -> Term:
+    match = OPERATOR.search(term)
+    if match is None:
+        raise statuses.bad_request(f"invalid selector: '{text}'; can't understand '{term}'")
+    value = term[match.end() :]
+    wrong = BAD_VALUE.fullmatch(value)
+    if wrong is not None and wrong["bare"]:
+        raise statuses.bad_request(f"invalid field selector: unescaped character in value: {ord(wrong['bare'])}")
+    if wrong is not None:
+        raise statuses.bad_request(f"invalid field selector: invalid escape sequence: {wrong['escape']}")
+    return term[: match.start()], match[0] != "!=", re.sub(r"\\(.)", r"\1", value)
+
+
+def _field(kind: Kind, name: str, equal: bool, value: str) -> FieldRequirement:
+    if name not in selectable(kind):
+        raise statuses.bad_request(_unknown(kind, name))
+    first, *rest = name.split(".")
+    path = (STORED_NAMES.get(first, first) if kind.group == "events.k8s.io" else first, *rest)
+    return FieldRequirement(path, equal, value)
+
+
+def selectable(kind: Kind) -> tuple[str, ...]:
+    """The fields that select objects of a kind."""
+    return ("metadata.name", *(() if kind.plural == "namespaces" else ("metadata.namespace",)), *kind.fields)
+
+
+def _unknown(kind: Kind, name: str) -> str:
+    if kind.fields or kind.custom or kind.plural in OWN_CONVERSION:
+        text = f"field label {go_quote(name)} not supported for Job" if kind.plural == "jobs" else ""
+        return text or f"field label not supported: {name}"
+    return f'{go_quote(name)} is not a known field selector: only "metadata.name", "metadata.namespace"'
 
 
 def parse_labels(text: str) -> tuple[Requirement, ...]:
     """The label selector grammar of apimachinery; an empty text selects everything."""
-    return _Parser(text).parse() if text.strip() else ()
+    return _Parser(text).parse() if text else ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """`kind` is the symbol itself, `in`, `notin`, `word` or "" for the end."""
+
+    kind: str
+    text: str
+
+
+def _tokens(text: str) -> list[_Token]:
+    """Words, and runs of symbols taken apart as Go's lexer does: the longest that is one; then the end."""
+    found: list[_Token] = []
+    for match in TOKEN.finditer(text):
+        word, symbols = match.groups()
+        if word:
+            found.append(_Token(word if word in ("in", "notin") else "word", word))
+        while symbols:
+            symbol = next((s for s in ("==", "!=", *SINGLE) if symbols.startswith(s)), symbols)
+            found.append(_Token(symbol, symbol))
+            symbols = symbols[len(symbol) :]
+    return [*found, _Token("", "")]
 
 
 class _Parser:
     """Recursive descent over the tokens of a label selector; error texts as in labels.Parse."""
 
     def __init__(self, text: str) -> None:
-        self.tokens = TOKEN.findall(text)
+        self.tokens = _tokens(text)
         self.at = 0
 
-    def _next(self) -> str:
-        word = self.tokens[self.at] if self.at < len(self.tokens) else ""
-        self.at += 1
-        return word
+    def _peek(self, *, operator: bool = False) -> _Token:
+        token = self.tokens[min(self.at, len(self.tokens) - 1)]
+        return _Token("word", token.text) if token.kind in ("in", "notin") and not operator else token
 
-    def _peek(self) -> str:
-        return self.tokens[self.at] if self.at < len(self.tokens) else ""
+    def _next(self, *, operator: bool = False) -> _Token:
+        token = self._peek(operator=operator)
+        self.at += 1
+        return token
 
     def parse(self) -> tuple[Requirement, ...]:
-        found = [self._requirement()]
-        while (word := self._next()) == ",":
+        found: list[Requirement] = []
+        while (token := self._peek()).kind:
+            if token.kind not in ("word", "!"):
+                raise _malformed(f"found '{token.text}', expected: !, identifier, or 'end of string'")
             if len(found) == MOST:
                 raise _problem(f"a selector has at most {MOST} requirements")
-            if self._peek() in ("", ",", ")"):
-                raise _problem(f"found '{self._peek()}', expected: identifier after ','")
             found.append(self._requirement())
-        if word:
-            raise _problem(f"found '{word}', expected: ',' or 'end of string'")
-        return tuple(found)
+            token = self._next()
+            if token.kind not in ("", ","):
+                raise _malformed(f"found '{token.text}', expected: ',' or 'end of string'")
+            if token.kind and self._peek().kind not in ("word", "!"):
+                raise _malformed(f"found '{self._peek().text}', expected: identifier after ','")
+        return tuple(sorted(found, key=lambda requirement: requirement.key))
 
     def _requirement(self) -> Requirement:
-        word = self._next()
-        negated = word == "!"
-        key = self._next() if negated else word
-        if not key or key in "=!,()<>==!=":
-            raise _problem(f"found '{key}', expected: !, identifier, or 'end of string'")
-        _check_key(key)
+        token = self._next()
+        negated = token.kind == "!"
+        if negated:
+            token = self._next()
+        if token.kind != "word":
+            raise _problem(f"found '{token.text}', expected: identifier")
+        key = token.text
+        if complaints := names.qualified(key):
+            raise _problem(f"<nil>: Invalid value: {go_quote(key)}: {'; '.join(complaints)}")
         if negated:
             return Requirement(key, "!")
-        operator = self._peek()
-        if operator in ("", ","):
+        if self._peek().kind in ("", ","):
             return Requirement(key, "exists")
-        self._next()
-        return self._with_values(key, operator)
+        return self._with_values(key)
 
-    def _with_values(self, key: str, operator: str) -> Requirement:
-        if operator in ("in", "notin"):
-            return Requirement(key, operator, self._values(key))
-        if operator not in ("=", "==", "!=", "<", ">"):
-            raise _problem(f"found '{operator}', expected: in, notin, =, ==, !=, gt, lt")
-        value = "" if self._peek() in ("", ",") else self._next()
-        _check_value(key, value)
-        if operator in "<>":
-            return Requirement(key, "gt" if operator == ">" else "lt", frozenset((_integer(value),)))
-        return Requirement(key, "notin" if operator == "!=" else "in", frozenset((value,)))
+    def _with_values(self, key: str) -> Requirement:
+        operator = self._next(operator=True)
+        if operator.kind in ("in", "notin"):
+            return Requirement(key, operator.kind, _checked(key, self._values()))
+        if operator.kind not in ("=", "==", "!=", "<", ">"):
+            raise _problem(f"found '{operator.text}', expected: {BINARY}")
+        value = _Token("word", "") if self._peek().kind in ("", ",") else self._next()
+        if value.kind != "word":
+            raise _problem(f"found '{value.text}', expected: identifier")
+        if operator.kind in "<>":
+            _check_integer(value.text)
+            return Requirement(key, "gt" if operator.kind == ">" else "lt", _checked(key, {value.text}))
+        return Requirement(key, "notin" if operator.kind == "!=" else "in", _checked(key, {value.text}))
 
-    def _values(self, key: str) -> frozenset[str]:
-        if (word := self._next()) != "(":
-            raise _problem(f"found '{word}' expected: '('")
-        values: list[str] = []
-        expects_value = True
-        while (word := self._next()) != ")":
-            if word == ",":
-                if expects_value:
-                    values.append("")
-                expects_value = True
-            elif not word or word in "()=!<>==!=":
-                raise _problem(f"found '{word}', expected: ',', ')' or identifier")
+    def _values(self) -> set[str]:
+        if (token := self._next()).kind != "(":
+            raise _problem(f"found '{token.text}' expected: '('")
+        first = self._peek()
+        if first.kind == ")":
+            self._next()
+            return {""}
+        if first.kind not in ("word", ","):
+            raise _problem(f"found '{first.text}', expected: ',', ')' or identifier")
+        values = self._listed()
+        if self._next().kind != ")":
+            raise _problem(f"found '{first.text}', expected: ')'")
+        return values
+
+    def _listed(self) -> set[str]:
+        """Identifiers with commas between; what is missing at a comma is the empty one."""
+        values: set[str] = set()
+        while True:
+            token = self._next()
+            if token.kind == "word":
+                values.add(token.text)
+                after = self._peek()
+                if after.kind == ")":
+                    return values
+                if after.kind != ",":
+                    raise _problem(f"found '{after.text}', expected: ',' or ')'")
+            elif token.kind == ",":
+                after = self._peek()
+                if not values or after.kind in (")", ","):
+                    values.add("")
+                if after.kind == ")":
+                    return values
             else:
-                _check_value(key, word)
-                values.append(word)
-                expects_value = False
-        if expects_value:
-            values.append("")
-        return frozenset(values)
+                raise _problem(f"found '{token.text}', expected: ',', or identifier")
+
+
+def _malformed(text: str) -> statuses.StatusError:
+    return statuses.bad_request(text)
 
 
 def _problem(text: str) -> statuses.StatusError:
-    return statuses.bad_request(f"unable to parse requirement: {text}")
+    return _malformed(f"unable to parse requirement: {text}")
 
 
-def _integer(text: str) -> str:
-    try:
-        return str(int(text))
-    except ValueError:
-        raise _problem("for 'Gt', 'Lt' operators, the value must be an integer") from None
+def _check_integer(text: str) -> None:
+    if not INTEGER.fullmatch(text) or not -(1 << 63) <= int(text) < 1 << 63:
+        what = "for 'Gt', 'Lt' operators, the value must be an integer"
+        raise _problem(f"values[0]: Invalid value: {go_quote(text)}: {what}")
 
 
-def _check_key(key: str) -> None:
-    prefix, slash, name = key.rpartition("/")
-    if not LABEL_NAME.fullmatch(name) or (slash and not (PREFIX.fullmatch(prefix) and len(prefix) <= 253)):
-        what = (
-            "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
-            "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
-            "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-        )
-        raise _problem(f'<nil>: Invalid value: "{key}": {what}')
-
-
-def _check_value(key: str, value: str) -> None:
-    if value and not LABEL_NAME.fullmatch(value):
-        what = (
-            "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must "
-            "start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used "
-            "for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-        )
-        raise _problem(f'values[0][{key}]: Invalid value: "{value}": {what}')
+def _checked(key: str, values: set[str]) -> frozenset[str]:
+    """The values of a requirement; raises 400 with all that is wrong with them."""
+    wrong = [
+        f"values[{index}][{key}]: Invalid value: {go_quote(value)}: {'; '.join(complaints)}"
+        for index, value in enumerate(sorted(values))
+        if (complaints := names.label_value(value))
+    ]
+    if wrong:
+        raise _problem(wrong[0] if len(wrong) == 1 else f"[{', '.join(wrong)}]")
+    return frozenset(values)
