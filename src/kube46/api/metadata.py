@@ -16,6 +16,7 @@ from kube46.api.errors import FieldError, each_invalid, forbidden, go_quote, inv
 Object = dict[str, Any]
 NameRule = Callable[[str], list[str]]
 
+MANAGER_LIMIT, SUBRESOURCE_LIMIT = 128, 256  # bytes, of names in managedFields
 ANNOTATIONS_LIMIT = 256 * 1024  # bytes of all keys and values together
 STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels and look-alikes, as upstream
@@ -54,6 +55,17 @@ def annotations_valid(annotations: Mapping[str, str] | None, field: str) -> list
     return errors
 
 
+def manager_valid(name: str, field: str) -> list[FieldError]:
+    """Errors of the name of a field manager."""
+    errors = [too_long(field, MANAGER_LIMIT)] if len(name.encode()) > MANAGER_LIMIT else []
+    position = 0
+    for char in () if name.isprintable() else name:
+        if not char.isprintable():  # Go shows a character itself only where it can be printed
+            errors.append(invalid(field, name, f"invalid character U+{ord(char):04X} (at position {position})"))
+        position += len(char.encode())
+    return errors
+
+
 def validate_create(obj: Object, name_rule: NameRule, *, namespaced: bool, core: bool = True) -> list[FieldError]:
     """Errors of a new object's metadata; `core` adds the check of finalizers that Kubernetes' own kinds have."""
     meta = of(obj)
@@ -85,21 +97,35 @@ def _common(meta: Object) -> list[FieldError]:
         errors.append(invalid("metadata.generation", meta["generation"], "must be greater than or equal to 0"))
     errors += labels_valid(meta.get("labels"), "metadata.labels")
     errors += annotations_valid(meta.get("annotations"), "metadata.annotations")
-    return errors + _owners(meta.get("ownerReferences") or ())
+    return errors + _owners(meta.get("ownerReferences") or ()) + _managers(meta.get("managedFields") or ())
+
+
+def _managers(entries: Sequence[Object]) -> list[FieldError]:
+    """Errors of the names in managedFields; the rest of them is made anew by each write."""
+    errors: list[FieldError] = []
+    for index, entry in enumerate(entries):
+        place = f"metadata.managedFields[{index}]"
+        errors += manager_valid(entry.get("manager") or "", f"{place}.manager")
+        if len((entry.get("subresource") or "").encode()) > SUBRESOURCE_LIMIT:
+            errors.append(too_long(f"{place}.subresource", SUBRESOURCE_LIMIT))
+    return errors
 
 
 def _owners(owners: Sequence[Object]) -> list[FieldError]:
     field = "metadata.ownerReferences"
     errors: list[FieldError] = []
     controller = ""
-    for owner in owners:
-        if not (owner.get("apiVersion") or "").rpartition("/")[2]:
-            errors.append(invalid(f"{field}.apiVersion", owner.get("apiVersion") or "", "version must not be empty"))
+    for index, owner in enumerate(owners):
+        place, version = f"{field}[{index}]", owner.get("apiVersion") or ""
+        if not version:
+            errors.append(required(f"{place}.apiVersion", "must not be empty"))
+        elif not version.rpartition("/")[2] or version.count("/") > 1:
+            errors.append(invalid(f"{place}.apiVersion", version, "must be <group>/<version> or <version>"))
         errors += [
-            invalid(f"{field}.{key}", "", "must not be empty") for key in ("kind", "name", "uid") if not owner.get(key)
+            required(f"{place}.{key}", "must not be empty") for key in ("kind", "name", "uid") if not owner.get(key)
         ]
-        if owner.get("apiVersion") == "v1" and owner.get("kind") == "Event":
-            errors.append(invalid(field, _owner_value(owner), "/v1, Kind=Event is disallowed from being an owner"))
+        if version == "v1" and owner.get("kind") == "Event":
+            errors.append(invalid(place, _owner_value(owner), "/v1, Kind=Event is disallowed from being an owner"))
         if owner.get("controller"):
             name = f"{owner.get('kind') or ''}/{owner.get('name') or ''}"
             if controller:

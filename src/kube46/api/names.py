@@ -42,9 +42,9 @@ def matches(pattern: str, text: str) -> bool:
     return re.fullmatch(pattern, text) is not None
 
 
-def too_long(most: int) -> str:
-    """The complaint about a text of more than `most` characters."""
-    return f"must be no more than {most} characters"
+def too_long(most: int, unit: str = "characters") -> str:
+    """The complaint about a text of more than `most` bytes; upstream's newer half (pkg/api/validate) calls them so."""
+    return f"must be no more than {most} {unit}"
 
 
 def example(text: str, pattern: str, *examples: str) -> str:
@@ -53,8 +53,8 @@ def example(text: str, pattern: str, *examples: str) -> str:
     return f"{text} (e.g. {listed}regex used for validation is '{pattern}')"
 
 
-def _check(text: str, most: int, pattern: str, complaint: str) -> list[str]:
-    problems = [too_long(most)] if len(text.encode()) > most else []
+def _check(text: str, most: int, pattern: str, complaint: str, unit: str = "characters") -> list[str]:
+    problems = [too_long(most, unit)] if len(text.encode()) > most else []
     return problems if matches(pattern, text) else [*problems, complaint]
 
 
@@ -69,9 +69,9 @@ def label_1035(text: str) -> list[str]:
     return _check(text, 63, LABEL_1035, example(LABEL_1035_TEXT, LABEL_1035, "my-name", "abc-123"))
 
 
-def subdomain(text: str) -> list[str]:
+def subdomain(text: str, unit: str = "characters") -> list[str]:
     """DNS-1123 subdomain."""
-    return _check(text, 253, SUBDOMAIN, example(SUBDOMAIN_TEXT, SUBDOMAIN, "example.com"))
+    return _check(text, 253, SUBDOMAIN, example(SUBDOMAIN_TEXT, SUBDOMAIN, "example.com"), unit)
 
 
 def wildcard_subdomain(text: str) -> list[str]:
@@ -90,12 +90,12 @@ def qualified(text: str) -> list[str]:
         if not parts[0]:
             problems.append("prefix part must be non-empty")
         else:
-            problems += [f"prefix part {problem}" for problem in subdomain(parts[0])]
+            problems += [f"prefix part {problem}" for problem in subdomain(parts[0], "bytes")]
     name = parts[-1]
     if not name:
         problems.append("name part must be non-empty")
     elif len(name.encode()) > 63:
-        problems.append(f"name part {too_long(63)}")
+        problems.append(f"name part {too_long(63, 'bytes')}")
     if not matches(QUALIFIED, name):
         problems.append(example(f"name part {NAME_PART_TEXT}", QUALIFIED, "MyName", "my.name", "123-abc"))
     return problems
@@ -107,7 +107,7 @@ def label_value(text: str) -> list[str]:
         "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "
         "and must start and end with an alphanumeric character"
     )
-    return _check(text, 63, LABEL_VALUE, example(complaint, LABEL_VALUE, "MyValue", "my_value", "12345"))
+    return _check(text, 63, LABEL_VALUE, example(complaint, LABEL_VALUE, "MyValue", "my_value", "12345"), "bytes")
 
 
 def port_name(text: str) -> list[str]:

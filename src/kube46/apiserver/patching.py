@@ -44,17 +44,41 @@ JSON, MERGE, STRATEGIC = (
 MEDIA_TYPES = (JSON, MERGE, STRATEGIC)
 _log = logging.getLogger(__name__)
 
+APPLY = "application/apply-patch+yaml"
+OPERATION = ("op", "path", "from", "value")
 OPERATIONS = 10_000  # in one JSON patch
 ANY_MAP = "Go value of type map[string]interface {}"
+
+
+def check_media(content_type: str, *, custom: bool = False) -> None:
+    """Refuse with 415 a patch of no known type; `content_type` is the header, whose case counts here.
+
+    Paths of built-in kinds are refused by upstream's router, in its words.
+    """
+    media = content_type.partition(";")[0].strip()
+    if custom and media not in (JSON, MERGE, APPLY):
+        known = ", ".join((JSON, MERGE, APPLY))
+        text = f"the body of the request was in an unknown format - accepted media types include: {known}"
+        raise StatusError(415, "UnsupportedMediaType", text)
+    if media not in (JSON, MERGE, STRATEGIC, APPLY):
+        raise StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
+
+
+def check_syntax(patch: bytes) -> None:
+    """Refuse with 400 what is no JSON."""
+    try:
+        gojson.parse(patch)
+    except gojson.SyntaxProblem:
+        raise _bad_request("invalid JSON patch") from None
 
 
 def apply_patch(
     media_type: str, patch: bytes, current: dict[str, Any], kind: Identified, validation: str = Validation.WARN
 ) -> Decoded:
-    """The patched object in stored form; `current` is left as it was. Raises StatusError 400, 413, 415 or 422."""
-    media_type = media_type.partition(";")[0].strip()
-    if media_type not in MEDIA_TYPES:
-        raise StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
+    """The patched object in stored form; `current` is left as it was. The patch is JSON and of a known type.
+
+    Raises StatusError 400, 413 or 422.
+    """
     schema = Schemas.load().kind(kind.group, kind.version, kind.kind)
     if media_type != STRATEGIC:
         return apply_untyped(media_type, patch, current, lambda patched: prune(patched, schema), validation)
@@ -91,12 +115,13 @@ def _settled(
 
 def _json(patch: bytes, document: dict[str, Any], validation: str) -> tuple[Any, list[str], Callable[[], str]]:
     strict = validation != Validation.IGNORE
-    operations = _parsed(patch, "error decoding patch: " if strict else "")
+    operations = gojson.parse(patch)
+    if strict and (misfit := _operations_misfit(operations)):
+        raise _bad_request(f"error decoding patch: json: cannot unmarshal {misfit}")
     if operations is not None and not isinstance(operations, list):
-        go = "Go value of type []interface {}" if strict else "Go value of type jsonpatch.Patch"
-        prefix = "error decoding patch: " if strict else ""
-        raise _bad_request(f"{prefix}json: cannot unmarshal {gojson.described(operations)} into {go}")
-    problems = repeated(operations) if strict else []
+        go = f"{gojson.described(operations)} into Go value of type jsonpatch.Patch"
+        raise _bad_request(f"json: cannot unmarshal {go}")
+    problems = [f"json patch {problem}" for problem in _operations_strict(operations)] if strict else []
     operations = gojson.plain(operations or [])
     for operation in operations:
         if operation is not None and not isinstance(operation, dict):
@@ -115,9 +140,41 @@ def _json(patch: bytes, document: dict[str, Any], validation: str) -> tuple[Any,
     return patched, problems, lambda: _compact(patched)
 
 
+def _operations_misfit(operations: Any) -> str:
+    """The first thing that does not fit Go's type of a JSON patch, or ""."""
+    if operations is None:
+        return ""
+    if not isinstance(operations, list):
+        return f"{gojson.described(operations)} into Go value of type []handlers.jsonPatchOp"
+    for operation in operations:
+        if operation is not None and not isinstance(operation, dict):
+            return f"{gojson.described(operation)} into Go value of type handlers.jsonPatchOp"
+        for name, value in (operation or {}).items():
+            if name in ("op", "path", "from") and value is not None and not isinstance(value, str):
+                return f"{gojson.described(value)} into Go struct field jsonPatchOp.{name} of type string"
+    return ""
+
+
+def _operations_strict(operations: list[Any] | None) -> list[str]:
+    """Repeated and unknown fields of the operations."""
+    found: list[str] = []
+    for index, operation in enumerate(operations or ()):
+        if operation is None:
+            continue
+        pairs = operation.pairs if isinstance(operation, gojson.Repeated) else operation.items()
+        seen: set[str] = set()
+        for name, value in pairs:
+            what = "unknown" if name not in OPERATION else "duplicate" if name in seen else ""
+            if what:
+                found.append(f'{what} field "[{index}].{name}"')
+            seen.add(name)
+            found += repeated(value, f"[{index}].{name}")
+    return list(dict.fromkeys(found))
+
+
 def _merge(patch: bytes, document: dict[str, Any], validation: str) -> tuple[Any, list[str], Callable[[], str]]:
     strict = validation != Validation.IGNORE
-    found = _parsed(patch, "error decoding patch: " if strict else "")
+    found = gojson.parse(patch)
     if strict and found is not None and not isinstance(found, dict):
         raise _bad_request(f"error decoding patch: json: cannot unmarshal {gojson.described(found)} into {ANY_MAP}")
     try:
@@ -130,7 +187,7 @@ def _merge(patch: bytes, document: dict[str, Any], validation: str) -> tuple[Any
 def _strategic(
     patch: bytes, document: dict[str, Any], schema: Type, validation: str
 ) -> tuple[Any, list[str], Callable[[], str]]:
-    found = _parsed(patch, "")
+    found = gojson.parse(patch)
     if found is None:
         found = {}
     if not isinstance(found, dict):
@@ -140,15 +197,8 @@ def _strategic(
     try:
         patched = strategic_merge_patch(document, plain, schema)
     except BadPatch as problem:
-        raise (_bad_request(str(problem)) if problem.malformed else _unprocessable(str(problem))) from None
+        raise (_bad_request(str(problem)) if problem.malformed else StatusError(500, "", str(problem))) from None
     return patched, problems, lambda: go_value(shown)
-
-
-def _parsed(patch: bytes, prefix: str) -> Any:
-    try:
-        return gojson.parse(patch)
-    except gojson.SyntaxProblem as problem:
-        raise _bad_request(f"{prefix}{problem}") from None
 
 
 def repeated(value: Any, path: str = "") -> list[str]:
@@ -171,12 +221,12 @@ def repeated(value: Any, path: str = "") -> list[str]:
 
 
 def _same_kind(patched: Any, current: dict[str, Any], shown: Callable[[], str]) -> None:
-    """A patch may not make another kind of the object."""
+    """A patch may not make another kind of the object; one that only leaves the kind out means the object's."""
     if not isinstance(patched, dict):
         go = f"json: cannot unmarshal {gojson.described(patched)} into {ANY_MAP}"
         raise _invalid(shown(), f"couldn't get version/kind; json parse error: {go}")
     for name, called in (("apiVersion", "apiVersion"), ("kind", "Kind")):
-        if name not in current or patched.get(name) == current[name]:
+        if name not in current or patched.get(name) == current[name] or (name == "kind" and not patched.get(name)):
             continue
         if not patched.get(name):
             raise _invalid(shown(), f"Object '{called}' is missing in '{shown()}'")

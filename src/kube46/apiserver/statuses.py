@@ -80,6 +80,28 @@ def conflict(kind: Kind, name: str, text: str = "") -> StatusError:
     return StatusError(409, "Conflict", message, _details(kind, name))
 
 
+def conflict_of_kind(kind: Kind, name: str, text: str) -> StatusError:
+    """409 that names the kind where others name the resource, as deletions with preconditions do."""
+    qualified = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
+    details = {"name": name, **_group(kind), "kind": kind.kind}
+    return StatusError(409, "Conflict", f'Operation cannot be fulfilled on {qualified} "{name}": {text}', details)
+
+
+def storage_conflict(kind: Kind, namespace: str, name: str, text: str) -> StatusError:
+    """409 with the words of upstream's storage, the key in etcd included."""
+    place = "/".join(part for part in (stored_under(kind), namespace, name) if part)
+    start = f"StorageError: invalid object, Code: 4, Key: /registry/{place}, ResourceVersion: 0, AdditionalErrorMsg: "
+    return conflict(kind, name, start + text)
+
+
+def stored_under(kind: Kind) -> str:
+    """The path below /registry where upstream's etcd has the objects of a kind."""
+    own = {"services": "services/specs", "endpoints": "services/endpoints", "nodes": "minions"}
+    if kind.custom or kind.group in ("apiextensions.k8s.io",):
+        return f"{kind.group}/{kind.plural}"
+    return own.get(kind.plural, {"ingresses": "ingress"}.get(kind.plural, kind.plural))
+
+
 def bad_request(message: str) -> StatusError:
     """400."""
     return StatusError(400, "BadRequest", message)
@@ -99,6 +121,13 @@ def invalid(kind: Kind, name: str, problems: Sequence[errors.FieldError]) -> Sta
     message, causes = errors.summary(kind.kind, kind.group, name, problems)
     of = {"kind": kind.kind} if kind.kind else {}  # reviews' errors have none
     details = {**({"name": name} if name else {}), **_group(kind), **of, "causes": causes}
+    return StatusError(422, "Invalid", message, details)
+
+
+def invalid_resource(kind: Kind, name: str, problems: Sequence[errors.FieldError]) -> StatusError:
+    """The same where upstream names the resource in the kind's place."""
+    message, causes = errors.summary(kind.plural, kind.group, name, problems)
+    details = {**({"name": name} if name else {}), **_group(kind), "kind": kind.plural, "causes": causes}
     return StatusError(422, "Invalid", message, details)
 
 

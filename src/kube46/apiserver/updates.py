@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kube46.api import errors
 from kube46.apiserver import statuses
 from kube46.apiserver.transactions import copied
 
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 
 # metadata that /status may change (the rest stays as stored)
 STATUS_META = ("labels", "annotations", "finalizers", "ownerReferences", "managedFields")
+DUPLICATE_OWNERS = (
+    ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, "
+    "and may reject such requests as early as 1.24; please fix your requests"
+)
+STATUS_KEEPS_LABELS = ("deployments",)
 SYSTEM_META = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink")
 
 
@@ -25,14 +31,63 @@ def desire(kind: Kind, obj: Object) -> Object:
     return desire
 
 
-def check_preconditions(call: Call, meta: dict[str, Any], stored: dict[str, Any]) -> None:
-    """Refuse with 409 an update that names another object or an older revision."""
-    uid, version = meta.get("uid"), meta.get("resourceVersion")
-    if uid and uid != stored["uid"]:
-        text = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stored['uid']}"
-        raise statuses.conflict(call.kind, call.name, text)
-    if version and version not in ("0", stored["resourceVersion"]):
+def check_uid(call: Call, uid: str, stored: str) -> None:
+    """Refuse with 409 a PUT that names another object; one that names none takes any."""
+    if uid and uid != stored:
+        text = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}"
+        raise statuses.storage_conflict(call.kind, call.namespace, call.name, text)
+
+
+def check_revision(call: Call, meta: dict[str, Any], stored: str, *, unconditional: bool) -> None:
+    """Refuse with 409 an update of an older revision, and with 422 one of none where the kind wants one."""
+    text = meta.get("resourceVersion") or "0"
+    if not (text.isascii() and text.isdecimal()):
+        quoted = errors.go_quote(text)
+        raise statuses.StatusError(500, "", f"strconv.ParseUint: parsing {quoted}: invalid syntax")
+    if int(text) == 0:
+        if not unconditional:
+            unset = errors.invalid("metadata.resourceVersion", 0, "must be specified for an update")
+            raise statuses.invalid_resource(call.kind, call.name, [unset])
+    elif int(text) != int(stored):
         raise statuses.conflict(call.kind, call.name)
+
+
+def check_name(call: Call, meta: Any) -> None:
+    """Refuse with 400 an object that is not the one of the path."""
+    name = meta.get("name") if isinstance(meta, dict) else ""
+    if not name:
+        text = f"the name of the object ({call.name} based on URL) was undeterminable: name must be provided"
+        raise statuses.bad_request(text)
+    if name != call.name:
+        raise statuses.bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.name})")
+
+
+def check_namespace(call: Call, meta: dict[str, Any]) -> None:
+    """Fill in the namespace; refuses with 400 an object of another one."""
+    if meta.get("namespace") and meta["namespace"] != call.namespace:
+        if call.kind.namespaced:
+            text = "the namespace of the provided object does not match the namespace sent on the request"
+            raise statuses.bad_request(text)
+        meta.pop("namespace")
+    if call.kind.namespaced:
+        meta["namespace"] = call.namespace
+
+
+def merge_owners(call: Call, meta: dict[str, Any]) -> None:
+    """Keep each owner once, with a warning, as apiserver's dedupOwnerReferences does."""
+    owners = meta.get("ownerReferences")
+    if not owners or len(owners) < 2:
+        return
+    kept: list[Any] = []
+    twice: list[str] = []
+    for owner in owners:
+        if owner in kept:
+            twice.append(owner.get("uid", ""))
+        else:
+            kept.append(owner)
+    if twice:
+        meta["ownerReferences"] = kept
+        call.warnings.append(f"{DUPLICATE_OWNERS}; duplicate UID(s) observed: {', '.join(twice)}")
 
 
 def carry_over(call: Call, new: Object, old: Object) -> Object:
@@ -41,18 +96,21 @@ def carry_over(call: Call, new: Object, old: Object) -> Object:
     if call.subresource == "status":
         meta = new["metadata"] if not call.kind.custom else stored
         merged = copied(old)
-        merged["metadata"] = {k: v for k, v in merged["metadata"].items() if k not in STATUS_META}
-        merged["metadata"] |= {k: meta[k] for k in STATUS_META if meta.get(k)}
+        changed = [k for k in STATUS_META if k != "labels" or call.kind.plural not in STATUS_KEEPS_LABELS]
+        merged["metadata"] = {k: v for k, v in merged["metadata"].items() if k not in changed}
+        merged["metadata"] |= {k: meta[k] for k in changed if meta.get(k)}
         merged.pop("status", None)
         if "status" in new:
             merged["status"] = new["status"]
         return merged
     meta = new["metadata"]
-    meta["uid"] = stored["uid"]
-    for name in SYSTEM_META:
+    meta["uid"] = meta.get("uid") or stored["uid"]  # another one is refused later: it can't be changed
+    for name in (*SYSTEM_META[:1], *SYSTEM_META[3:], *(SYSTEM_META[1:2] if "deletionTimestamp" in stored else ())):
         meta.pop(name, None)
         if name in stored:
             meta[name] = stored[name]
+    if "deletionGracePeriodSeconds" in stored:
+        meta.setdefault("deletionGracePeriodSeconds", stored["deletionGracePeriodSeconds"])
     if call.kind.resource == "namespaces" and call.subresource != "finalize":
         new["spec"] = copied(old.get("spec", {}))
     if call.kind.has_status and call.subresource != "approval":  # approvals are conditions

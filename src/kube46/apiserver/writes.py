@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kube46.api import errors
 from kube46.apiserver import statuses, updates
 from kube46.apiserver.applying import ownable
 from kube46.apiserver.customresources.kinds import CustomKind
-from kube46.apiserver.kinds import BY_PLURAL, Kind
+from kube46.apiserver.kinds import BY_PLURAL, Kind, stored_as
 from kube46.apiserver.managedfields import writing as managedfields
 from kube46.apiserver.noderestriction import admit
 from kube46.apiserver.strategy import Context, Object, Strategy, User
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from kube46.addresses.families import Prefix
     from kube46.apiserver.storage import Store
     from kube46.apiserver.transactions import Txn
+
+
+# what a request can't set on a new object
+WIPED = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion")
 
 
 @dataclass(slots=True)
@@ -41,6 +45,7 @@ class Call:
     warnings: list[str] = field(default_factory=list)
     manager: str = "kube-apiserver"  # who owns the fields that are written
     force: bool = False  # of an apply: take fields from their owners
+    scales: bool = False  # through /scale
 
 
 class Registry:
@@ -99,7 +104,7 @@ class Registry:
     async def create(self, call: Call, obj: Object) -> Object:
         """Store a new object and return it; with generateName, another suffix is tried when one is taken."""
         meta = obj.setdefault("metadata", {})
-        _check_namespace(call, meta)
+        updates.check_namespace(call, meta)
         generate = meta.get("generateName") if not meta.get("name") else None
         for attempt in range(8 if generate else 1):
             body = copied(obj) if generate else obj
@@ -107,7 +112,7 @@ class Registry:
                 body["metadata"]["name"] = self.strategy(call.kind).generate_name(generate)
             try:
                 with self.store.begin() as txn:
-                    made = self.stage(call, body, txn)
+                    made = self.stage(call, body, txn, revision=str(meta.get("resourceVersion") or ""))
             except statuses.StatusError as error:
                 if error.reason != "AlreadyExists" or not generate or attempt == 7:
                     raise
@@ -118,18 +123,17 @@ class Registry:
                 return self.view(call, made)
         raise AssertionError
 
-    def stage(self, call: Call, obj: Object, txn: Txn, *, applied: bool = False) -> Object:
-        """The steps of a create within a transaction."""
+    def stage(self, call: Call, obj: Object, txn: Txn, *, applied: bool = False, revision: str = "") -> Object:
+        """The steps of a create within a transaction; `revision` is what the body of a POST has for one."""
         kind, strategy, meta = call.kind, self.strategy(call.kind), obj["metadata"]
         call.name = str(meta.get("name") or "")
         if kind.namespaced:
             meta["namespace"] = call.namespace
             self._check_namespace_lives(call, txn)
-        if meta.get("resourceVersion", "0") not in ("", "0"):
-            raise statuses.StatusError(500, "", "resourceVersion should not be set on objects to be created")
         strategy.default(obj)
-        for name in (*updates.SYSTEM_META, "resourceVersion"):
+        for name in WIPED:
             meta.pop(name, None)
+        updates.merge_owners(call, meta)
         meta.update(uid=str(uuid.uuid4()), creationTimestamp=now(), **({"generation": 1} if kind.generation else {}))
         if call.subresource and not applied:  # owned is what was sent of the status, though a create drops it
             managedfields.note(
@@ -153,7 +157,21 @@ class Registry:
         if problems:
             raise statuses.invalid(kind, call.name, problems)
         call.warnings += strategy.warnings(obj, None)
+        self._check_free(call, txn)
+        if call.dry_run:
+            return obj
+        if revision.isdecimal() and int(revision):
+            raise statuses.StatusError(500, "", "resourceVersion should not be set on objects to be created")
         return txn.create(kind.resource, obj)
+
+    def _check_free(self, call: Call, txn: Txn) -> None:
+        """Refuse with 409 a name that is taken, also by an object on its way out."""
+        taken = txn.get(call.kind.resource, call.name, call.namespace)
+        if taken is not None:
+            refusal = statuses.already_exists(stored_as(call.kind.resource), call.name)
+            if taken["metadata"].get("deletionTimestamp"):
+                refusal.message = f"object is being deleted: {refusal.message}"
+            raise refusal
 
     def _check_namespace_lives(self, call: Call, txn: Txn) -> None:
         namespace = txn.get("namespaces", call.namespace)
@@ -174,14 +192,13 @@ class Registry:
     async def update(self, call: Call, obj: Object) -> tuple[Object, bool]:
         """Replace an object (or create it, where its kind allows); returns it and whether it was created."""
         meta = obj.setdefault("metadata", {})
-        _check_namespace(call, meta)
-        if not meta.get("name"):
-            meta["name"] = call.name
-        if meta["name"] != call.name:
-            text = f"the name of the object ({meta['name']}) does not match the name on the URL ({call.name})"
-            raise statuses.bad_request(text)
+        updates.check_namespace(call, meta)
+        updates.check_name(call, meta)
         with self.store.begin() as txn:
             old = txn.get(call.kind.resource, call.name, call.namespace)
+            may_create = self._creates(call)
+            if old is not None or may_create:
+                updates.check_uid(call, meta.get("uid") or "", "" if old is None else old["metadata"]["uid"])
             made = self._replace_or_create(call, obj, old, txn)
         await self.finish(call, txn)
         return self.view(call, made), old is None
@@ -195,10 +212,6 @@ class Registry:
             return self.replace(call, obj, old, txn)
         if not self._creates(call):
             raise statuses.not_found(call.kind, call.name)
-        if uid := obj["metadata"].get("uid"):
-            raise statuses.conflict(
-                call.kind, call.name, f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
-            )
         return self.stage(call, obj, txn)
 
     async def change(self, call: Call, edit: Callable[[Object], Object]) -> Object:
@@ -210,12 +223,8 @@ class Registry:
             current = {"kind": call.kind.kind, "apiVersion": call.kind.api_version, **copied(old)}
             self.strategy(call.kind).served(current)
             new = edit(current)
-            meta = new.get("metadata")
-            if not isinstance(meta, dict) or meta.get("name") != call.name:
-                name = meta.get("name", "") if isinstance(meta, dict) else ""
-                raise statuses.bad_request(
-                    f"the name of the object ({name}) does not match the name on the URL ({call.name})"
-                )
+            updates.check_namespace(call, new.setdefault("metadata", {}))
+            updates.check_name(call, new["metadata"])
             made = self.replace(call, new, old, txn)
         await self.finish(call, txn)
         return self.view(call, made)
@@ -239,18 +248,17 @@ class Registry:
         `settle` checks what was merged against the kind's schema.
         """
         meta = config["metadata"]
-        _check_namespace(call, meta)
         with self.store.begin() as txn:
             old = txn.get(call.kind.resource, call.name, call.namespace)
-            if old is not None:
-                updates.check_preconditions(call, meta, old["metadata"])
-            elif call.subresource and not self._creates(call):
+            if old is None and call.subresource and not self._creates(call):
                 raise statuses.not_found(call.kind, call.name)
-            elif uid := meta.get("uid"):
-                text = f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
+            if old is None and (uid := meta.get("uid")):
+                text = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
                 raise statuses.conflict(call.kind, call.name, text)
             obj = managedfields.apply(call, ownable(config, call), old, self.strategy(call.kind).blank)
             obj = settle(obj if old is not None else {**config, **obj})
+            updates.check_namespace(call, obj["metadata"])
+            updates.check_name(call, obj["metadata"])
             if old is None:
                 made = self.stage(call, obj, txn, applied=True)
             else:
@@ -264,10 +272,9 @@ class Registry:
         new.pop("kind", None)
         new.pop("apiVersion", None)
         strategy.default(new)
-        updates.check_preconditions(call, new["metadata"], old["metadata"])
-        if not strategy.unconditional_update and new["metadata"].get("resourceVersion", "") in ("", "0"):
-            unset = errors.invalid("metadata.resourceVersion", 0, "must be specified for an update")
-            raise statuses.invalid(kind, call.name, [unset])
+        updates.merge_owners(call, new["metadata"])
+        stored = old["metadata"]["resourceVersion"]
+        updates.check_revision(call, new["metadata"], stored, unconditional=strategy.unconditional_update)
         new = updates.carry_over(call, new, old)
         if not applied:
             managedfields.note(call, new, old)
@@ -289,7 +296,9 @@ class Registry:
             txn.delete(call.kind.resource, call.name, call.namespace)
             self.strategy(call.kind).after_delete(new, context)
             return new
-        return new if new == old else txn.update(call.kind.resource, new)
+        if new == old or managedfields.same_but_for_times(new, old):
+            return old
+        return new if call.dry_run else txn.update(call.kind.resource, new)
 
     def may_go(self, kind: Kind, obj: Object) -> bool:
         """Whether an object that is being deleted has nothing more to wait for."""
@@ -299,16 +308,6 @@ class Registry:
         if kind.resource == "namespaces":
             return not (obj.get("spec") or {}).get("finalizers")
         return not meta.get("deletionGracePeriodSeconds")
-
-
-def _check_namespace(call: Call, meta: dict[str, Any]) -> None:
-    if meta.get("namespace") and meta["namespace"] != call.namespace:
-        if call.kind.namespaced:
-            text = "the namespace of the provided object does not match the namespace sent on the request"
-            raise statuses.bad_request(text)
-        meta.pop("namespace")
-    if call.kind.namespaced:
-        meta["namespace"] = call.namespace
 
 
 def _fill_namespace(obj: Object) -> None:

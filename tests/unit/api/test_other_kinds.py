@@ -47,7 +47,7 @@ def test_metadata_of_a_new_object() -> None:
         "metadata.labels",
         "metadata.annotations",
         "metadata.annotations",
-        "metadata.ownerReferences.kind",
+        "metadata.ownerReferences[0].kind",
         "metadata.finalizers[0]",
     ]
     missing = metadata.validate_create({"metadata": {}}, names.subdomain, namespaced=True)

@@ -18,6 +18,7 @@ from kube46.addresses.families import Family, Prefix, family_of
 from kube46.api.allocation import NodePorts
 from kube46.apiserver import bootstrap, deletes
 from kube46.apiserver.defaultrange import DefaultRange
+from kube46.apiserver.deleteoptions import DeleteOptions
 from kube46.apiserver.kinds import BY_PLURAL
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.storage import Store
@@ -54,7 +55,7 @@ class Cluster:
 
     async def delete(self, name: str, plural: str = "services") -> None:
         """DELETE an object."""
-        await deletes.delete(self.registry, self.call(name, plural), deletes.Options())
+        await deletes.delete(self.registry, self.call(name, plural), DeleteOptions())
 
     def objects(self, plural: str) -> list[dict[str, Any]]:
         """All objects of a kind."""

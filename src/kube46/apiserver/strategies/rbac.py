@@ -71,6 +71,7 @@ def _listed(values: Iterable[str]) -> str:
 class Roles(Generic):
     """Names need only fit into a URL: `system:node` is one."""
 
+    create_on_update = True
     name_rule = staticmethod(names.path_segment)
 
     def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
@@ -150,6 +151,7 @@ def _gather(role: Object, roles: dict[str, Object]) -> bool:
 class RoleBindings(Generic):
     """Who binds a role gives its rules away."""
 
+    create_on_update = True
     name_rule = staticmethod(names.path_segment)
 
     def default(self, obj: Object) -> None:
