@@ -99,18 +99,21 @@ class Conflicts(Exception):
 
 
 def read(entries: Iterable[Object]) -> Managers:
-    """The managers of `metadata.managedFields`; raises ValueError for entries that are none."""
+    """The managers of `metadata.managedFields`; raises ValueError for entries that are none.
+
+    Of two entries of one manager the later counts.
+    """
     found: Managers = {}
     for entry in entries:
-        if entry.get("operation") not in (APPLY, UPDATE) or entry.get("fieldsType", "FieldsV1") != "FieldsV1":
+        if entry.get("operation") not in (APPLY, UPDATE) or entry.get("fieldsType") != "FieldsV1":
             raise ValueError(entry.get("operation"))
+        if not entry.get("apiVersion"):
+            raise ValueError("apiVersion")
         manager = Manager(
-            entry.get("manager", ""), entry["operation"], entry.get("apiVersion", ""), entry.get("subresource", "")
+            entry.get("manager", ""), entry["operation"], entry["apiVersion"], entry.get("subresource", "")
         )
         fields = sets.from_json(entry.get("fieldsV1") or {})
-        before = found.get(manager)
-        merged = fields if before is None else sets.union(before.fields, fields)
-        found[manager] = Owned(merged, entry.get("time", ""))
+        found[manager] = Owned(sets.difference(fields, sets.leaf()), entry.get("time") or "")
     return found
 
 
@@ -123,7 +126,8 @@ def written(managers: Managers) -> list[Object]:
 
     return [
         {
-            "manager": manager.name, "operation": manager.operation, "apiVersion": manager.api_version,
+            **({"manager": manager.name} if manager.name else {}),
+            "operation": manager.operation, "apiVersion": manager.api_version,
             **({"time": owned.time} if owned.time else {}), "fieldsType": "FieldsV1",
             "fieldsV1": sets.to_json(owned.fields),
             **({"subresource": manager.subresource} if manager.subresource else {}),
@@ -144,7 +148,7 @@ def updated(live: Object, new: Object, managers: Managers, by: Manager, now: str
     changed = sets.difference(sets.union(changes.modified, changes.added), NEVER_OWNED)
     removed = sets.difference(changes.removed, NEVER_OWNED)
     if not changed and not removed:
-        return managers
+        return {manager: owned for manager, owned in managers.items() if owned.fields}
     found = _without(managers, by, sets.union(changed, removed))
     own = managers[by].fields if by in managers else {}
     own = sets.union(sets.difference(own, removed), changed)
@@ -171,7 +175,7 @@ def applied(
         return config, {by: Owned(own, now)} if own else {}
     plain = _plain(live)
     if not managers:
-        managers = updated(blank or {}, live, {}, Manager(BEFORE_FIRST_APPLY, UPDATE, by.api_version), "", way)
+        managers = updated(blank or {}, live, {}, Manager(BEFORE_FIRST_APPLY, UPDATE, by.api_version), now, way)
     others = {manager: owned for manager, owned in managers.items() if manager != by}
     last = managers[by].fields if by in managers else {}
     merged = merge(plain, config, way)
@@ -190,11 +194,10 @@ def applied(
     if conflicts and not force:
         raise Conflicts(conflicts)
     found = _without(others, by, sets.union(changed, changes.removed))
-    if own:
-        same = by in managers and managers[by].fields == own and not changed and not changes.removed
-        found[by] = managers[by] if same else Owned(own, now)
-    meta = {**merged.get("metadata", {}), **{key: live["metadata"][key] for key in IDENTITY if key in live["metadata"]}}
-    return {**merged, "metadata": meta}, found
+    if own:  # a manager that changes nothing has no time of its own
+        before = managers[by].time if by in managers else ""
+        found[by] = Owned(own, before if merged == plain else now)
+    return merged, found
 
 
 def _plain(obj: Object) -> Object:

@@ -33,6 +33,7 @@ class Merging:
     fields: Callable[[str], Merging | None] | None = None
     item: Merging | None = None
     keys: tuple[str, ...] = field(default=())
+    defaults: dict[str, Any] = field(default_factory=dict, hash=False)  # of keys
     always: bool = False
 
     @property
@@ -61,7 +62,7 @@ class Merging:
         if not isinstance(item, dict):
             message = "items of this list must be objects"
             raise ValueError(message)
-        found = {key: item.get(key, KEY_DEFAULTS.get(key)) for key in self.keys}
+        found = {key: item.get(key, self.defaults.get(key)) for key in self.keys}
         if missing := [key for key, value in found.items() if value is None and len(self.keys) == 1]:
             message = f'associative list with keys has an element that omits key field "{missing[0]}"'
             raise ValueError(message)
@@ -100,12 +101,25 @@ def _of_field(described: Field) -> Merging:
     shape, always = described.shape, described.presence == "!"
     if shape.kind == "list" and shape.item is not None:
         if described.list_type == "map":
-            return Merging("keyed", item=_of_shape(shape.item), keys=described.list_keys, always=always)
+            defaults = _key_defaults(shape.item, described.list_keys)
+            item = _of_shape(shape.item)
+            return Merging("keyed", item=item, keys=described.list_keys, always=always, defaults=defaults)
         return Merging("set", item=LEAF, always=always) if described.list_type == "set" else LEAF
     found = LEAF if described.map_type == "atomic" else _of_shape(shape)
     if found is LEAF or shape.kind != "struct" or shape.pointer:
         return found
     return replace(found, always=True)
+
+
+def _key_defaults(item: Shape, keys: tuple[str, ...]) -> dict[str, Any]:
+    """What stands for keys that an item does not have: OpenAPI gives those that Go always writes their zero value."""
+    fields = Schemas.load().type(item.ref).fields if item.kind == "struct" else {}
+    zero = {
+        key: "" if fields[key].shape.kind == "string" else 0
+        for key in keys
+        if key in fields and fields[key].presence == "!"
+    }
+    return {**zero, **{key: KEY_DEFAULTS[key] for key in keys if key in KEY_DEFAULTS}}
 
 
 def _of_shape(shape: Shape) -> Merging:
@@ -135,7 +149,9 @@ def of_schema(schema: dict[str, Any], *, root: bool = True) -> Merging:
             kind = schema.get("x-kubernetes-list-type")
             if kind == "map":
                 keys = tuple(schema.get("x-kubernetes-list-map-keys") or ())
-                return Merging("keyed", item=of_schema(items, root=False), keys=keys)
+                properties = items.get("properties") or {}
+                defaults = {key: properties[key]["default"] for key in keys if "default" in properties.get(key, {})}
+                return Merging("keyed", item=of_schema(items, root=False), keys=keys, defaults=defaults)
             return Merging("set", item=LEAF) if kind == "set" else LEAF
         case None if schema.get("x-kubernetes-preserve-unknown-fields") or root:
             return DEDUCED

@@ -77,17 +77,32 @@ def to_json(tree: Set) -> dict[str, Any]:
 
 
 def from_json(fields: dict[str, Any]) -> Set:
-    """A set of FieldsV1; raises ValueError for what is none."""
-    return {element: _node(element, below) for element, below in fields.items()}
+    """A set of FieldsV1; raises ValueError for what is none. Elements of a kind nobody knows are passed over."""
+    if not isinstance(fields, dict):
+        raise ValueError(fields)
+    return {name: node for element, below in fields.items() for name, node in _node(element, below)}
 
 
-def _node(element: str, below: Any) -> Any:
+def _node(element: str, below: Any) -> Iterator[tuple[str, Any]]:
+    """The element and what is below it, or nothing."""
     if element == MEMBER:
-        return True
-    if element[:2] not in ("f:", "k:", "v:", "i:") or not isinstance(below, dict):
+        yield element, True
+        return
+    if len(element) < 2 or element[1] != ":" or not isinstance(below, dict):
         message = f"{element!r} is no path element of FieldsV1"
         raise ValueError(message)
-    return {name: _node(name, inner) for name, inner in below.items()} if below else leaf()
+    match element[0]:
+        case "k" if not isinstance(json.loads(element[2:]), dict):
+            raise ValueError(element)
+        case "v":
+            json.loads(element[2:])
+        case "i":
+            int(element[2:])
+        case "f" | "k":
+            pass
+        case _:
+            return
+    yield element, from_json(below) if below else leaf()
 
 
 def paths(tree: Set, before: str = "") -> Iterator[str]:
@@ -96,10 +111,11 @@ def paths(tree: Set, before: str = "") -> Iterator[str]:
         yield before
     for element, below in sorted(tree.items()):
         if element != MEMBER:
-            yield from paths(below, before + _text(element))
+            yield from paths(below, before + element_text(element))
 
 
-def _text(element: str) -> str:
+def element_text(element: str) -> str:
+    """A path element as error texts print it."""
     kind, _, rest = element.partition(":")
     if kind == "f":
         return f".{rest}"

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kube46.apiserver.managedfields.merging import ABSENT
-from kube46.apiserver.managedfields.sets import MEMBER, Set, leaf, union
+from kube46.apiserver.managedfields.sets import MEMBER, Set, element_text, leaf, union
+from kube46.apiserver.patching_strategic import go_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,13 +35,24 @@ class Comparison(NamedTuple):
 def set_of(value: Any, way: Merging, path: str = "") -> Set:
     """The paths that somebody owns who applies this value: leaves, items, empty objects. Raises UnknownField."""
     found: Set = {}
+    _check(value, way, path)
     for element, inner, below, named in parts(value, way, path):
+        if element in found:
+            raise UnknownField(path, f"duplicate entries for key {element_text(element)}")
+        _check(inner, below, f"{path}{named}")
         node = set_of(inner, below, f"{path}{named}") if below.of(inner) != "leaf" else leaf()
         if inner == {} or element[:2] != "f:" or way.how != "struct":
             node[MEMBER] = True
         if node:
             found[element] = node
     return found
+
+
+def _check(value: Any, way: Merging, path: str) -> None:
+    """Refuse a scalar, or a list, where an object belongs, and the other way round."""
+    wanted = {"struct": dict, "map": dict, "keyed": list, "set": list}.get(way.how)
+    if wanted is not None and value is not None and not isinstance(value, wanted):
+        raise UnknownField(path, f"expected {'map' if wanted is dict else 'list'}, got &{{{go_value(value)}}}")
 
 
 def parts(value: Any, way: Merging, path: str = "") -> Iterator[tuple[str, Any, Merging, str]]:

@@ -8,6 +8,7 @@ from kube46.apiserver import statuses
 from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.managedfields import managers, merging
 from kube46.apiserver.managedfields.values import UnknownField
+from kube46.apiserver.schemas import Schemas
 from kube46.apiserver.transactions import now
 
 if TYPE_CHECKING:
@@ -32,7 +33,26 @@ def _stored(obj: Object | None) -> managers.Managers:
 
 
 def _manager(call: Call, operation: str) -> managers.Manager:
-    return managers.Manager(call.manager, operation, call.kind.api_version, call.subresource)
+    subresource = "scale" if call.scales else call.subresource
+    return managers.Manager(call.manager, operation, call.kind.api_version, subresource)
+
+
+def _moment(call: Call) -> str:
+    """When a manager writes; upstream has no time for who writes through /scale."""
+    return "" if call.scales else now()
+
+
+def _known(kind: Kind, found: managers.Managers) -> managers.Managers:
+    """Less the managers of versions that the kind does not have: nobody could say which fields theirs are."""
+    schemas = Schemas.load()
+
+    def there(api_version: str) -> bool:
+        group, _, version = api_version.rpartition("/")
+        if kind.custom:  # whose versions are converted by name only
+            return group == kind.group
+        return schemas.knows(group, version, kind.kind)
+
+    return {manager: owned for manager, owned in found.items() if there(manager.api_version)}
 
 
 def note(call: Call, new: Object, live: Object | None, blank: Object | None = None) -> None:
@@ -42,14 +62,36 @@ def note(call: Call, new: Object, live: Object | None, blank: Object | None = No
     """
     meta, before = new["metadata"], (live or {"metadata": {}})["metadata"].get("managedFields")
     given, stored = meta.pop("managedFields", None), _stored(live)
-    try:
-        known = {} if given == [{}] else managers.read(given) if given and given != before else stored
-    except ValueError:
-        known = stored
-    found = managers.updated(live or blank or {}, new, known, _manager(call, managers.UPDATE), now(), _way(call.kind))
+    known = stored if call.subresource or (given and given == before) else _given(given, stored)
+    if live is not None and not known:  # upstream follows objects from their creation or first apply on
+        return
+    known = _known(call.kind, known)
+    by, way = _manager(call, managers.UPDATE), _way(call.kind)
+    found = managers.updated(live or blank or {}, new, known, by, _moment(call), way)
     entries = before if found == stored else managers.written(found)
     if entries:
         meta["managedFields"] = entries
+
+
+def _given(entries: Any, stored: managers.Managers) -> managers.Managers:
+    """The managers that a writer hands in, the stored ones where it hands in none that can be read."""
+    if entries in ([], [{}]):
+        return {}
+    try:
+        return managers.read(entries or ()) or stored
+    except ValueError:
+        return stored
+
+
+def same_but_for_times(new: Object, old: Object) -> bool:
+    """Whether two objects are the same but for when their fields were last written."""
+    theirs, ours = (obj["metadata"].get("managedFields") or () for obj in (new, old))
+    if not theirs or len(theirs) != len(ours):
+        return False
+    pairs = zip(theirs, ours, strict=True)
+    if not all({**one, "time": ""} == {**other, "time": ""} for one, other in pairs):
+        return False
+    return {**new, "metadata": {**new["metadata"], "managedFields": ours}} == old
 
 
 def apply(call: Call, config: Object, live: Object | None, blank: Object | None = None) -> Object:
@@ -57,14 +99,22 @@ def apply(call: Call, config: Object, live: Object | None, blank: Object | None 
     kind = call.kind
     by, stored = _manager(call, managers.APPLY), _stored(live)
     try:
-        obj, found = managers.applied(live, config, stored, by, now(), _way(kind), force=call.force, blank=blank)
+        way, moment = _way(kind), _moment(call)
+        obj, found = managers.applied(live, config, stored, by, moment, way, force=call.force, blank=blank)
     except managers.Conflicts as conflicts:
         raise statuses.StatusError(409, "Conflict", conflicts.message, {"causes": conflicts.causes}) from None
     except UnknownField as problem:
-        what = f"{call.namespace}/{call.name}; {kind.api_version}, Kind={kind.kind}"
+        meta = config["metadata"]
+        what = f"{meta.get('namespace') or ''}/{meta.get('name') or ''}; {group_version_kind(kind)}"
         text = f"failed to create typed patch object ({what}): {problem}"
         raise statuses.StatusError(500, "", text) from None
     unchanged = live is not None and found == stored
-    entries = live["metadata"]["managedFields"] if unchanged and live is not None else managers.written(found)
-    obj["metadata"]["managedFields"] = entries
+    entries = live["metadata"].get("managedFields") if unchanged and live is not None else managers.written(found)
+    if entries:
+        obj["metadata"]["managedFields"] = entries
     return obj
+
+
+def group_version_kind(kind: Kind) -> str:
+    """As Go prints it: the group may be empty."""
+    return f"{kind.group}/{kind.version}, Kind={kind.kind}"
