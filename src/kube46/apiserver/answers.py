@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 import zlib
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -90,7 +91,7 @@ def warning_headers(warnings: Iterable[str]) -> list[tuple[bytes, bytes]]:
 
 async def send(answer: Answer, request: Request, emit: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
     """Write an answer to a client; raises TimeoutError for one that does not read for SEND_SECONDS."""
-    headers = [(b"content-type", answer.content_type), *answer.headers]
+    headers = _headers(answer, request)
     cycle = request.scope["state"]["cycle"]
     if not answer.endless and answer.pieces is None:
         body = answer.body
@@ -124,6 +125,15 @@ async def _send_pieces(pieces: Iterable[bytes], out: Stream, *, compressed: bool
             return
     if compressor is not None:
         out.write(compressor.flush())
+
+
+def _headers(answer: Answer, request: Request) -> list[tuple[bytes, bytes]]:
+    """What kube-apiserver says with every answer: the id under which its log has the request, and who may keep it."""
+    audit = request.headers.get(b"audit-id")
+    headers = [(b"audit-id", audit or str(uuid.uuid4()).encode()), (b"content-type", answer.content_type)]
+    if not any(name == b"cache-control" for name, _ in answer.headers):
+        headers.append((b"cache-control", b"no-cache, private"))
+    return [*headers, *answer.headers]
 
 
 async def _emit(emit: Callable[[dict[str, Any]], Awaitable[None]], message: dict[str, Any]) -> None:

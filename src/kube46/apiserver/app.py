@@ -20,7 +20,8 @@ from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.impersonation import impersonate
 from kube46.apiserver.inflight import InFlight
 from kube46.apiserver.measures import GROUP as MEASURED_GROUP
-from kube46.apiserver.negotiation import negotiate
+from kube46.apiserver.negotiation import check_router, negotiate
+from kube46.apiserver.options import check_timeout
 from kube46.apiserver.requests import Disconnected, check_method
 from kube46.apiserver.reviews import GROUPS as REVIEW_GROUPS
 from kube46.apiserver.statuses import StatusError
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
 
 # parts of an object that go the way of the whole: "" is the object itself
 STORED = ("", "approval", "ephemeralcontainers", "resize", "status")
+LISTS = ("list", "watch")
+TRUE = ("1", "t", "T", "TRUE", "true", "True")  # Go's ParseBool
+READERS = (b"curl", b"Wget", b"Mozilla/5.0")
+
 log = logging.getLogger(__name__)
 
 STREAMS = ("attach", "exec", "portforward")  # who opens one runs programs in a pod, or speaks to them
@@ -94,7 +99,7 @@ class Application:
         self._observe(request, answer.code, None if answer.endless else time.perf_counter() - started)
         answers.write(answer, request.accept)
         answer.headers += answers.warning_headers(request.warnings)
-        if request.flag("pretty") and answer.content_type == answers.JSON and not answer.endless:
+        if _indented(request) and answer.content_type == answers.JSON and not answer.endless:
             answer.body = msgspec.json.format(answer.body, indent=2)
         await self._send(answer, request, send)
 
@@ -130,6 +135,8 @@ class Application:
             request.user = user
         impersonate(request, self._authorizer)
         self._authorizer.authorize(request)
+        if request.verb not in LISTS:
+            check_timeout(request.query)
         if request.target is None:
             return await self._paths.answer(request)
         if not _long(request):
@@ -138,6 +145,8 @@ class Application:
                 return inflight.refused()
             request.seated = seated
         kind = request.target.kind
+        if not kind.custom:
+            check_router(request.accept, listing=request.verb in LISTS)
         if isinstance(kind, CustomKind) and kind.terminating and request.verb == "create":
             text = "create not allowed while custom resource definition is terminating"
             raise StatusError(405, "MethodNotAllowed", text, {"group": kind.group, "kind": kind.plural})
@@ -202,6 +211,13 @@ async def _gone(request: Request, sender: asyncio.Task[None]) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
     sender.cancel()
+
+
+def _indented(request: Request) -> bool:
+    """Whether a person reads the answer: `pretty` says so, else the program that asks."""
+    if given := request.query.get("pretty"):
+        return given in TRUE
+    return request.headers.get(b"user-agent", b"").startswith(READERS)
 
 
 def refusal(error: StatusError) -> Answer:

@@ -62,13 +62,30 @@ def negotiate(accept: str, *, whole: tuple[str, ...] = OFFERED, stream: bool = F
     """
     if not accept:
         return Form()
-    offered = tuple(media for media in OFFERED if not (stream and media == YAML))
-    for clause in _clauses(accept):
-        for media in offered:
-            if clause.takes(media) and (form := clause.form(media, whole)) is not None:
-                return form
-    names = ", ".join(f"{media};stream=watch" if stream else media for media in offered if media in whole)
+    found = next(
+        (
+            form
+            for clause in _clauses(accept)
+            for media in OFFERED
+            if clause.takes(media) and (form := clause.form(media, whole)) is not None
+        ),
+        None,
+    )
+    if found is not None and not (stream and found.media_type == YAML):
+        return found
+    offered = [media for media in OFFERED if media in whole and not (stream and media == YAML)]
+    names = ", ".join(f"{media};stream=watch" if stream else media for media in offered)
     raise StatusError(406, "NotAcceptable", f"only the following media types are accepted: {names}")
+
+
+@lru_cache(maxsize=256)
+def check_router(accept: str, *, listing: bool) -> None:
+    """Refuse with 406 what upstream's router, which knows no `application/*`, keeps from built-in kinds."""
+    produced = [*OFFERED, *((f"{JSON};stream=watch", f"{PROTOBUF};stream=watch") if listing else ())]
+    wanted = [clause.partition(";")[0].strip() for clause in accept.split(",")]
+    if accept and not any(media == "*/*" or media in produced for media in wanted):
+        text = f"406: Not Acceptable\n\nAvailable representations: {', '.join(produced)}"
+        raise StatusError(406, "NotAcceptable", text, {})
 
 
 def _clauses(accept: str) -> list[_Clause]:

@@ -71,8 +71,10 @@ class Paths:
         """Dispatch by the path's first part."""
         first, _, rest = request.path.strip("/").partition("/")
         self._renew()
-        if request.method not in ("GET", "HEAD"):
-            raise statuses.no_such_resource() if first in ("api", "apis") else statuses.method_not_allowed()
+        if first in ("api", "apis") and (refused := self._refused(request, first, rest)) is not None:
+            return refused
+        if request.method not in ("GET", "HEAD") and first in (*HEALTH, "version", "metrics", "openapi", ""):
+            raise statuses.method_not_allowed()
         if first in HEALTH:
             return self._health(first, rest, request)
         match first:
@@ -92,9 +94,23 @@ class Paths:
             case "openapi":
                 ask = self._openapi.answer  # built at first use
                 return _document(request, await asyncio.to_thread(ask, request.path, request.accept, request.query))
-            case "":
+            case "" if request.path == "/":
                 return answers.json({"paths": root_paths(self._kinds)})
+        return _no_page()
+
+    def _refused(self, request: Request, first: str, rest: str) -> Answer | None:
+        """What discovery does not answer: groups that nobody knows, methods other than GET but at a group's root."""
+        parts = rest.split("/") if rest else []
+        if request.path.startswith("//") or (first == "apis" and parts and not self._knows(parts[0])):
+            return _no_page()
+        if request.method == "GET" or (first == "apis" and len(parts) < 2):
+            return None
+        if len(parts) < (2 if first == "api" else 3):
+            raise statuses.method_not_allowed()
         raise statuses.no_such_resource()
+
+    def _knows(self, group: str) -> bool:
+        return any(kind.group == group for kind in self._kinds)
 
     def _health(self, which: str, name: str, request: Request) -> Answer:
         checks = self._checks.live if which == "livez" else self._checks.ready
@@ -102,7 +118,7 @@ class Paths:
             checks = {**self._checks.live, **{n: c for n, c in checks.items() if n not in READY_ONLY}}
         if name:
             if name not in checks:
-                return answers.text("404 page not found\n", 404)
+                return _no_page()
             problem = checks[name]()
             return answers.text(f"internal server error: {problem}\n", 500) if problem else answers.text("ok")
         raw = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
@@ -129,6 +145,13 @@ class Paths:
 def _public(answer: Answer) -> Answer:
     """Who checks tokens may keep the issuer's documents for an hour, as kube-apiserver says."""
     answer.headers.append((b"cache-control", b"public, max-age=3600"))
+    return answer
+
+
+def _no_page() -> Answer:
+    """404 in the words of Go's own router: the path is nobody's."""
+    answer = answers.text("404 page not found\n", 404)
+    answer.headers.append((b"x-content-type-options", b"nosniff"))
     return answer
 
 

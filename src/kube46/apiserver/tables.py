@@ -10,6 +10,7 @@ import datetime
 import functools
 from typing import TYPE_CHECKING, Any
 
+from kube46.api.errors import go_quote
 from kube46.apiserver.customresources import columns as custom
 from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.schemas import Schemas
@@ -48,7 +49,7 @@ def table(
     `include` is `?includeObject=`; `columns` is false for all but the first event of a watch. Raises StatusError 400.
     """
     if include not in (NONE, METADATA, OBJECT, ""):
-        raise StatusError(400, "BadRequest", f'unrecognized includeObject value: "{include}"')
+        raise bad_include(include)
     moment = now or datetime.datetime.now(datetime.UTC)
     cells = _cells(kind)
     pods = (kind.group, kind.plural) == ("", "pods")
@@ -72,8 +73,14 @@ def table(
         "apiVersion": api,
         "metadata": list_metadata,
         "columnDefinitions": definitions,
-        "rows": rows,
+        "rows": rows or (None if cells is generic else []),  # upstream's general converter makes no empty list
     }
+
+
+def bad_include(include: str) -> StatusError:
+    """400 for an includeObject that is none."""
+    problem = f"includeObject: Invalid value: {go_quote(include)}: must be 'Metadata', 'Object', 'None', or empty"
+    return StatusError(400, "BadRequest", f"Unable to convert to Table as requested: {problem}")
 
 
 def _cells(kind: Kind) -> Callable[[dict[str, Any], datetime.datetime], list[Any]]:
@@ -105,7 +112,7 @@ def partial_metadata_list(
     """A list of such objects."""
     items = [partial_metadata(found, version) for found in objects]
     api = f"meta.k8s.io/{version}"
-    return {"kind": "PartialObjectMetadataList", "apiVersion": api, "metadata": list_metadata, "items": items}
+    return {"kind": "PartialObjectMetadataList", "apiVersion": api, "metadata": list_metadata, "items": items or None}
 
 
 def _included(kind: Kind, found: dict[str, Any], include: str, version: str) -> dict[str, Any] | None:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kube46.apiserver.negotiation import JSON, YAML
+from kube46.apiserver.fieldvalidation import INTERNAL
+from kube46.apiserver.negotiation import JSON, METADATA, YAML
+from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.strategy import Object, Strategy
 from kube46.apiserver.transactions import decode
 
@@ -62,6 +64,18 @@ class View:
 
     def _objects(self, values: Iterable[bytes]) -> list[Object]:
         return [decode.decode(self._typed(value)) for value in values]
+
+    def check(self, *, several: bool) -> None:
+        """Refuse with 406 an object where a list is there, and the other way round; 400 for no known includeObject."""
+        shape, what = self._form.shape, self._kind.list_kind if several else self._kind.kind
+        if shape in METADATA and several != (shape == METADATA[1]):
+            is_ = "is a list" if several else "is not a list"
+            go = f"*{go_package(self._kind)}.{what}"
+            raise StatusError(406, "NotAcceptable", f"you requested {shape}, but the requested object {is_} ({go})")
+        if shape == "Table" and self._include not in ("None", "Metadata", "Object"):
+            from kube46.apiserver import tables
+
+            raise tables.bad_include(self._include)
 
     def one(self, value: bytes) -> bytes:
         """A single object."""
@@ -134,12 +148,17 @@ class View:
         return to_yaml(body) if self._form.media_type == YAML else body
 
 
+def go_package(kind: Kind) -> str:
+    """Go's name of the package that has a kind's type."""
+    return "unstructured" if kind.custom else INTERNAL.get(kind.group, kind.group.partition(".")[0])
+
+
 def _line(event: str, obj: bytes) -> bytes:
     return b'{"type":"%b","object":%b}\n' % (event.encode(), obj)
 
 
 def to_yaml(body: bytes) -> bytes:
     """JSON as YAML."""
-    import yaml
+    from kube46.apiserver import views_yaml
 
-    return yaml.safe_dump(msgspec.json.decode(body), sort_keys=True, allow_unicode=True).encode()
+    return views_yaml.dump(msgspec.json.decode(body))

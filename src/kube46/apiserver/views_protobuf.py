@@ -48,6 +48,9 @@ class Messages:
 class ProtobufView:
     """The stored objects of one kind as protobuf, whole or metadata only."""
 
+    def check(self, *, several: bool) -> None:
+        """Nothing is refused here: `negotiation` offers no more than this can write."""
+
     media_type = PROTOBUF
     stream_type = f"{PROTOBUF};stream=watch"
 
