@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PYTEST := .venv/bin/python -m pytest
 
-.PHONY: help up install test test-quick test-debian test-kills differential check format develop clients kubernetes clean
+.PHONY: help up install test test-quick test-debian test-kills differential check format develop clients kubernetes conversations clean
 
 help: ## Show this list
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## /\1\t/' | expand -t 18
@@ -48,6 +48,10 @@ clients: develop ## Build the Go clients that tests run: a minute or two, once
 
 kubernetes: develop ## Build the real kube-apiserver that tests compare with: five minutes, once
 	tools/go-programs.sh kubernetes
+
+conversations: COUNT ?= 10000
+conversations: kubernetes ## Play all conversations, and COUNT random ones, on the real API server and on kube46
+	KUBE46_CONVERSATIONS=$(COUNT) $(PYTEST) tests/cluster/test_machinery.py
 
 bench-%: develop ## Run bench/NAME.py: a table and, last, one line of JSON
 	tools/as-root.sh .venv/bin/python bench/$*.py

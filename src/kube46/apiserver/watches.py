@@ -14,6 +14,7 @@ from kube46.apiserver import statuses
 from kube46.apiserver.history import Compacted
 from kube46.apiserver.options import flag, integer, optional_flag
 from kube46.apiserver.reads import fresh, revision_of
+from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.transactions import decode
 from kube46.apiserver.views import AT_ONCE, encode
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from kube46.apiserver.database import Event
     from kube46.apiserver.kinds import Kind
     from kube46.apiserver.selectors import Selector
-    from kube46.apiserver.statuses import StatusError
     from kube46.apiserver.storage import Store
     from kube46.apiserver.views import View
     from kube46.apiserver.views_protobuf import ProtobufView

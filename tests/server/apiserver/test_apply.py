@@ -72,7 +72,7 @@ def test_conflicts(api: httpx2.Client, namespace: str) -> None:
         ({**config(), "kind": "Secret"}, {"fieldManager": "x"}, 400, "invalid object type"),
         ({**config(), "metadata": {"name": "other"}}, {"fieldManager": "x"}, 400, "does not match the name on the URL"),
         ({"apiVersion": "v1"}, {"fieldManager": "x"}, 400, "invalid object type: /v1, Kind="),
-        ({**config(), "data": 3}, {"fieldManager": "x"}, 500, "failed to create typed patch object"),
+        ({**config(), "data": 3}, {"fieldManager": "x"}, 500, ".data: expected map, got &{3}"),
     ],
 )
 def test_bad_applies(
