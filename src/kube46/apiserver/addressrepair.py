@@ -20,6 +20,7 @@ from kube46.api import ipaddresses
 from kube46.api.addressrepair import CIDR, Finding, Mend, Record, Service, of_record, of_service
 from kube46.api.allocation import AddressRange
 from kube46.apiserver import deletes
+from kube46.apiserver.deleteoptions import DeleteOptions
 from kube46.apiserver.history import Compacted
 from kube46.apiserver.kinds import BY_PLURAL
 from kube46.apiserver.recorder import Recorder
@@ -182,7 +183,7 @@ class AddressRepair:
         await self._registry.create(Call(ADDRESSES, name), obj)
 
     async def _delete(self, record: Record) -> None:
-        options = deletes.Options(uid=record.metadata.uid)  # not one that a request has made meanwhile
+        options = DeleteOptions(uid=record.metadata.uid)  # not one that a request has made meanwhile
         await deletes.delete(self._registry, Call(ADDRESSES, record.metadata.name), options)
 
     # Reading what is committed
