@@ -155,7 +155,7 @@ class Resources:
             raise options.invalid("DeleteOptions", [errors.invalid(deleteoptions.UNSAFE, True, text)])
         values, metadata = await reads.listing(self._store, target.kind, target.namespace, selector, page)
         await deletes.delete_all(self.registry, _deletion(request, target, given.dry_run), given, values)
-        return _answer(view, await view.many(values, metadata))
+        return _answer(view, b"".join(view.many(values, metadata)))
 
     # Bodies
 

@@ -94,7 +94,7 @@ class View:
         else:
             whole = {"kind": self._kind.list_kind, "apiVersion": self._kind.api_version, "metadata": metadata}
             empty = encode({**whole, "items": []})
-        before = empty[:-2]
+        before = empty[:-5] + b"[" if empty.endswith(b"null}") else empty[:-2]  # Go has no list where nothing is
         for start in range(0, len(values), AT_ONCE):
             yield before + b",".join(self._items(values[start : start + AT_ONCE]))
             before = b","
