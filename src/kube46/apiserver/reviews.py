@@ -65,7 +65,11 @@ class Reviews:
     def _note(self, request: Request, target: Target, review: Object) -> None:
         """Who filled in the question: kube-apiserver keeps that here as everywhere."""
         review.pop("status", None)
-        call = Call(target.kind, namespace=target.namespace, manager=request.query.get("fieldManager") or applying.program(request))
+        call = Call(
+            target.kind,
+            namespace=target.namespace,
+            manager=request.query.get("fieldManager") or applying.program(request),
+        )
         managedfields.note(call, review, None)
 
     def _access_review(self, request: Request, target: Target, plural: str, review: Object) -> None:
