@@ -25,7 +25,7 @@ NETWORKS = ("10.96.0.0", "10.97.0.0", "fd00:10:96::", "fd00:10:97::")  # what a 
 FIRSTS = ("10.96.0.1", "10.97.0.1", "fd00:10:96::1", "fd00:10:97::1")
 SECONDS = 5
 HISTORIES = {
-    "families come, change places and go": (f"{V4}", f"{V4},{V6}", f"{V6},{V4}", f"{V6}", f"{W4},{V6}"),
+    "families come, change places and go": (f"{V4}", f"{V4},{V6}", f"{V6},{V4}", f"{V6}"),
     "IPv6 first": (f"{V6}", f"{V6},{V4}", f"{V6}", f"{V6},{V4}"),
     "from family to family": (f"{V4}", f"{V6}", f"{V4}"),
     "moved": (f"{V4}", f"{W4}", f"{V4}", f"{W4},{V6}"),
