@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from kube46.addresses.families import Family, by_family
+from kube46.addresses.families import Family, by_family, family_of
 from kube46.api import objects
 from kube46.api.resources import ENDPOINT_SLICES, NAMESPACES, NODES, PODS, SERVICES
 from kube46.check import rules, workload
@@ -75,11 +75,15 @@ async def _dns(client: Client, settings: Settings) -> objects.Service:
         raise CheckError(
             f"there is no DNS Service {namespace}/{name}: see kubectl get services -n {namespace}"
         ) from None
-    if missing := [family for family in settings.families if family not in dns.spec.ip_families]:
-        raise CheckError(
-            f"--families: this cluster has no {missing[0]} Services, only {', '.join(dns.spec.ip_families)}"
-        )
+    if missing := [family for family in settings.families if family not in _families(dns)]:
+        raise CheckError(f"--families: this cluster has no {missing[0]} Services, only {', '.join(_families(dns))}")
     return dns
+
+
+def _families(service: objects.Service) -> tuple[Family, ...]:
+    """A Service's families; of its addresses where the API server keeps none, with the gate IPv6DualStack off."""
+    named = tuple(Family(name) for name in service.spec.ip_families)
+    return named or tuple(family_of(address) for address in service.spec.cluster_ips if address != "None")
 
 
 @contextlib.asynccontextmanager
@@ -124,7 +128,7 @@ async def _layout(
     }
     pods = await _ready_pods(client, namespace, list(hosts), settings.timeout, progress)
     services = {item.metadata.name: item for item in (await client.list(SERVICES, namespace)).items}
-    families = settings.families or tuple(Family(name) for name in services[workload.HEADLESS].spec.ip_families)
+    families = settings.families or _families(services[workload.HEADLESS]) or _families(dns)
     return Layout(
         namespace,
         settings.domain,
