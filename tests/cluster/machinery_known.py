@@ -34,7 +34,6 @@ KNOWN: dict[str, tuple[int, ...]] = {
     # YAML's errors, repeated keys; a number for a text
     "apply: creates and checks": (20, 21, 42, 43, 45, 46, 47, 48),
     "apply: workloads": (18,),  # a warning about ports
-    "managers: handed in by PUT": (35,),  # the same; a list for fieldsV1
     "managers: handed in on create": (36,),  # paths that can't be owned
     "managers: last applied": (1, 2, 3, 5),  # the hand-over from client-side apply by annotation
 }  # fmt: skip

@@ -112,7 +112,7 @@ def read(entries: Iterable[Object]) -> Managers:
         manager = Manager(
             entry.get("manager", ""), entry["operation"], entry["apiVersion"], entry.get("subresource", "")
         )
-        fields = sets.from_json(entry.get("fieldsV1") or {})
+        fields = sets.from_json({} if entry.get("fieldsV1") is None else entry["fieldsV1"])
         found[manager] = Owned(sets.difference(fields, sets.leaf()), entry.get("time") or "")
     return found
 
