@@ -19,6 +19,7 @@ Json = Any
 NAMESPACE = "conversation"
 OBJECTS = ("services", "endpoints", "pods")
 SAFE = "/?&=%"
+OURS = ": stored, not "  # what kube46 says of kinds that nothing acts on, and nobody else
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Speaker:
         except (http.client.HTTPException, OSError) as error:
             self._connection.close()
             return 0, str(error), (), ""
-        warned = tuple(response.headers.get_all("Warning") or ())
+        warned = tuple(text for text in response.headers.get_all("Warning") or () if OURS not in text)
         content = response.headers.get("Content-Type", "")
         try:
             return response.status, json.loads(raw), warned, content

@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 from server.running import KUBECTL, Server
 
 MANIFESTS = {
+    "NetworkPolicy": ("networking.k8s.io/v1", {"podSelector": {}, "policyTypes": ["Ingress"]}),
     "ResourceQuota": ("v1", {"hard": {"pods": "3", "limits.cpu": "2"}}),
     "LimitRange": ("v1", {"limits": [{"type": "Container"}]}),
 }

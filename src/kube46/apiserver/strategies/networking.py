@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from kube46.api import ingressclasses, ingresses, ip, ipaddresses, networkpolicies, servicecidrs
 from kube46.apiserver.strategies import service_addresses
 from kube46.apiserver.strategies.generic import Generic
+from kube46.apiserver.strategies.stored import told
 
 if TYPE_CHECKING:
     from kube46.api.errors import FieldError
@@ -120,5 +121,5 @@ class NetworkPolicies(Generic):
         return networkpolicies.validate(new, old)
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
-        """CIDRs that are not written canonically."""
-        return networkpolicies.warnings(new)
+        """CIDRs that are not written canonically, and that nothing comes of it: who relies on it must know."""
+        return [*networkpolicies.warnings(new), told("NetworkPolicy", new, "enforced")]

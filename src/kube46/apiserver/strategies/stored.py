@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from kube46.apiserver.strategy import Context, Object
 
 
+def told(kind: str, obj: Object, missing: str) -> str:
+    """The warning: one sentence, which names the object, as a file often holds many."""
+    return f"{kind} {obj['metadata'].get('name', '')}: stored, not {missing}"
+
+
 class Stored(Generic):
     """`missing` is what does not happen: `enforced`, `called`; `default` and `errors` are the kind's own rules."""
 
@@ -39,5 +44,5 @@ class Stored(Generic):
         return self.create_errors(new, ctx)
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
-        """One sentence, which names the object: a file often holds many."""
-        return [f"{self._kind} {new['metadata'].get('name', '')}: stored, not {self._missing}"]
+        """That nothing comes of it."""
+        return [told(self._kind, new, self._missing)]
