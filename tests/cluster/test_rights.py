@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from cluster.upstream import Upstream
+from kube46.apiserver.certificates import new_key
 from server.apiserver import oldclients
 from server.running import Server
 
@@ -89,6 +95,7 @@ def test_refusals(pair: Pair, token: str) -> None:
         if token in ("nodetoken", "strangertoken") and path.startswith("/api") and "csinodes" not in path:
             for method in ("DELETE", "PATCH"):
                 same(pair, token, method, path.partition("?")[0], {})
+    same(pair, token, "GET", "/api/v1/pods", None, authorization="Basic YWRtaW46YWRtaW4=")
 
 
 @pytest.mark.parametrize("token", ["strangertoken", "controllertoken"])
@@ -181,6 +188,35 @@ def test_nodes(pair: Pair) -> None:
     same(pair, "nodetoken", "POST", f"{place}/pods", new)
     same(pair, "nodetoken", "POST", f"{place}/pods/other/eviction", {"metadata": {"name": "other"}})
     same(pair, "nodetoken", "POST", f"{place}/serviceaccounts/default/token", {"spec": {}})
+
+
+def signing(user: str) -> str:
+    """A request for a certificate with that name, in PEM and base64."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, user)])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(new_key(), hashes.SHA256())
+    return base64.b64encode(request.public_bytes(Encoding.PEM)).decode()
+
+
+def test_certificates_of_nodes(pair: Pair) -> None:
+    """A node asks for certificates of its own and of its pods, and publishes its own devices."""
+    api, signer = "/apis/certificates.k8s.io/v1", "kubernetes.io/kube-apiserver-client-kubelet"
+    requests = {
+        "bad": {"signerName": signer, "request": base64.b64encode(b"x").decode()},
+        "foreign": {"signerName": signer, "request": signing("system:node:node2")},
+        "any": {"signerName": "a.b/c", "request": signing("system:node:node2")},
+        "own": {"signerName": signer, "request": signing("system:node:node1")},
+    }
+    for name, spec in requests.items():
+        body = {"metadata": {"name": f"r-{name}"}, "spec": {**spec, "usages": ["client auth"]}}
+        answers = [ask(server, "nodetoken", "POST", f"{api}/certificatesigningrequests", body) for server in pair]
+        assert answers[0][0] == answers[1][0], name
+        assert answers[0][0] == (201 if name in ("any", "own") else 403)
+        if name == "foreign":
+            assert answers[0] == answers[1]
+    for node in ("node2", "node1"):
+        devices = {"driver": "a.b", "nodeName": node, "pool": {"name": "p", "generation": 1, "resourceSliceCount": 1}}
+        body = {"metadata": {"name": f"s-{node}"}, "spec": devices}
+        same(pair, "nodetoken", "POST", "/apis/resource.k8s.io/v1/resourceslices", body)
 
 
 def test_old_clients(pair: Pair) -> None:

@@ -73,17 +73,20 @@ class Authenticator:
         self._verified: dict[tuple[bytes, tuple[str, ...]], _Verified] = {}
 
     def authenticate(self, request: Request) -> User | None:
-        """The user; None for an anonymous request; raises 401 for credentials that don't hold."""
-        header = request.headers.get(b"authorization", b"").decode("latin-1")
-        if header[:7].lower() == "bearer ":
-            try:
-                return _known(self.token_user(header[7:].strip()))
-            except InvalidToken:
-                raise unauthorized() from None
-        if header:
-            raise unauthorized()
+        """The user; None for an anonymous request; raises 401 for a token that doesn't hold.
+
+        In upstream's order: who has a certificate is whom that names; a header that is no bearer token says nothing.
+        """
         certificate = request.scope["state"].get("client_certificate")
-        return _known(_certificate_user(certificate)) if certificate else None
+        if certificate and (user := _certificate_user(certificate)) is not None:
+            return _known(user)
+        scheme, *rest = request.headers.get(b"authorization", b"").decode("latin-1").strip().split(" ", 2)
+        if scheme.lower() != "bearer" or not rest or not rest[0]:
+            return None
+        try:
+            return _known(self.token_user(rest[0]))
+        except InvalidToken:
+            raise unauthorized() from None
 
     def reviewed(self, token: str, audiences: tuple[str, ...]) -> tuple[User, tuple[str, ...]]:
         """The user of a token, and for whom of the audiences (this server's, when none is asked for) it is meant.
@@ -171,10 +174,10 @@ def _account_user(subject: Subject, token_id: str) -> User:
     return User(subject.user, groups, subject.uid, extra)
 
 
-def _certificate_user(certificate: dict[str, Any]) -> User:
-    """From ssl's getpeercert(): the common name and the organizations of the subject."""
+def _certificate_user(certificate: dict[str, Any]) -> User | None:
+    """From ssl's getpeercert(): the common name, without which it names nobody, and the organizations."""
     pairs = [pair for name in certificate.get("subject", ()) for pair in name]
     names = [value for key, value in pairs if key == "commonName"]
-    if not names:
-        raise unauthorized()
+    if not names or not names[-1]:
+        return None
     return User(names[-1], tuple(value for key, value in pairs if key == "organizationName"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from kube46.api.rbac.bindings import Bindings
+from kube46.api.rbac.rules import MASTERS
 from kube46.apiserver import attributes, statuses
 from kube46.apiserver.kinds import Kind
 from kube46.apiserver.nodeauthorizer import NodeAuthorizer, node_of
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from kube46.apiserver.storage import Store
     from kube46.apiserver.strategy import User
 
-MASTERS = "system:masters"
 NO_NODE_RULES = "node authorizer does not support user rule resolution"
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from kube46.api.rbac.rules import MASTERS
+
 Object = dict[str, Any]
 
 MADE = {"apf.kubernetes.io/autoupdate-spec": "true"}
@@ -82,7 +84,7 @@ LEVELS = (
     _level("workload-low", 100, 90),
 )
 SCHEMAS = (
-    _schema("exempt", 1, "exempt", "", _all(_groups("system:masters"))),
+    _schema("exempt", 1, "exempt", "", _all(_groups(MASTERS))),
     _schema("probes", 2, "exempt", "", PROBES),
     _schema("system-leader-election", 100, "leader-election", "ByUser", ELECTION),
     _schema("system-node-high", 400, "node-high", "ByUser", NODES),

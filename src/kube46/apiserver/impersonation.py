@@ -12,10 +12,10 @@ from urllib.parse import unquote
 
 from kube46.api import names
 from kube46.api.errors import go_quote
-from kube46.api.rbac.rules import ACCOUNT_PREFIX, Asked
+from kube46.api.rbac.rules import ACCOUNT_PREFIX, MASTERS, Asked
 from kube46.apiserver import attributes, statuses
 from kube46.apiserver.authentication import AUTHENTICATED
-from kube46.apiserver.authorization import MASTERS, refusal
+from kube46.apiserver.authorization import refusal
 from kube46.apiserver.nodeauthorizer import NODES, PREFIX
 from kube46.apiserver.strategy import User
 
@@ -71,7 +71,7 @@ def impersonate(request: Request, authorizer: Authorizer) -> None:
 def _wanted(request: Request) -> Wanted | None:
     found = Wanted("")
     for header, raw in request.scope["headers"]:
-        value = raw.decode("latin-1")
+        value = raw.decode(errors="replace")
         match header:
             case b"impersonate-user":
                 found.name = found.name or value

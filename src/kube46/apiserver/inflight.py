@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from kube46.api.rbac.rules import MASTERS
 from kube46.apiserver import answers
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 SEATS = 600  # --max-requests-inflight and --max-mutating-requests-inflight together
 QUEUE = 6400  # 128 queues of 50, as of the level "global-default"
 WAIT_SECONDS = 15.0
-EXEMPT = "system:masters"
 
 
 class InFlight:
@@ -30,7 +30,7 @@ class InFlight:
 
     async def enter(self, user: User) -> bool | None:
         """Whether a seat was taken; None when there was none in time: refuse the request."""
-        if EXEMPT in user.groups:
+        if MASTERS in user.groups:
             return False
         if self._seats.locked():
             return await self._queued()

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from kube46.apiserver.database import Event
     from kube46.apiserver.storage import Store
 
-MIRROR = "kubernetes.io/config.mirror"
-
 
 class Ref(NamedTuple):
     """An object that a node may have to do with; `namespace` is "" for cluster-scoped ones."""
@@ -111,7 +109,7 @@ class NodeGraph:
             self._specs.pop((plural, key), None)
             return None
         seen = _seen.decode(value)
-        mark = hash((bytes(seen.spec), MIRROR in seen.metadata.annotations))
+        mark = hash((bytes(seen.spec), podreferences.MIRROR in seen.metadata.annotations))
         if self._specs.get((plural, key)) == mark:
             return None
         self._specs[plural, key] = mark
@@ -133,7 +131,7 @@ class NodeGraph:
             return
         meta = seen.metadata
         own = Ref("pods", meta.namespace, meta.name)
-        used = () if MIRROR in meta.annotations else podreferences.used(spec, meta.name)
+        used = () if podreferences.MIRROR in meta.annotations else podreferences.used(spec, meta.name)
         refs = (own, *{Ref(plural, meta.namespace, name) for plural, name in used})
         self._refs[key] = node, refs
         for ref in refs:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kube46.api.errors import go_quote
 from kube46.api.storage import volumes
-from kube46.apiserver import podreferences, statuses
+from kube46.apiserver import nodecertificates, podreferences, statuses
 from kube46.apiserver.kinds import BY_PLURAL, Kind
 from kube46.apiserver.nodeauthorizer import node_of
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from kube46.apiserver.transactions import Txn
 
 CACHED_POD, CACHED_NODE = Kind("", "v1", "pod", "Pod"), Kind("", "v1", "node", "Node")  # as caches name them
-MIRROR = "kubernetes.io/config.mirror"
 RESTRICTED = "node-restriction.kubernetes.io"
 OWN_LABELS = frozenset((
     "kubernetes.io/hostname", "topology.kubernetes.io/zone", "topology.kubernetes.io/region",
@@ -91,8 +90,8 @@ def _pod_status(quoted: str, node: str, new: Object, old: Object) -> str:
 
 def _mirror(quoted: str, node: str, pod: Object, txn: Txn) -> str:
     """A node creates only mirrors of the pods that it runs from files, which it owns and which use no other object."""
-    if MIRROR not in (pod["metadata"].get("annotations") or {}):
-        return f'pod does not have "{MIRROR}" annotation, node {quoted} can only create mirror pods'
+    if podreferences.MIRROR not in (pod["metadata"].get("annotations") or {}):
+        return f'pod does not have "{podreferences.MIRROR}" annotation, node {quoted} can only create mirror pods'
     if pod["spec"].get("serviceAccountName"):
         return "a mirror pod may not reference service accounts"
     if pod["spec"].get("nodeName") != node:
@@ -195,6 +194,14 @@ def _storage_node(node: str, _: str, name: str, new: Object | None, old: Object 
     return "" if name == node else "can only access CSINode with the same name as the requesting node"
 
 
+def _slice(node: str, _: str, name: str, new: Object | None, old: Object | None, txn: Txn) -> str:
+    if new is not None and old is not None:  # the node authorizer has seen to it
+        return ""
+    own = ((new or old or {}).get("spec") or {}).get("nodeName") == node
+    verb = "create" if old is None else "delete"
+    return "" if own else f"can only {verb} ResourceSlice with the same NodeName as the requesting node"
+
+
 def _agent(node: str, kind: Kind, name: str, obj: Object) -> str:
     """Ours: an agent writes the slices in which it publishes its node's name server, one a family (part dns)."""
     if kind.resource != "endpointslices":
@@ -219,6 +226,9 @@ def _provisioner(node: str, kind: Kind, name: str, obj: Object) -> str:
 RULES: dict[tuple[str, str], Callable[[str, str, str, Object | None, Object | None, Txn], str]] = {
     ("", "pods"): _pod, ("", "nodes"): _node, ("", "persistentvolumeclaims"): _claim,
     ("coordination.k8s.io", "leases"): _lease, ("storage.k8s.io", "csinodes"): _storage_node,
+    ("resource.k8s.io", "resourceslices"): _slice,
+    ("certificates.k8s.io", "certificatesigningrequests"): nodecertificates.signing_request,
+    ("certificates.k8s.io", "podcertificaterequests"): nodecertificates.pod_certificate,
 }  # fmt: skip
 
 # group and what precedes the node in its users' names → the rule of kube46's own programs on a node

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
+MIRROR = "kubernetes.io/config.mirror"  # the annotation of pods that a kubelet runs from files
 CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 # where a pod's volume of a type names its Secret: the reference, and its field
 SECRETS = {

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from kube46.api.errors import go_quote
+from kube46.api.rbac.rules import ACCOUNT_PREFIX
 from kube46.apiserver.certificates import key_pem, new_key, write_private
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Subject:
     @property
     def user(self) -> str:
         """`system:serviceaccount:NAMESPACE:NAME`."""
-        return f"system:serviceaccount:{self.namespace}:{self.name}"
+        return f"{ACCOUNT_PREFIX}{self.namespace}:{self.name}"
 
 
 class Signer:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kube46.api import errors
+from kube46.api.rbac.rules import MASTERS
 from kube46.apiserver import statuses, updates
 from kube46.apiserver.applying import ownable
 from kube46.apiserver.customresources.kinds import CustomKind
@@ -40,7 +41,7 @@ class Call:
     name: str = ""
     namespace: str = ""
     subresource: str = ""
-    user: User = field(default_factory=lambda: User("system:apiserver", ("system:masters",)))
+    user: User = field(default_factory=lambda: User("system:apiserver", (MASTERS,)))
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)
     manager: str = "kube-apiserver"  # who owns the fields that are written

@@ -5,9 +5,10 @@ On each node kubelet, agent and provisioner are users of their own: what one may
 
 from dataclasses import dataclass
 
+from kube46.api.rbac.rules import MASTERS
 from kube46.lab.settings import Settings
 
-MASTERS, NODES, AGENTS, PROVISIONERS = "system:masters", "system:nodes", "kube46:agents", "kube46:provisioners"
+NODES, AGENTS, PROVISIONERS = "system:nodes", "kube46:agents", "kube46:provisioners"
 MANAGER = "system:kube-controller-manager"
 CONTROLLERS = "kube46:controllers"  # our loops, also beside kube-controller-manager
 

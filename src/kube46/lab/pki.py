@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from kube46.addresses.families import bracketed
+from kube46.api.rbac.rules import MASTERS
 from kube46.apiserver.certificates import Authority
 from kube46.lab import identities, kubeconfigs, rules, upstreamparts
 from kube46.lab.listeners import LOOPBACK
@@ -63,7 +64,7 @@ def _certificates(settings: Settings, directory: Path, authority: Authority) -> 
     addresses = (*LOOPBACK, *own, *rules.api_addresses(settings))
     server = authority.issue("kube-apiserver", dns_names=server_names(), ip_addresses=addresses, server=True)
     _keep(directory, "apiserver", server)
-    client = authority.issue("kube-apiserver-kubelet-client", ("system:masters",), client=True)
+    client = authority.issue("kube-apiserver-kubelet-client", (MASTERS,), client=True)
     _keep(directory, "apiserver-kubelet-client", client)
     for node in settings.node_names:
         kubelet = authority.issue(

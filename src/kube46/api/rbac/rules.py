@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 ALL = "*"
+MASTERS = "system:masters"  # the group that may do everything
 ACCOUNT_PREFIX = "system:serviceaccount:"
 
 

@@ -12,7 +12,7 @@ from kube46.api import names
 from kube46.api.errors import go_quote
 from kube46.api.rbac import validation
 from kube46.api.rbac.bindings import Bindings, role_of
-from kube46.api.rbac.rules import Asked, Rule, lacking
+from kube46.api.rbac.rules import MASTERS, Asked, Rule, lacking
 from kube46.api.selectors import matches
 from kube46.apiserver import statuses
 from kube46.apiserver.strategies.generic import Generic
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from kube46.api.rbac.bindings import Role
     from kube46.apiserver.strategy import Context, Object
 
-MASTERS = "system:masters"
 EVERYTHING = (Rule(("*",), ("*",), ("*",)), Rule(("*",), paths=("*",)))
 COLLECTORS = ("finalizers", "generation", "managedFields", "ownerReferences", "resourceVersion")  # what GC changes
 LISTS = (("APIGroups", "groups"), ("Resources", "resources"), ("ResourceNames", "names"), ("NonResourceURLs", "paths"))

@@ -10,11 +10,10 @@ from typing import Any
 
 import msgspec
 
+from kube46.api.rbac.rules import MASTERS
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.errors import ApiError, KubernetesError
 from kube46.lab.kubelet.settings import Settings
-
-MASTERS = "system:masters"
 
 
 @dataclass(frozen=True, slots=True)
