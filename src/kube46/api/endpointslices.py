@@ -18,7 +18,7 @@ MAX_ENDPOINTS, MAX_ADDRESSES, MAX_PORTS, MAX_HINTS = 1000, 100, 20000, 8
 
 
 def default(endpoint_slice: Object) -> None:
-    """Ports have a name, "" if need be, and a protocol; the field that v1 no longer writes is dropped.
+    """Ports have a name, "" if need be, and a protocol.
 
     Lists are always told, null when there is none.
     """
@@ -30,8 +30,15 @@ def default(endpoint_slice: Object) -> None:
         if port.get("protocol") is None:
             port["protocol"] = "TCP"
     for endpoint in endpoint_slice.get("endpoints") or ():
-        endpoint.pop("deprecatedTopology", None)
         endpoint.setdefault("conditions", {})
+
+
+def drop_topology(endpoint_slice: Object) -> bool:
+    """Take away the field that v1 no longer writes; whether there was one."""
+    held = [endpoint for endpoint in endpoint_slice.get("endpoints") or () if "deprecatedTopology" in endpoint]
+    for endpoint in held:
+        del endpoint["deprecatedTopology"]
+    return bool(held)
 
 
 def store(endpoint_slice: Object) -> None:

@@ -121,8 +121,8 @@ def body(errors: Sequence[FieldError]) -> str:
 def summary(kind: str, group: str, name: str, errors: Sequence[FieldError]) -> tuple[str, list[dict[str, str]]]:
     """Message and causes of the 422 answer (E-1, E-2); both name what is wrong once."""
     qualified = f"{kind}.{group}" if group else kind
-    distinct = {error.text: error for error in reversed(errors)}
-    causes = [
-        {"reason": error.reason, "message": error.body, "field": error.field} for error in reversed(distinct.values())
-    ]
+    distinct: dict[str, FieldError] = {}
+    for error in errors:
+        distinct.setdefault(error.text, error)
+    causes = [{"reason": error.reason, "message": error.body, "field": error.field} for error in distinct.values()]
     return f"{qualified} {go_quote(name)} is invalid: {body(errors)}", causes

@@ -152,6 +152,15 @@ def validate_status(new: Object, old: Object) -> list[FieldError]:
     return found
 
 
+def status_warnings(ingress: Object) -> list[str]:
+    """About reported addresses that are not written canonically."""
+    return [
+        text
+        for index, entry in enumerate(_entries(ingress))
+        for text in ip.ip_warnings(f"status.loadBalancer.ingress[{index}]", entry.get("ip") or "")
+    ]
+
+
 def warnings(ingress: Object) -> list[str]:
     """About the old way to name a class, on create."""
     if CLASS_ANNOTATION not in ((ingress.get("metadata") or {}).get("annotations") or {}):

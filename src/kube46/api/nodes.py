@@ -109,8 +109,18 @@ def validate_update(new: Object, old: Object) -> list[FieldError]:
         found.append(forbidden("spec.podCIDRs", FROM_EMPTY))
     elif before:
         found += [forbidden("spec.podCIDRs", FROM_EMPTY) for a, b in zip(cidrs, before, strict=True) if a != b]
-    provider = (old.get("spec") or {}).get("providerID")
-    if provider and provider != (new.get("spec") or {}).get("providerID"):
-        text = 'node updates may not change providerID except from "" to valid'
-        found.append(forbidden("spec.providerID", text))
+    provider, given = ((node.get("spec") or {}).get("providerID") for node in (old, new))
+    if provider and provider != given:
+        found.append(invalid("spec.providerID", None, f"field cannot be {'modified' if given else 'cleared'} once set"))
     return found
+
+
+def warnings(node: Object) -> list[str]:
+    """About fields that nothing uses any more, and ranges that are not written canonically."""
+    spec = node.get("spec") or {}
+    texts = ["spec.configSource: the feature is removed"] if spec.get("configSource") is not None else []
+    if spec.get("externalID"):
+        texts.append("spec.externalID: this field is deprecated, and is unused by Kubernetes")
+    for index, text in enumerate(_cidrs(node)):
+        texts += ip.cidr_warnings(f"spec.podCIDRs[{index}]", text)
+    return texts

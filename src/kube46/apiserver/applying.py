@@ -85,13 +85,6 @@ def gvk(kind: Kind) -> str:
     return f"{kind.group}/{kind.version}, Kind={kind.kind}"
 
 
-def ownable(config: Object, call: Call) -> Object:
-    """The part of a config that its applier owns: the status by way of /status, all else but the status elsewhere."""
-    if call.subresource:
-        return {field: value for field, value in config.items() if field in ("metadata", "status")}
-    return {field: value for field, value in config.items() if field != "status" or not call.kind.has_status}
-
-
 def settled(merged: Object, kind: Kind) -> Object:
     """The merged object in stored form; raises 400 and 500 for values of a wrong type."""
     try:

@@ -145,6 +145,10 @@ class Strategy:
         """Texts for `Warning: 299 -` headers of a create (old is None) or update."""
         return []
 
+    def status_warnings(self, new: Object) -> list[str]:
+        """The same of a write to /status; other subresources have none."""
+        return []
+
     def served(self, obj: Object) -> None:
         """Bring a stored object into the form of its version, where that is another one; `default` brings it back."""
 

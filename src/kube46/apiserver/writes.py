@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from kube46.api import errors
 from kube46.api.rbac.rules import MASTERS
 from kube46.apiserver import statuses, updates
-from kube46.apiserver.applying import ownable
 from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.kinds import BY_PLURAL, Kind, stored_as
 from kube46.apiserver.managedfields import writing as managedfields
@@ -137,9 +136,7 @@ class Registry:
         updates.merge_owners(call, meta)
         meta.update(uid=str(uuid.uuid4()), creationTimestamp=now(), **({"generation": 1} if kind.generation else {}))
         if call.subresource and not applied:  # owned is what was sent of the status, though a create drops it
-            managedfields.note(
-                call, {name: value for name, value in obj.items() if name != "spec"}, None, strategy.blank
-            )
+            managedfields.note(call, obj, None, strategy.blank)
         if kind.has_status and not strategy.keeps_status_on_create:
             obj["status"] = {}
             if kind.custom:
@@ -256,7 +253,7 @@ class Registry:
             if old is None and (uid := meta.get("uid")):
                 text = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
                 raise statuses.conflict(call.kind, call.name, text)
-            obj = managedfields.apply(call, ownable(config, call), old, self.strategy(call.kind).blank)
+            obj = managedfields.apply(call, config, old, self.strategy(call.kind).blank)
             obj = settle(obj if old is not None else {**config, **obj})
             updates.check_namespace(call, obj["metadata"])
             updates.check_name(call, obj["metadata"])
@@ -285,7 +282,10 @@ class Registry:
         problems = strategy.validate_update(new, old, context)
         if problems:
             raise statuses.invalid(kind, call.name, problems)
-        call.warnings += strategy.warnings(new, old)
+        if call.subresource:
+            call.warnings += strategy.status_warnings(new) if call.subresource == "status" else []
+        else:
+            call.warnings += strategy.warnings(new, old)
         return self._put(call, new, old, context, txn)
 
     def _put(self, call: Call, new: Object, old: Object, context: Context, txn: Txn) -> Object:

@@ -62,7 +62,7 @@ class Step:
         base = seen.get(self.last, self.base) if self.last else self.base
         if base is None:
             return None
-        result = copy.deepcopy(base)
+        result = _in_order(base) if self.last else copy.deepcopy(base)
         for edit in self.edits:
             set_field(result, edit, null=self.form in (MERGE, STRATEGIC))
         return result
@@ -76,6 +76,13 @@ class Step:
         if self.base is not None and not self.last:
             lines.append(f"  {json.dumps(self.base)}")
         return "\n".join([*lines, *(f"  {edit}" for edit in self.edits)])
+
+
+def _in_order(value: Json) -> Json:
+    """A copy with members by name: of two errors Go tells the first in the text, and servers' texts differ in order."""
+    if isinstance(value, dict):
+        return {name: _in_order(value[name]) for name in sorted(value)}
+    return [_in_order(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _operation(edit: Edit) -> Json:

@@ -132,7 +132,7 @@ def test_updates_take_fields_and_drop_what_they_remove() -> None:
     assert fields(after, edit) == {"f:spec": {"f:replicas": {}}}
     assert "f:replicas" not in fields(after, KUBECTL)["f:spec"]
     assert "f:metadata" not in fields(after, KUBECTL)
-    assert updated(new, new, after, edit, "v", DEPLOYMENT) is after
+    assert updated(new, new, after, edit, "v", DEPLOYMENT) == after
 
 
 def test_items_keep_their_order() -> None:

@@ -35,7 +35,6 @@ HINTS = "service.kubernetes.io/topology-aware-hints"
 MODE = "service.kubernetes.io/topology-mode"
 RANGES_ANNOTATION = "service.beta.kubernetes.io/load-balancer-source-ranges"
 ONLY_BALANCER = "may only be used when `type` is 'LoadBalancer'"
-KUBELET_PORT = 10250
 MAX_AFFINITY = 86400  # seconds
 DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
 
@@ -70,11 +69,6 @@ def _by_type(spec: Spec) -> list[FieldError]:
     found = []
     if not spec.get("ports") and not headless(spec) and not is_type(spec, EXTERNAL_NAME):
         found.append(required("spec.ports"))
-    if is_type(spec, LOAD_BALANCER):
-        text = f"may not expose port {KUBELET_PORT} externally since it is used by kubelet"
-        for index, port in enumerate(spec.get("ports") or ()):
-            if port["port"] == KUBELET_PORT:
-                found.append(invalid(f"spec.ports[{index}]", KUBELET_PORT, text))
     if is_type(spec, LOAD_BALANCER, NODE_PORT) and headless(spec):
         text = f"may not be set to 'None' for {spec['type']} services"
         found.append(invalid("spec.clusterIPs[0]", NONE, text))

@@ -136,17 +136,20 @@ def written(managers: Managers) -> list[Object]:
     ]  # fmt: skip
 
 
-def updated(live: Object, new: Object, managers: Managers, by: Manager, now: str, way: Merging) -> Managers:
+def updated(
+    live: Object, new: Object, managers: Managers, by: Manager, now: str, way: Merging, reset: Set | None = None
+) -> Managers:
     """The managers after `by` has written `new` in place of `live`: what it changed is its own now.
 
+    `reset`: what this kind of write does not change, whatever is sent; nobody owns it for that.
     An object that can't be taken apart keeps the managers it has.
     """
     try:
         changes = compare(_plain(live), _plain(new), way)
     except UnknownField:
         return managers
-    changed = sets.difference(sets.union(changes.modified, changes.added), NEVER_OWNED)
-    removed = sets.difference(changes.removed, NEVER_OWNED)
+    changed = _owned(sets.union(changes.modified, changes.added), reset)
+    removed = _owned(changes.removed, reset)
     if not changed and not removed:
         return {manager: owned for manager, owned in managers.items() if owned.fields}
     found = _without(managers, by, sets.union(changed, removed))
@@ -167,15 +170,17 @@ def applied(
     *,
     force: bool,
     blank: Object | None = None,
+    reset: Set | None = None,
 ) -> tuple[Object, Managers]:
     """The object and its managers after an apply; raises Conflicts, unless forced, and UnknownField."""
     config = _plain(config)
-    own = sets.difference(set_of(config, way), NEVER_OWNED)
+    own = _owned(set_of(config, way), reset)
     if live is None:
         return config, {by: Owned(own, now)} if own else {}
     plain = _plain(live)
     if not managers:
-        managers = updated(blank or {}, live, {}, Manager(BEFORE_FIRST_APPLY, UPDATE, by.api_version), now, way)
+        before_all = Manager(BEFORE_FIRST_APPLY, UPDATE, by.api_version, by.subresource)
+        managers = updated(blank or {}, live, {}, before_all, now, way, reset)
     others = {manager: owned for manager, owned in managers.items() if manager != by}
     last = managers[by].fields if by in managers else {}
     merged = merge(plain, config, way)
@@ -185,7 +190,7 @@ def applied(
         gone["f:metadata"].pop(MEMBER, None)
     merged = without(merged, gone, way)
     changes = compare(plain, merged, way)
-    changed = sets.difference(sets.union(changes.modified, changes.added), NEVER_OWNED)
+    changed = _owned(sets.union(changes.modified, changes.added), reset)
     conflicts = {
         manager: tuple(sets.paths(both))
         for manager, owned in others.items()
@@ -193,11 +198,16 @@ def applied(
     }
     if conflicts and not force:
         raise Conflicts(conflicts)
-    found = _without(others, by, sets.union(changed, changes.removed))
+    found = _without(others, by, sets.union(changed, _owned(changes.removed, reset)))
     if own:  # a manager that changes nothing has no time of its own
         before = managers[by].time if by in managers else ""
         found[by] = Owned(own, before if merged == plain else now)
     return merged, found
+
+
+def _owned(fields: Set, reset: Set | None) -> Set:
+    """The fields that somebody may own."""
+    return sets.difference(sets.outside(fields, reset) if reset else fields, NEVER_OWNED)
 
 
 def _plain(obj: Object) -> Object:

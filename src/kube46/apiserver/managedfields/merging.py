@@ -62,11 +62,16 @@ class Merging:
         if not isinstance(item, dict):
             message = "items of this list must be objects"
             raise ValueError(message)
-        found = {key: item.get(key, self.defaults.get(key)) for key in self.keys}
-        if missing := [key for key, value in found.items() if value is None and len(self.keys) == 1]:
-            message = f'associative list with keys has an element that omits key field "{missing[0]}"'
+        known = {**self.defaults, **item}  # a key that is null is one
+        found = {key: known[key] for key in self.keys if key in known}
+        if not found:
+            keys = "[" + " ".join(map(_json, self.keys)) + "]"
+            message = (
+                f"associative list with keys has an element that omits all key fields {keys}"
+                " (and doesn't have default values for any key fields)"
+            )
             raise ValueError(message)
-        return f"k:{_json({key: value for key, value in found.items() if value is not None})}"
+        return f"k:{_json(found)}"
 
 
 ABSENT: Any = object()

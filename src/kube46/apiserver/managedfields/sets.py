@@ -43,6 +43,18 @@ def difference(first: Set, second: Set) -> Set:
     return found
 
 
+def outside(tree: Set, reset: Set) -> Set:
+    """Paths that are neither in another set nor below one of its paths."""
+    found: Set = {}
+    for element, below in tree.items():
+        other = reset.get(element, {})
+        if element == MEMBER or not other:
+            found[element] = below
+        elif MEMBER not in other and (rest := outside(below, other)):
+            found[element] = rest
+    return found
+
+
 def intersection(first: Set, second: Set) -> Set:
     """Paths of both."""
     found: Set = {}

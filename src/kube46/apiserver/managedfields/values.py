@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kube46.apiserver.managedfields.merging import ABSENT
+from kube46.apiserver.managedfields.merging import ABSENT, LEAF
 from kube46.apiserver.managedfields.sets import MEMBER, Set, element_text, leaf, union
 from kube46.apiserver.patching_strategic import go_value
 
@@ -82,12 +82,16 @@ def compare(old: Any, new: Any, way: Merging) -> Comparison:
         was, is_, below = _pair(before.get(element), after.get(element))
         if was is ABSENT and is_ is ABSENT:
             continue
-        if was is ABSENT:
+        if isinstance(was, Repeated) is not isinstance(is_, Repeated) and ABSENT not in (was, is_):
+            assert way.item is not None
+            added[element] = everything(is_, way.item)
+            removed[element] = everything(was, way.item)
+        elif was is ABSENT:
             added[element] = everything(is_, below)
         elif is_ is ABSENT:
             removed[element] = everything(was, below)
         elif was != is_:
-            if below.of(was) == "leaf" or below.of(is_) != below.of(was):
+            if _is_leaf(was, is_, below):
                 modified[element] = leaf()
                 continue
             for found, inner in zip((removed, modified, added), compare(was, is_, below), strict=True):
@@ -96,8 +100,29 @@ def compare(old: Any, new: Any, way: Merging) -> Comparison:
     return Comparison(removed, modified, added)
 
 
+def _is_leaf(was: Any, is_: Any, way: Merging) -> bool:
+    """Whether two values differ as a whole: null for an object or list is one with nothing in it."""
+    if was is None or is_ is None:
+        return not (was or is_) or way.how == "deduced" or way.of(is_ if was is None else was) == "leaf"
+    how = way.of(was)
+    return how == "leaf" or way.of(is_) != how
+
+
+class Repeated(list[Any]):
+    """Items of one list with the same keys: they are owned together, as one leaf."""
+
+
 def _by_element(value: Any, way: Merging) -> dict[str, tuple[Any, Merging]]:
-    return {element: (inner, below) for element, inner, below, _ in parts(value, way)}
+    if value is None:
+        return {}
+    found: dict[str, tuple[Any, Merging]] = {}
+    for element, inner, below, _ in parts(value, way):
+        if element in found:
+            before = found[element][0]
+            found[element] = Repeated([*(before if isinstance(before, Repeated) else [before]), inner]), LEAF
+        else:
+            found[element] = inner, below
+    return found
 
 
 def _pair(was: tuple[Any, Merging] | None, is_: tuple[Any, Merging] | None) -> tuple[Any, Any, Merging]:
@@ -110,8 +135,8 @@ def _pair(was: tuple[Any, Merging] | None, is_: tuple[Any, Merging] | None) -> t
 def everything(value: Any, way: Merging) -> Set:
     """Every path of a value, containers included."""
     found = leaf()
-    if way.of(value) != "leaf":
-        for element, inner, below, _ in parts(value, way):
+    if not isinstance(value, Repeated) and way.of(value) != "leaf":
+        for element, (inner, below) in _by_element(value, way).items():
             found[element] = everything(inner, below)
     return found
 
@@ -120,7 +145,7 @@ def merge(live: Any, config: Any, way: Merging) -> Any:
     """The live value with what the config says: leaves replaced, objects and lists of items merged."""
     how = way.of(config)
     if config is None and way.how not in ("leaf", "deduced"):
-        return live  # an object or list that is null says nothing of what is in it
+        return live or None  # an object or list that is null says nothing of what is in it
     if how == "leaf" or way.of(live) != how:
         return config
     if how == "map":
@@ -153,8 +178,8 @@ def _merged_items(live: list[Any], config: list[Any], way: Merging) -> list[Any]
 
 def _merged(way: Merging, live: list[Any], element: str, item: Any) -> Any:
     assert way.item is not None
-    same = next((other for other in live if way.element(other) == element), ABSENT)
-    return item if same is ABSENT else merge(same, item, way.item)
+    same = [other for other in live if way.element(other) == element]
+    return merge(same[0], item, way.item) if len(same) == 1 else item  # repeated ones are replaced
 
 
 def without(value: Any, gone: Set, way: Merging) -> Any:

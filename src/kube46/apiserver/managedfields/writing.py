@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kube46.apiserver import statuses
 from kube46.apiserver.customresources.kinds import CustomKind
-from kube46.apiserver.managedfields import managers, merging
+from kube46.apiserver.managedfields import managers, merging, sets
 from kube46.apiserver.managedfields.values import UnknownField
 from kube46.apiserver.schemas import Schemas
 from kube46.apiserver.transactions import now
@@ -17,6 +17,22 @@ if TYPE_CHECKING:
     from kube46.apiserver.writes import Call
 
 Object = dict[str, Any]
+# of metadata, which /status mostly changes, too
+STATUS_KEEPS: dict[str, sets.Set] = {
+    "pods": {"f:deletionTimestamp": sets.leaf(), "f:ownerReferences": sets.leaf()},
+    "deployments": {"f:labels": sets.leaf()},
+    **dict.fromkeys(
+        (
+            "flowschemas",
+            "prioritylevelconfigurations",
+            "resourceclaims",
+            "servicecidrs",
+            "validatingadmissionpolicies",
+            "volumeattachments",
+        ),
+        sets.leaf(),
+    ),
+}
 
 
 def _way(kind: Kind) -> Merging:
@@ -55,6 +71,15 @@ def _known(kind: Kind, found: managers.Managers) -> managers.Managers:
     return {manager: owned for manager, owned in found.items() if there(manager.api_version)}
 
 
+def _reset(call: Call, obj: Object) -> sets.Set:
+    """What a write does not change: all but the status by way of /status, the status elsewhere (GetResetFields)."""
+    if call.subresource == "status":
+        names = [name for name in obj if name not in ("metadata", "status")]
+        meta = STATUS_KEEPS.get(call.kind.plural)
+        return {f"f:{name}": sets.leaf() for name in names} | ({"f:metadata": meta} if meta else {})
+    return {"f:status": sets.leaf()} if call.kind.has_status and not call.subresource and not call.scales else {}
+
+
 def note(call: Call, new: Object, live: Object | None, blank: Object | None = None) -> None:
     """Give the fields that this create or update changes to who makes it; of a new one, what is not as in `blank`.
 
@@ -67,7 +92,7 @@ def note(call: Call, new: Object, live: Object | None, blank: Object | None = No
         return
     known = _known(call.kind, known)
     by, way = _manager(call, managers.UPDATE), _way(call.kind)
-    found = managers.updated(live or blank or {}, new, known, by, _moment(call), way)
+    found = managers.updated(live or blank or {}, new, known, by, _moment(call), way, _reset(call, new))
     entries = before if found == stored else managers.written(found)
     if entries:
         meta["managedFields"] = entries
@@ -100,7 +125,8 @@ def apply(call: Call, config: Object, live: Object | None, blank: Object | None 
     by, stored = _manager(call, managers.APPLY), _stored(live)
     try:
         way, moment = _way(kind), _moment(call)
-        obj, found = managers.applied(live, config, stored, by, moment, way, force=call.force, blank=blank)
+        reset = _reset(call, {**(live or {}), **config})
+        obj, found = managers.applied(live, config, stored, by, moment, way, force=call.force, blank=blank, reset=reset)
     except managers.Conflicts as conflicts:
         raise statuses.StatusError(409, "Conflict", conflicts.message, {"causes": conflicts.causes}) from None
     except UnknownField as problem:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from kube46.api import endpoints, endpointslices
 from kube46.apiserver.strategies.generic import Generic
+from kube46.apiserver.updates import desire
 
 if TYPE_CHECKING:
     from kube46.api.errors import FieldError
@@ -20,6 +21,15 @@ class EndpointSlices(Generic):
     def default(self, obj: Object) -> None:
         """Static defaulting."""
         endpointslices.default(obj)
+
+    def prepare_create(self, obj: Object, ctx: Context) -> None:
+        """Without the field that v1 no longer writes."""
+        endpointslices.drop_topology(obj)
+
+    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+        """The same; upstream counts it as a change all the same."""
+        if endpointslices.drop_topology(new) and desire(ctx.kind, new) == desire(ctx.kind, old):
+            new["metadata"]["generation"] = int(old["metadata"].get("generation", 0)) + 1
 
     def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
         """Errors of the slice."""

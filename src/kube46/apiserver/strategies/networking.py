@@ -82,6 +82,10 @@ class Ingresses(Generic):
         """Errors of the load balancer's addresses."""
         return ingresses.validate_status(new, old)
 
+    def status_warnings(self, new: Object) -> list[str]:
+        """Addresses that are not written canonically."""
+        return ingresses.status_warnings(new)
+
     def warnings(self, new: Object, old: Object | None) -> list[str]:
         """The old way to name a class, on create."""
         return ingresses.warnings(new) if old is None else []

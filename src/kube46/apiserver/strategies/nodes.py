@@ -43,6 +43,10 @@ class Nodes(Generic):
         """Errors of `spec`, and of what is set once."""
         return nodes.validate(new) + nodes.validate_update(new, old)
 
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        """What is unused, and ranges that are not written canonically."""
+        return nodes.warnings(new)
+
     def status_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         """Repeated addresses."""
         return nodes.validate_update(new, old)

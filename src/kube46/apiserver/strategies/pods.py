@@ -77,7 +77,7 @@ class Pods(Generic):
         """Errors of reported addresses."""
         return status.validate(new, old)
 
-    def warnings(self, new: Object, old: Object | None) -> list[str]:
+    def status_warnings(self, new: Object) -> list[str]:
         """Addresses that are not written canonically."""
         return status.warnings(new)
 

@@ -114,10 +114,12 @@ class Services(Generic):
         return status.errors(new, old)
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
-        """Of the Service, or of its reported addresses if nothing else changed: a write to /status (1.8.5)."""
-        if old is not None and new["spec"] == old["spec"] and new.get("status") != old.get("status"):
-            return status.warnings(new)
+        """Of the Service (1.8.5)."""
         return warnings.warnings(new)
+
+    def status_warnings(self, new: Object) -> list[str]:
+        """Of its reported addresses."""
+        return status.warnings(new)
 
     def after_delete(self, obj: Object, ctx: Context) -> None:
         """Give back what it held, and remove its Endpoints (S1.1.4)."""
