@@ -250,3 +250,66 @@ def shape(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: "" if name in ("jwks_uri", "kid", "x", "y") else shape(part) for name, part in value.items()}
     return [shape(part) for part in value] if isinstance(value, list) else value
+
+
+def test_create_by_update(pair: Pair) -> None:
+    """A PUT or an apply of what is missing asks for `create`, too; Roles and bindings give no right that lacks."""
+    every = {"apiGroups": ["*"], "resources": ["*"]}
+    role = {"metadata": {"name": "up"}, "rules": [{**every, "verbs": ["update", "patch"]}]}
+    binding = {
+        "metadata": {"name": "up"},
+        "subjects": [{"kind": "User", "name": "updater"}],
+        "roleRef": {"kind": "ClusterRole", "name": "up"},
+    }
+    assert same(pair, "admintoken", "POST", CORE, {"metadata": {"name": "creates"}})[0] == 201
+    assert same(pair, "admintoken", "POST", f"{RBAC}/clusterroles", role)[0] == 201
+    assert same(pair, "admintoken", "POST", f"{RBAC}/clusterrolebindings", binding)[0] == 201
+    found = [ask_to_create(pair) for _ in range(2)]
+    for path, (code, _) in found[0].items():
+        never = "configmaps/put" in path or "endpointslices" in path  # a PUT of these creates nothing
+        assert code == (422 if "bad" in path or "/status" in path else 404 if never else 403), path
+    assert found[0] == found[1], "a refused request changed something"
+    grant = {"metadata": {"name": "up"}, "rules": [{**every, "verbs": ["update", "patch", "create"]}]}
+    same(pair, "admintoken", "PUT", f"{RBAC}/clusterroles/up", grant)
+    granted = ask_to_create(pair)
+    refused = {path for path, (code, _) in granted.items() if code == 403}
+    assert refused == {path for path in granted if "escalates" in path}
+
+
+def ask_to_create(pair: Pair) -> dict[str, tuple[int, Any]]:
+    """What a user is answered who replaces, or applies, objects that are not there."""
+    place, rbac = f"{CORE}/creates", f"{RBAC}/namespaces/creates"
+    headless = {"clusterIP": "None", "ports": [{"port": 80}]}
+    secrets = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}]
+    admin = {"kind": "ClusterRole", "name": "cluster-admin", "apiGroup": "rbac.authorization.k8s.io"}
+    replaced: dict[str, dict[str, Any]] = {
+        f"{place}/services/s": {"spec": headless},
+        f"{place}/services/bad": {"spec": {"ports": [{"port": 0}]}},
+        f"{place}/services/s2/status": {"spec": headless},
+        f"{place}/services/s3?dryRun=All": {"spec": headless},
+        f"{place}/configmaps/put": {},
+        f"{place}/events/e": {"involvedObject": {"namespace": "creates"}},
+        "/apis/discovery.k8s.io/v1/namespaces/creates/endpointslices/e": {"addressType": "IPv4", "endpoints": []},
+        "/apis/coordination.k8s.io/v1/namespaces/creates/leases/l": {"spec": {}},
+        f"{rbac}/roles/r": {"rules": None}, f"{rbac}/roles/escalates": {"rules": secrets},
+        f"{RBAC}/clusterroles/creates": {"rules": None}, f"{RBAC}/clusterroles/escalates": {"rules": secrets},
+        f"{rbac}/rolebindings/escalates": {"roleRef": admin},
+        f"{RBAC}/clusterrolebindings/escalates": {"roleRef": admin},
+    }  # fmt: skip
+    applied: dict[str, dict[str, Any]] = {
+        f"{place}/configmaps/c": {"apiVersion": "v1", "kind": "ConfigMap"},
+        f"{place}/services/s4": {"apiVersion": "v1", "kind": "Service", "spec": headless},
+        f"{rbac}/roles/r2": {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role"},
+        f"{rbac}/roles/escalates2": {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "rules": secrets},
+        f"{CORE}/creates2": {"apiVersion": "v1", "kind": "Namespace"},
+    }
+    found: dict[str, tuple[int, Any]] = {}
+    user = {"impersonate_user": "updater"}
+    for path, body in replaced.items():
+        name = path.removesuffix("/status").split("?")[0].split("/")[-1]
+        found[path] = same(pair, "admintoken", "PUT", path, {"metadata": {"name": name}, **body}, **user)
+    for path, body in applied.items():
+        config = {**body, "metadata": {"name": path.split("/")[-1]}}
+        media = {"content_type": "application/apply-patch+yaml"}
+        found[path] = same(pair, "admintoken", "PATCH", f"{path}?fieldManager=m", config, **user, **media)
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import msgspec
 from kube46.api import errors
 from kube46.apiserver import (
     applying,
+    attributes,
     deleteoptions,
     deletes,
     fieldvalidation,
@@ -33,6 +36,7 @@ from kube46.apiserver.writes import Call
 if TYPE_CHECKING:
     import asyncio
 
+    from kube46.apiserver.authorization import Authorizer
     from kube46.apiserver.kinds import Kind
     from kube46.apiserver.requests import Request, Target
     from kube46.apiserver.strategy import Object
@@ -45,8 +49,8 @@ TITLES = {"PATCH": "PatchOptions", "POST": "CreateOptions", "PUT": "UpdateOption
 class Resources:
     """Answers requests for objects and collections."""
 
-    def __init__(self, registry: Registry, stopping: asyncio.Event) -> None:
-        self.registry = registry
+    def __init__(self, registry: Registry, stopping: asyncio.Event, authorizer: Authorizer) -> None:
+        self.registry, self._authorizer = registry, authorizer
         self._store, self._stopping = registry.store, stopping
         self._messages = Messages()
         self.watching: dict[str, int] = {}  # plural → open watches, for the metrics
@@ -68,10 +72,17 @@ class Resources:
         title = TITLES[request.method]
         applies = request.content_type == applying.MEDIA_TYPE and title == "PatchOptions"
         given = options.write_options(request.query, request.every("dryRun"), title=title, applies=applies)
-        return Call(
+        call = Call(
             target.kind, target.name, target.namespace, target.subresource, request.user, given.dry_run,
             request.warnings, given.manager or applying.program(request), given.force,
         )  # fmt: skip
+        if request.method != "POST":  # which was asked already; a PUT and an apply may create, too
+            call.check_create = partial(self._check_create, request)
+        return call
+
+    def _check_create(self, request: Request) -> None:
+        """Refuse with 403 who may not create what an update finds missing."""
+        self._authorizer.check(request.user, replace(attributes.of(request), verb="create"))
 
     # Reading
 

@@ -93,11 +93,11 @@ class _Server:
         self._registry = Registry(
             store, STRATEGIES, settings.service_ranges, settings.node_ports, dual_stack=dual_stack
         )
-        resources = Resources(self._registry, self._stopping)
+        authorizer = Authorizer(store)
+        resources = Resources(self._registry, self._stopping, authorizer)
         self._kubelets = Kubelets(store, _kubelet_credentials(settings))
         measures = Measures(store, self._kubelets)
         metrics = Metrics(store.counts, lambda: resources.watching, settings.features)
-        authorizer = Authorizer(store)
         subresources = Subresources(resources, signer, authorizer)
         address = settings.advertise_address or _own_address(settings)
         paths = Paths(self._checks(), metrics, bracketed(str(address), settings.secure_port), catalog, signer)

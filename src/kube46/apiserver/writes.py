@@ -46,6 +46,7 @@ class Call:
     manager: str = "kube-apiserver"  # who owns the fields that are written
     force: bool = False  # of an apply: take fields from their owners
     scales: bool = False  # through /scale
+    check_create: Callable[[], None] | None = None  # refuses who may update, but not create what is missing
 
 
 class Registry:
@@ -155,6 +156,8 @@ class Registry:
         if problems:
             raise statuses.invalid(kind, call.name, problems)
         call.warnings += strategy.warnings(obj, None)
+        if call.check_create:
+            call.check_create()
         self._check_free(call, txn)
         if call.dry_run:
             return obj
