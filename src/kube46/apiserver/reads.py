@@ -24,11 +24,9 @@ from kube46.apiserver.requests import UINT64
 from kube46.apiserver.statuses import StatusError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from kube46.apiserver.kinds import Kind
     from kube46.apiserver.selectors import Selector
-    from kube46.apiserver.storage import Store
+    from kube46.apiserver.storage import Collection, Store
 
 AT_ONCE = 1000  # objects that a selector looks at before others get their turn: 2 ms
 FUTURE_SECONDS = 3.0  # so long a read waits for a revision that does not exist yet
@@ -162,10 +160,9 @@ async def listing(
         values = _whole(store, kind, namespace, selector)
         return await _selected(values, selector), {"resourceVersion": str(shown)}
     try:
-        keys, value_of = collection.at(shown, namespace)
+        return await _page(collection, namespace, selector, page, shown)
     except Compacted:
         raise _expired(page) from None
-    return _cut(keys, value_of, f"{namespace}/" if namespace else "", selector, page, shown)
 
 
 async def _selected(values: list[bytes], selector: Selector) -> list[bytes]:
@@ -190,24 +187,28 @@ def _whole(store: Store, kind: Kind, namespace: str, selector: Selector) -> list
     return [collection.records[key].value for key in collection.under(namespace)]
 
 
-def _cut(
-    keys: list[str], value_of: Callable[[str], bytes], prefix: str, selector: Selector, page: Page, shown: int
+async def _page(
+    collection: Collection, namespace: str, selector: Selector, page: Page, shown: int
 ) -> tuple[list[bytes], dict[str, Any]]:
-    start = bisect_left(keys, prefix + page.start) if page.start else 0
+    """What matches from the page's start on, until it is full; raises Compacted."""
+    prefix = f"{namespace}/" if namespace else ""
+    keys, value_of = collection.at(shown, namespace)
+    index = bisect_left(keys, prefix + page.start) if page.start else 0
     metadata: dict[str, Any] = {"resourceVersion": str(shown)}
     found: list[bytes] = []
-    for index in range(start, len(keys)):
-        key, value = keys[index], value_of(keys[index])
-        if selector and not selector.matches(value):
-            continue
-        found.append(value)
-        if page.limit and len(found) == page.limit:
-            rest = len(keys) - index - 1
-            if rest:
-                metadata["continue"] = _encode(shown, key.removeprefix(prefix) + "\0")
-                if not selector:
-                    metadata["remainingItemCount"] = rest
-            break
+    looked = 0
+    while index < len(keys) and not (page.limit and len(found) == page.limit):
+        if selector and looked and looked % AT_ONCE == 0:
+            await asyncio.sleep(0)  # objects change meanwhile, but not how they were at a revision
+            keys, value_of = collection.at(shown, namespace)
+        value = value_of(keys[index])
+        index, looked = index + 1, looked + 1
+        if not selector or selector.matches(value):
+            found.append(value)
+    if rest := len(keys) - index:
+        metadata["continue"] = _encode(shown, keys[index - 1].removeprefix(prefix) + "\0")
+        if not selector:
+            metadata["remainingItemCount"] = rest
     return found, metadata
 
 
