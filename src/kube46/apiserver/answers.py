@@ -27,6 +27,7 @@ JSON = b"application/json"
 GZIP_BYTES = 128 << 10  # kube-apiserver's threshold
 GZIP = 16 + zlib.MAX_WBITS
 COMPRESSED = [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
+REQUEST_SECONDS = 60  # --request-timeout: who reads a long list slowly must not keep its seat for ever
 SEND_SECONDS = 60  # a client that reads nothing for so long is dropped
 
 
@@ -110,7 +111,8 @@ async def send(answer: Answer, request: Request, emit: Callable[[dict[str, Any]]
     elif answer.watch is not None:
         await answer.watch.serve(Stream(cycle, SEND_SECONDS))
     elif answer.pieces is not None:
-        await _send_pieces(answer.pieces, Stream(cycle, SEND_SECONDS), compressed=compressed)
+        async with asyncio.timeout(REQUEST_SECONDS):
+            await _send_pieces(answer.pieces, Stream(cycle, SEND_SECONDS), compressed=compressed)
     await _emit(emit, {"type": "http.response.body", "body": b"", "more_body": False})
 
 

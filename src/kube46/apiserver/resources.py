@@ -16,6 +16,7 @@ from kube46.apiserver import (
     deleteoptions,
     deletes,
     fieldvalidation,
+    labelselectors,
     options,
     patching,
     reads,
@@ -213,7 +214,7 @@ def _selector(request: Request, target: Target) -> selectors.Selector:
     query = request.query
     for name in ("timeoutSeconds", "limit"):
         options.integer(query, name)
-    labels = selectors.parse_labels(query.get("labelSelector", ""))
+    labels = labelselectors.parse(query.get("labelSelector", ""))
     terms = selectors.split_fields(query.get("fieldSelector", ""))
     options.check_list(query, watch=request.verb == "watch")
     return selectors.Selector(labels, selectors.fields(target.kind, terms))

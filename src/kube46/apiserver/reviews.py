@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kube46.api.errors import FieldError, invalid, required
 from kube46.api.rbac.rules import Asked
-from kube46.apiserver import answers, applying, attributes, fieldvalidation, selectors, statuses
+from kube46.apiserver import answers, applying, attributes, fieldvalidation, labelselectors, statuses
 from kube46.apiserver.bodies import read_json, validation
 from kube46.apiserver.kinds import Kind
 from kube46.apiserver.managedfields import writing as managedfields
@@ -150,7 +150,7 @@ def _terms(resource: dict[str, Any], wrong: list[str]) -> Terms:
 
 def _label_terms(text: str) -> Terms | None:
     try:
-        selectors.parse_labels(text)
+        labelselectors.parse(text)
     except statuses.StatusError:
         return None
     return ()
