@@ -34,14 +34,20 @@ def namespace(api: httpx2.Client, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def server_factory(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def server_class() -> type[Server]:
+    """What `server_factory` starts."""
+    return Server
+
+
+@pytest.fixture
+def server_factory(tmp_path: Path, server_class: type[Server]) -> Iterator[Callable[..., Server]]:
     """Starts servers of a test's own; all are ended after it."""
     running: list[Server] = []
 
     def start(**options: Any) -> Server:
         directory = tmp_path / f"server{len(running)}"
         directory.mkdir()
-        running.append(Server(directory, **options).start())
+        running.append(server_class(directory, **options).start())
         return running[-1]
 
     yield start

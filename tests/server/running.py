@@ -8,9 +8,10 @@ import ssl
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+import weakref
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import httpx2
 
@@ -36,6 +37,25 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
+def reserved() -> socket.socket:
+    """Holds a free port: who sets SO_REUSEADDR may listen there, and the kernel gives it to nobody else."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", 0))
+    return sock
+
+
+class Process(Protocol):
+    """What is asked of a running server's process; as `Popen` has it."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float = ...) -> int: ...
+    def send_signal(self, number: int, /) -> None: ...
+    def kill(self) -> None: ...
+
+
 @dataclass
 class Server:
     """A running `kube46 apiserver`; `prelude` is Python run before its main, to shorten time limits."""
@@ -46,8 +66,14 @@ class Server:
     flags: tuple[str, ...] = ()
     data: Path | None = None
     inherited: tuple[int, ...] = ()
-    port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    port: int = 0  # 0: one that stays the server's own while it is dead
+    process: Process | None = None
+
+    def __post_init__(self) -> None:
+        if self.port == 0:
+            keeper = reserved()
+            self.port = int(keeper.getsockname()[1])
+            weakref.finalize(self, keeper.close)
 
     @property
     def url(self) -> str:
@@ -68,9 +94,14 @@ class Server:
             "--advertise-address", "192.0.2.1", *self.flags,
         ]  # fmt: skip
 
-    def launch(self) -> subprocess.Popen[bytes]:
-        """Start without waiting for it."""
+    def write_tokens(self) -> Self:
+        """The file of `--token-auth-file`."""
         (self.directory / "tokens.csv").write_text(TOKENS)
+        return self
+
+    def launch(self) -> Process:
+        """Start without waiting for it."""
+        self.write_tokens()
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, pass_fds=self.inherited)
         return self.process

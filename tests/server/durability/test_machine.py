@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from server.durability.forked import ForkedServer
 from server.durability.model import VERBS, Content, Key, Op, content
 from server.durability.truth import Past
 from server.running import Server
@@ -48,6 +49,8 @@ class Machine(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         Machine.namespaces += 1
+        if self.server.process is None or self.server.process.poll() is not None:  # an example failed while it was dead
+            self.server.start()
         self.namespace = f"e{Machine.namespaces}"
         self.client = self.server.client()
         made = self.client.post("/api/v1/namespaces", json={"metadata": {"name": self.namespace}})
@@ -86,7 +89,7 @@ class Machine(RuleBasedStateMachine):
     @rule(number=st.sampled_from([signal.SIGKILL, signal.SIGTERM]))
     def restart(self, number: int) -> None:
         """Die idle."""
-        self.server.stop(number)
+        assert self.server.stop(number) == (0 if number == signal.SIGTERM else -number)
         self._return()
         self.compare()
 
@@ -215,8 +218,8 @@ class Machine(RuleBasedStateMachine):
 @pytest.mark.timeout(3600)
 def test_server_is_a_dictionary(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """Answered writes are there after every death, refused ones never, unanswered ones wholly or not at all."""
-    examples, length = (150, 40) if pytestconfig.getoption("long") else (4, 12)
-    Machine.server = Server(tmp_path, flags=("--default-watch-cache-size", "1000000")).start()
+    examples, length = (24, 40) if pytestconfig.getoption("long") else (8, 15)
+    Machine.server = ForkedServer(tmp_path, flags=("--default-watch-cache-size", "1000000")).start()
     shape = settings(
         max_examples=examples, stateful_step_count=length, deadline=None, derandomize=True, database=None,
         phases=[Phase.generate],  # a shorter failure would come after many more deaths
@@ -228,4 +231,5 @@ def test_server_is_a_dictionary(tmp_path: Path, pytestconfig: pytest.Config) -> 
         Machine.server.stop()
     past = Past.read(tmp_path / "data.db")
     past.check()
+    assert STARTED[0] >= examples
     print(f"examples={examples} starts={STARTED[0]} changes={len(past.changes)}")
