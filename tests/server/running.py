@@ -8,8 +8,7 @@ import ssl
 import subprocess
 import sys
 import time
-import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -37,14 +36,6 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def reserved() -> socket.socket:
-    """Holds a free port: who sets SO_REUSEADDR may listen there, and the kernel gives it to nobody else."""
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind(("127.0.0.1", 0))
-    return sock
-
-
 class Process(Protocol):
     """What is asked of a running server's process; as `Popen` has it."""
 
@@ -66,14 +57,8 @@ class Server:
     flags: tuple[str, ...] = ()
     data: Path | None = None
     inherited: tuple[int, ...] = ()
-    port: int = 0  # 0: one that stays the server's own while it is dead
+    port: int = field(default_factory=free_port)
     process: Process | None = None
-
-    def __post_init__(self) -> None:
-        if self.port == 0:
-            keeper = reserved()
-            self.port = int(keeper.getsockname()[1])
-            weakref.finalize(self, keeper.close)
 
     @property
     def url(self) -> str:

@@ -4,8 +4,11 @@ import atexit
 import functools
 import json
 import os
+import socket
 import subprocess
 import sys
+import weakref
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +58,14 @@ class Forked:
         return json.loads(self._parent.stdout.readline())
 
 
+@dataclass
 class ForkedServer(Server):
-    """The same program in a process of its own."""
+    """The same program in a process of its own; its port stays its own while it is dead."""
+
+    def __post_init__(self) -> None:
+        keeper = reserved()
+        self.port = int(keeper.getsockname()[1])
+        weakref.finalize(self, keeper.close)
 
     def launch(self) -> Process:
         """Start without waiting for it."""
@@ -64,6 +73,14 @@ class ForkedServer(Server):
         command = self.write_tokens().command()
         self.process = Forked(_parent(), command[command.index("apiserver") :], self.directory / "log")
         return self.process
+
+
+def reserved() -> socket.socket:
+    """Holds a free port: who sets SO_REUSEADDR may listen there, and the kernel gives it to nobody else."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", 0))
+    return sock
 
 
 @functools.cache
