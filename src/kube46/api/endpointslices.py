@@ -62,11 +62,13 @@ def validate(endpoint_slice: Object, old: Object | None = None) -> list[FieldErr
 
 
 def _kind(kind: str, old: Object | None) -> list[FieldError]:
-    if old is not None and kind != old.get("addressType"):
-        return [*([] if kind else [required("addressType")]), invalid("addressType", None, "field is immutable")]
     if not kind:
-        return [required("addressType")]
-    return [] if kind in TYPES else [not_supported("addressType", kind, TYPES)]
+        found = [required("addressType")]
+    else:
+        found = [] if kind in TYPES else [not_supported("addressType", kind, TYPES)]
+    if old is not None and kind != old.get("addressType"):
+        found.append(invalid("addressType", None, "field is immutable"))
+    return found
 
 
 def _count(field: str, addresses: list[str]) -> list[FieldError]:

@@ -27,6 +27,8 @@ RECORD = re.compile(r"(?<=ResourceVersion in record \()\d+")
 SCHEME = re.compile(r"pkg/(runtime|api/legacyscheme)/scheme\.go:\d+")
 # an object within the text of an error: Go writes its members partly in the order of its structs, partly by name
 BODY = re.compile(r'"(\{\\".*\})"')
+# errors of an apply's types: upstream walks through a map, whose order is chance
+ERRORS = re.compile(r"(?<=errors:\n)  \..*(?:\n  \..*)+")
 AGE = re.compile(r"^\d+(ms|[smh])$")
 
 
@@ -42,7 +44,7 @@ class Normal:
 
     def text(self, text: str) -> str:
         """The same for text: messages, warnings, names."""
-        text = BODY.sub(_sorted, text)
+        text = ERRORS.sub(lambda found: "\n".join(sorted(found[0].split("\n"))), BODY.sub(_sorted, text))
         text = SUFFIX.sub("<random>", UID.sub(lambda found: self._number("uid", found[0]), TIME.sub("<time>", text)))
         text = SCHEME.sub("<scheme>", RECORD.sub("<version>", VERSION.sub("<version>", text)))
         text = PORT.sub(lambda found: self._port(found[0]), ADDRESS.sub(self._address, text))

@@ -71,7 +71,10 @@ class Pods(Generic):
             return updates.ephemeral_errors(new, old)
         if ctx.subresource == "resize":
             return validation.validate(new["spec"])
-        return [] if ctx.subresource else updates.errors(new, old)
+        if ctx.subresource:
+            return []
+        spec = {name: value for name, value in new["spec"].items() if name != "ephemeralContainers"}
+        return validation.validate(spec) + updates.errors(new, old)
 
     def status_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         """Errors of reported addresses."""
