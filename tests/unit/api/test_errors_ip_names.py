@@ -38,7 +38,7 @@ def test_values_print_as_in_go(value: Any, text: str) -> None:
 def test_summary_names_each_error_once() -> None:
     """Repeated errors are one in the message and in the causes, where they came first (E-2)."""
     one, two = errors.invalid("a", 1, "x"), errors.required("b")
-    message, causes = errors.summary("ServiceCIDR", "networking.k8s.io", "n", [one, one, two])
+    message, causes = errors.summary("ServiceCIDR", "networking.k8s.io", "n", [one, two, one])
     assert message == 'ServiceCIDR.networking.k8s.io "n" is invalid: [a: Invalid value: 1: x, b: Required value]'
     assert [cause["field"] for cause in causes] == ["a", "b"]
     assert causes[0] == {"reason": "FieldValueInvalid", "message": "Invalid value: 1: x", "field": "a"}

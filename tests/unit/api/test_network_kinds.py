@@ -128,6 +128,44 @@ def test_declarative_checks_come_last() -> None:
         "addressType: Required value",
         "addressType: Invalid value: null: field is immutable",
     ]
+    assert texts(endpointslices.validate({**old, "addressType": "Bad"}, old)) == [
+        'addressType: Unsupported value: "Bad": supported values: "FQDN", "IPv4", "IPv6"',
+        "addressType: Invalid value: null: field is immutable",
+    ]
+
+
+def test_topology_is_dropped_and_told_of() -> None:
+    """The field that v1 no longer writes goes; that it was there counts as a change."""
+    one = {"endpoints": [{"addresses": []}, {"addresses": [], "deprecatedTopology": {"a": "b"}}]}
+    assert endpointslices.drop_topology(one)
+    assert one == {"endpoints": [{"addresses": []}, {"addresses": []}]}
+    assert not endpointslices.drop_topology(one)
+
+
+@pytest.mark.parametrize(("given", "why"), [("c://d", "modified"), ("", "cleared")])
+def test_a_node_keeps_its_provider(given: str, why: str) -> None:
+    """Its id is set once."""
+    new, old = {"spec": {"providerID": given}}, {"spec": {"providerID": "a://b"}}
+    text = f"spec.providerID: Invalid value: null: field cannot be {why} once set"
+    assert texts(nodes.validate_update(new, old)) == [text]
+    assert not nodes.validate_update(new, {"spec": {}})
+
+
+def test_warnings_about_nodes() -> None:
+    """What nothing uses any more, and ranges in another form than the canonical."""
+    spec = {"configSource": {}, "externalID": "x", "podCIDRs": ["10.0.0.0/24", "2001:DB8::/32"]}
+    assert nodes.warnings({"spec": spec}) == [
+        "spec.configSource: the feature is removed",
+        "spec.externalID: this field is deprecated, and is unused by Kubernetes",
+        'spec.podCIDRs[1]: IPv6 CIDR value "2001:DB8::/32" should be in RFC 5952 canonical format ("2001:db8::/32")',
+    ]
+
+
+def test_warnings_about_reported_addresses() -> None:
+    """Of an Ingress' load balancer; an entry may have a name instead."""
+    status = {"loadBalancer": {"ingress": [{"hostname": "x"}, {"ip": "2001:DB8::1"}]}}
+    (text,) = ingresses.status_warnings({"status": status})
+    assert text.startswith('status.loadBalancer.ingress[1]: IPv6 address "2001:DB8::1"')
 
 
 def test_node_cidrs_that_are_none() -> None:

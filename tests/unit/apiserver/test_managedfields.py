@@ -92,6 +92,50 @@ def test_conflicts_and_force() -> None:
     assert all("f:type" in fields(shared, manager)["f:spec"] for manager in (ALICE, BOB))
 
 
+def test_nobody_owns_what_a_write_resets() -> None:
+    """A status that is sent with the object is merged and dropped: it is not owned, but makes the apply a change."""
+    live, reset = service({"port": 80, "protocol": "TCP"}), {"f:status": sets.leaf()}
+    live["status"] = {"loadBalancer": {}}
+    managers = updated({}, live, {}, BOB, "t", SERVICE, reset)
+    assert fields(managers, BOB).keys() == {"f:spec"}
+    again = service({"port": 80})
+    _, same = applied(live, again, managers, ALICE, "u", SERVICE, force=False, reset=reset)
+    assert same[ALICE].time == ""
+    more = {**again, "status": {"conditions": [{"type": "x"}]}}
+    _, touched = applied(live, more, managers, ALICE, "u", SERVICE, force=False, reset=reset)
+    assert (touched[ALICE].fields, touched[ALICE].time) == (same[ALICE].fields, "u")
+
+
+def test_repeated_items_are_one_field() -> None:
+    """Items with the same keys are owned together; one that is left is owned field by field again."""
+    one, other = {"type": "Ready", "status": "True"}, {"type": "Ready", "status": "False"}
+    twice = {"metadata": {}, "status": {"conditions": [one, other]}}
+    managers = updated({}, twice, {}, BOB, "t", SERVICE)
+    assert fields(managers, BOB)["f:status"]["f:conditions"] == {".": {}, 'k:{"type":"Ready"}': {}}
+    once = {"metadata": {}, "status": {"conditions": [one]}}
+    after = updated(twice, once, managers, ALICE, "u", SERVICE)
+    owned = fields(after, ALICE)["f:status"]["f:conditions"]
+    assert owned == {'k:{"type":"Ready"}': {".": {}, "f:status": {}, "f:type": {}}}
+    swapped = {"metadata": {}, "status": {"conditions": [other, one]}}
+    assert fields(updated(twice, swapped, managers, ALICE, "u", SERVICE), ALICE) == {
+        "f:status": {"f:conditions": {'k:{"type":"Ready"}': {}}}
+    }
+
+
+def test_a_null_key_is_a_key() -> None:
+    """A port whose protocol is null is not the TCP port."""
+    _, managers = applied(None, service({"port": 80, "protocol": None}), {}, ALICE, "t", SERVICE, force=False)
+    key = 'k:{"port":80,"protocol":null}'
+    assert fields(managers, ALICE)["f:spec"]["f:ports"][key] == {".": {}, "f:port": {}, "f:protocol": {}}
+
+
+def test_null_over_nothing_changes() -> None:
+    """Null for an empty object is another value, for one with something in it none."""
+    live: Object = {"metadata": {}, "status": {"loadBalancer": {}}}
+    assert values.merge(live, {"status": None}, SERVICE) == live
+    assert values.merge({"status": {}}, {"status": None}, SERVICE) == {"status": None}
+
+
 def test_several_conflicts() -> None:
     """One line a field, by manager."""
     live = deployment()
