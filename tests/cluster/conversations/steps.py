@@ -111,6 +111,7 @@ def set_field(document: Json, edit: Edit, *, null: bool = False) -> None:
 
 
 def _set(node: Json, key: str | int, value: Json, *, null: bool) -> None:
+    value = value if value is REMOVED else copy.deepcopy(value)  # a later edit may go into it
     if isinstance(node, list) and isinstance(key, int):
         if value is REMOVED:
             del node[key : key + 1]
