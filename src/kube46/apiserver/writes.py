@@ -15,6 +15,7 @@ from kube46.api.rbac.rules import MASTERS
 from kube46.apiserver import statuses, updates
 from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.kinds import BY_PLURAL, Kind, stored_as
+from kube46.apiserver.managedfields import clientside
 from kube46.apiserver.managedfields import writing as managedfields
 from kube46.apiserver.noderestriction import admit
 from kube46.apiserver.strategy import Context, Object, Strategy, User
@@ -257,6 +258,8 @@ class Registry:
                 text = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
                 raise statuses.conflict(call.kind, call.name, text)
             obj = managedfields.apply(call, config, old, self.strategy(call.kind).blank)
+            if call.manager == clientside.MANAGER:
+                clientside.remember(obj, config)
             obj = settle(obj if old is not None else {**config, **obj})
             updates.check_namespace(call, obj["metadata"])
             updates.check_name(call, obj["metadata"])
@@ -318,6 +321,4 @@ def _fill_namespace(obj: Object) -> None:
     """What NamespaceStrategy and the label defaulting of namespaces put into a new one."""
     meta = obj["metadata"]
     meta["labels"] = {**(meta.get("labels") or {}), "kubernetes.io/metadata.name": meta.get("name", "")}
-    spec = obj.setdefault("spec", {})
-    spec["finalizers"] = sorted({*(spec.get("finalizers") or ()), "kubernetes"}, key=lambda f: f != "kubernetes")
     obj["status"] = {"phase": "Active"}

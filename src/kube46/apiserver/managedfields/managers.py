@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from kube46.apiserver.managedfields import sets
+from kube46.apiserver.managedfields import clientside, sets
 from kube46.apiserver.managedfields.sets import MEMBER, Set
 from kube46.apiserver.managedfields.values import UnknownField, compare, joined, merge, set_of, without
 
@@ -191,11 +191,9 @@ def applied(
     merged = without(merged, gone, way)
     changes = compare(plain, merged, way)
     changed = _owned(sets.union(changes.modified, changes.added), reset)
-    conflicts = {
-        manager: tuple(sets.paths(both))
-        for manager, owned in others.items()
-        if (both := sets.intersection(owned.fields, changed))
-    }
+    conflicts = _shared(others, changed)
+    if conflicts and not force and by.name == clientside.MANAGER:
+        conflicts = _shared(others, sets.difference(changed, clientside.given_up(plain, by.api_version, way)))
     if conflicts and not force:
         raise Conflicts(conflicts)
     found = _without(others, by, sets.union(changed, _owned(changes.removed, reset)))
@@ -203,6 +201,12 @@ def applied(
         before = managers[by].time if by in managers else ""
         found[by] = Owned(own, before if merged == plain else now)
     return merged, found
+
+
+def _shared(managers: Managers, fields: Set) -> dict[Manager, tuple[str, ...]]:
+    """Which of the fields are whose."""
+    pairs = ((manager, sets.intersection(owned.fields, fields)) for manager, owned in managers.items())
+    return {manager: tuple(sets.paths(both)) for manager, both in pairs if both}
 
 
 def _owned(fields: Set, reset: Set | None) -> Set:
