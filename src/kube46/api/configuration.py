@@ -11,9 +11,9 @@ from kube46.api.errors import FieldError, each_invalid, forbidden, invalid, requ
 Object = dict[str, Any]
 
 SIZE_LIMIT = 1024 * 1024  # bytes
+DOCKER_KEYS = {"kubernetes.io/dockercfg": ".dockercfg", "kubernetes.io/dockerconfigjson": ".dockerconfigjson"}
 REQUIRED_KEYS = {
-    "kubernetes.io/dockercfg": (".dockercfg",),
-    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+    **{kind: (key,) for kind, key in DOCKER_KEYS.items()},
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
     "kubernetes.io/ssh-auth": ("ssh-privatekey",),
 }

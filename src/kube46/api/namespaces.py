@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from kube46.api import names
-from kube46.api.errors import FieldError, each_invalid
+from kube46.api.errors import FieldError, each_invalid, invalid
 
 Object = dict[str, Any]
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 FINALIZER = "kubernetes"
+STANDARD = (FINALIZER, "orphan", "foregroundDeletion")
 
 
 def default(namespace: Object) -> None:
@@ -28,11 +29,27 @@ def new(namespace: Object) -> None:
     namespace["status"] = {"phase": "Active"}
 
 
-def errors(namespace: Object) -> list[FieldError]:
-    """Errors of `spec.finalizers`."""
+def errors(namespace: Object, *, indexed: bool = False) -> list[FieldError]:
+    """Errors of `spec.finalizers`; upstream tells the index only when they are updated."""
     listed = (namespace.get("spec") or {}).get("finalizers") or ()
     return [
         error
         for index, name in enumerate(listed)
-        for error in each_invalid(f"spec.finalizers[{index}]", name, names.qualified(name))
+        for error in _finalizer_errors(f"spec.finalizers[{index}]" if indexed else "spec.finalizers", name)
     ]
+
+
+def _finalizer_errors(field: str, name: str) -> list[FieldError]:
+    found = each_invalid(field, name, names.qualified(name))
+    if "/" not in name and name not in STANDARD:
+        found.append(invalid(field, name, "name is neither a standard finalizer name nor is it fully qualified"))
+    return found
+
+
+def status_errors(namespace: Object) -> list[FieldError]:
+    """The phase says whether the namespace is being deleted."""
+    phase, leaves = (namespace.get("status") or {}).get("phase") or "", "deletionTimestamp" in namespace["metadata"]
+    if phase == ("Terminating" if leaves else "Active"):
+        return []
+    text = f"may only be '{'Terminating' if leaves else 'Active'}' if `deletionTimestamp` is {'not ' * leaves}empty"
+    return [invalid("status.Phase", phase, text)]

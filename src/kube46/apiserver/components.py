@@ -13,6 +13,7 @@ import msgspec
 
 from kube46.apiserver import statuses
 from kube46.apiserver.answers import Answer
+from kube46.apiserver.kinds import Kind
 
 if TYPE_CHECKING:
     from kube46.apiserver.requests import Request, Target
@@ -38,8 +39,7 @@ class Components:
         view = self._resources.view(request, target)
         names = [target.name] if target.name else sorted((*PORTS, STORAGE))
         if target.name and target.name not in (*PORTS, STORAGE):
-            text = f"Component not found: {target.name}"
-            raise statuses.StatusError(404, "NotFound", text, {})
+            raise statuses.not_found(Kind("", "v1", "componentstatus", "ComponentStatus"), target.name)
         found = [await self._one(name) for name in names]
         if target.name:
             return Answer(view.one(_stored(found[0])), 200, view.media_type.encode())

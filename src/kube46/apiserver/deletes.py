@@ -70,11 +70,12 @@ def _delete(registry: Registry, call: Call, options: DeleteOptions, txn: Txn) ->
         raise statuses.not_found(call.kind, call.name)
     _check(call, options, obj)
     admit(call.user, call.kind, call.subresource, call.name, None, obj, txn)
+    stays = call.kind.resource == "namespaces" and "deletionTimestamp" not in obj["metadata"]  # its first end is a mark
     changed = _set_finalizers(obj["metadata"], options.propagation)
     changed = registry.strategy(call.kind).prepare_delete(obj) or changed
-    if call.kind.resource == "pods" or not registry.may_go(call.kind, obj):
+    if stays or call.kind.resource == "pods" or not registry.may_go(call.kind, obj):
         changed = _mark(call, options, obj) or changed
-    if registry.may_go(call.kind, obj):
+    if not stays and registry.may_go(call.kind, obj):
         txn.delete(call.kind.resource, call.name, call.namespace)
         if not call.dry_run:
             obj["metadata"]["resourceVersion"] = str(txn.revision)

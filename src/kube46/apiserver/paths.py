@@ -73,10 +73,11 @@ class Paths:
         self._renew()
         if first in ("api", "apis") and (refused := self._refused(request, first, rest)) is not None:
             return refused
-        if request.method not in ("GET", "HEAD") and first in (*HEALTH, "version", "metrics", "openapi", ""):
+        allowed = {"version": ("GET",), "openapi": ("GET", "HEAD")}  # what else is here looks at no method, as upstream
+        if request.method not in allowed.get(first, (request.method,)):
             raise statuses.method_not_allowed()
         if first in HEALTH:
-            return self._health(first, rest, request)
+            return _as_it_is(self._health(first, rest, request))
         match first:
             case "version":
                 return answers.json(version())
@@ -150,8 +151,13 @@ def _public(answer: Answer) -> Answer:
 
 def _no_page() -> Answer:
     """404 in the words of Go's own router: the path is nobody's."""
-    answer = answers.text("404 page not found\n", 404)
-    answer.headers.append((b"x-content-type-options", b"nosniff"))
+    return _as_it_is(answers.text("404 page not found\n", 404))
+
+
+def _as_it_is(answer: Answer) -> Answer:
+    """Forbid browsers to take a text for something else, where Go's answers do."""
+    if (b"x-content-type-options", b"nosniff") not in answer.headers:
+        answer.headers.append((b"x-content-type-options", b"nosniff"))
     return answer
 
 

@@ -148,7 +148,7 @@ def _target(raw_path: str, catalog: Catalog) -> Target | None:
     if rest[0] == "namespaces" and len(rest) > 2 and not (len(rest) == 3 and rest[2] in ("status", "finalize")):
         namespace, rest = rest[1], rest[2:]
     kind = catalog.find(group, version, rest[0])
-    if kind is None or len(rest) > 3 or "" in rest:
+    if kind is None or len(rest) > 3 or "" in rest or any("/" in part for part in rest):
         return None
     name, subresource = [*rest[1:], "", ""][:2]
     if subresource and kind.subresource(subresource) is None:

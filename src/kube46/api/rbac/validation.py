@@ -36,9 +36,9 @@ def role_errors(obj: Object, *, namespaced: bool) -> list[FieldError]:
 
 
 def _rule_errors(place: str, rule: Object, *, namespaced: bool) -> list[FieldError]:
+    """Declarative validation, which comes last, wants the verbs."""
+    verbs = [] if rule.get("verbs") else [required(f"{place}.verbs")]
     found: list[FieldError] = []
-    if not rule.get("verbs"):
-        found.append(required(f"{place}.verbs"))
     paths = rule.get("nonResourceURLs") or []
     if paths:
         if namespaced:
@@ -47,12 +47,12 @@ def _rule_errors(place: str, rule: Object, *, namespaced: bool) -> list[FieldErr
         if rule.get("apiGroups") or rule.get("resources") or rule.get("resourceNames"):
             text = "rules cannot apply to both regular resources and non-resource URLs"
             found.append(invalid(f"{place}.nonResourceURLs", paths, text))
-        return found
+        return found + verbs
     if not rule.get("apiGroups"):
         found.append(required(f"{place}.apiGroups", "resource rules must supply at least one api group"))
     if not rule.get("resources"):
         found.append(required(f"{place}.resources", "resource rules must supply at least one resource"))
-    return found
+    return found + verbs
 
 
 def binding_errors(obj: Object, old: Object | None = None, *, namespaced: bool) -> list[FieldError]:

@@ -139,6 +139,20 @@ def immutable(new: Object, old: Object, *keys: str) -> list[FieldError]:
     return [invalid(f"spec.{key}", after.get(key), "field is immutable") for key in changed]
 
 
+def deployment_status_errors(new: Object) -> list[FieldError]:
+    """Of all pods some are updated, ready and available, and what is available is ready (apps/validation)."""
+    status = new.get("status") or {}
+    replicas, ready, available = (status.get(name) or 0 for name in ("replicas", "readyReplicas", "availableReplicas"))
+    parts = {"updatedReplicas": status.get("updatedReplicas") or 0, "readyReplicas": ready}
+    text, found = "cannot be greater than status.replicas", status_errors(new)
+    for name, count in {**parts, "availableReplicas": available}.items():
+        if count > replicas:
+            found.append(invalid(f"status.{name}", count, text))
+    if available > ready:
+        found.append(invalid("status.availableReplicas", available, "cannot be greater than readyReplicas"))
+    return found
+
+
 def status_errors(new: Object) -> list[FieldError]:
     """Numbers of a status are never negative."""
     status = new.get("status") or {}

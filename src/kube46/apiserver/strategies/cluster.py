@@ -32,6 +32,14 @@ class Namespaces(Generic):
         """Errors of `spec.finalizers`."""
         return namespaces.errors(obj)
 
+    def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Errors of `spec.finalizers`, which only /finalize changes."""
+        return namespaces.errors(new, indexed=True) if ctx.subresource == "finalize" else []
+
+    def status_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """A phase that does not fit."""
+        return namespaces.status_errors(new)
+
 
 class Leases(Generic):
     """A lease is only ever updated on top of what its writer has read."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
 
 from kube46.api import configuration
+from kube46.api.errors import invalid
+from kube46.apiserver import fieldvalidation_json as gojson
 from kube46.apiserver.strategies.generic import Generic
 
 if TYPE_CHECKING:
@@ -37,8 +40,24 @@ class Secrets(Generic):
 
     def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
         """Errors of the data."""
-        return configuration.secret_errors(obj)
+        return configuration.secret_errors(obj) + _docker_errors(obj)
 
     def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         """Errors of the data, and forbidden changes."""
-        return configuration.secret_errors(new, old)
+        return configuration.secret_errors(new, old) + _docker_errors(new)
+
+
+def _docker_errors(secret: Object) -> list[FieldError]:
+    """A registry's credentials are a JSON object; what they are is not told."""
+    key = configuration.DOCKER_KEYS.get(secret.get("type") or "", "")
+    if key not in (data := secret.get("data") or {}):
+        return []
+    try:
+        found = gojson.parse(base64.b64decode(data[key]))
+    except gojson.SyntaxProblem as problem:
+        text = str(problem)
+    else:
+        if found is None or isinstance(found, dict):
+            return []
+        text = f"json: cannot unmarshal {gojson.described(found)} into Go value of type map[string]interface {{}}"
+    return [invalid(f"data[{key}]", "<secret contents redacted>", text)]

@@ -6,7 +6,7 @@ upstream, happens within the write that causes it, so it is never late.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from kube46.api import names
 from kube46.api.errors import go_quote
@@ -72,6 +72,16 @@ class Roles(Generic):
 
     create_on_update = True
     name_rule = staticmethod(names.path_segment)
+    blank: ClassVar[Object] = {"rules": None}
+
+    def prepare_create(self, obj: Object, ctx: Context) -> None:
+        """No rules are null once they are stored, as a protobuf message can't tell the two."""
+        if not ctx.dry_run:
+            obj["rules"] = obj.get("rules") or None
+
+    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+        """The same."""
+        self.prepare_create(new, ctx)
 
     def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
         """Errors of the rules; rules beyond the writer's own are refused."""
@@ -105,10 +115,12 @@ class ClusterRoles(Roles):
     def prepare_create(self, obj: Object, ctx: Context) -> None:
         """Gather the rules, and let other roles gather this one's."""
         _aggregate(obj, obj["metadata"].get("name", ""), ctx)
+        super().prepare_create(obj, ctx)
 
     def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
         """The same."""
         _aggregate(new, ctx.name, ctx)
+        super().prepare_create(new, ctx)
 
     def after_delete(self, obj: Object, ctx: Context) -> None:
         """Its rules leave the roles that gathered them."""
@@ -128,6 +140,7 @@ def _aggregate(changed: Object | None, name: str, ctx: Context) -> None:
     while sum(_gather(role, roles) for role in gathering.values()):
         pass  # a gathered role may be a part of another one: `edit` is of `admin`
     for key in gathering.keys() - {name}:
+        roles[key]["rules"] = roles[key]["rules"] or None
         if roles[key]["rules"] != before[key]:
             ctx.txn.update("clusterroles", roles[key])
 

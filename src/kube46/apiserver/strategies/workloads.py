@@ -60,6 +60,10 @@ class Deployments(ReplicaSets):
 
     kind = "deployment"
 
+    def status_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """Numbers that can't be."""
+        return validation.deployment_status_errors(new)
+
     def default(self, obj: Object) -> None:
         """Static defaulting."""
         defaults.deployment(obj)
