@@ -87,12 +87,12 @@ def test_errors() -> None:
     rule = {"verbs": [], "nonResourceURLs": ["/x"], "resources": ["pods"]}
     texts = [error.text for error in validation.role_errors({"rules": [rule, {"verbs": ["get"]}]}, namespaced=True)]
     assert texts == [
-        "rules[0].verbs: Required value",
         'rules[0].nonResourceURLs: Invalid value: ["/x"]: namespaced rules cannot apply to non-resource URLs',
         'rules[0].nonResourceURLs: Invalid value: ["/x"]: rules cannot apply to both regular resources and '
         "non-resource URLs",
         "rules[1].apiGroups: Required value: resource rules must supply at least one api group",
         "rules[1].resources: Required value: resource rules must supply at least one resource",
+        "rules[0].verbs: Required value",
     ]
     binding = {
         "roleRef": {"kind": "Role", "name": "r"},

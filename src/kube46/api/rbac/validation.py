@@ -26,18 +26,18 @@ def default_binding(obj: Object) -> None:
 def role_errors(obj: Object, *, namespaced: bool) -> list[FieldError]:
     """Errors of the rules, and of a ClusterRole's aggregation."""
     found: list[FieldError] = []
-    for index, rule in enumerate(obj.get("rules") or ()):
+    rules = obj.get("rules") or ()
+    for index, rule in enumerate(rules):
         found += _rule_errors(f"rules[{index}]", rule, namespaced=namespaced)
     aggregation = obj.get("aggregationRule")
     if aggregation is not None and not aggregation.get("clusterRoleSelectors"):
         place = "aggregationRule.clusterRoleSelectors"
         found.append(required(place, "at least one clusterRoleSelector required if aggregationRule is non-nil"))
-    return found
+    # declarative validation, which comes last, wants the verbs
+    return found + [required(f"rules[{index}].verbs") for index, rule in enumerate(rules) if not rule.get("verbs")]
 
 
 def _rule_errors(place: str, rule: Object, *, namespaced: bool) -> list[FieldError]:
-    """Declarative validation, which comes last, wants the verbs."""
-    verbs = [] if rule.get("verbs") else [required(f"{place}.verbs")]
     found: list[FieldError] = []
     paths = rule.get("nonResourceURLs") or []
     if paths:
@@ -47,12 +47,12 @@ def _rule_errors(place: str, rule: Object, *, namespaced: bool) -> list[FieldErr
         if rule.get("apiGroups") or rule.get("resources") or rule.get("resourceNames"):
             text = "rules cannot apply to both regular resources and non-resource URLs"
             found.append(invalid(f"{place}.nonResourceURLs", paths, text))
-        return found + verbs
+        return found
     if not rule.get("apiGroups"):
         found.append(required(f"{place}.apiGroups", "resource rules must supply at least one api group"))
     if not rule.get("resources"):
         found.append(required(f"{place}.resources", "resource rules must supply at least one resource"))
-    return found + verbs
+    return found
 
 
 def binding_errors(obj: Object, old: Object | None = None, *, namespaced: bool) -> list[FieldError]:
