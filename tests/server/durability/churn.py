@@ -82,7 +82,7 @@ class Churn:
                 assert error.code == 410
                 self.expired += 1
                 start = error.metadata["continue"]
-            await asyncio.sleep(random.choice((0.0, 0.02, 0.5)))
+            await asyncio.sleep(random.choice((0.0, 0.02, 0.1)))
 
     def report(self) -> None:
         """One line of what is in use now."""

@@ -39,7 +39,7 @@ def test_writing_makes_nothing_grow(tmp_path: Path, pytestconfig: pytest.Config)
     assert all(report["log"] <= database.LOG_BYTES for report in reports)
     assert summary["told"] == updates
     assert summary["behind"] == 0
-    assert summary["pages"] > 10
+    assert summary["pages"] > 3
     *_, again = churn(path, updates // 10, keep)
     assert again["file"] <= 1.1 * last["file"]
     print(reports[0], first, last, summary, again)
