@@ -29,7 +29,7 @@ SCHEME = re.compile(r"pkg/(runtime|api/legacyscheme)/scheme\.go:\d+")
 BODY = re.compile(r'"(\{\\".*\})"')
 # errors of an apply's types: upstream walks through a map, whose order is chance
 ERRORS = re.compile(r"(?<=errors:\n)  \..*(?:\n  \..*)+")
-AGE = re.compile(r"^\d+(ms|[smh])$")
+AGE = re.compile(r"^(\d+(ms|[smhdy]))+$")
 
 
 class Normal:
