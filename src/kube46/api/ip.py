@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING
 
 from kube46.addresses.families import Address, Family, Prefix
-from kube46.api.errors import FieldError, invalid
+from kube46.api.errors import FieldError, internal, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -141,6 +141,14 @@ def is_pair(texts: Collection[str]) -> bool:
     """Whether the addresses (or CIDRs) hold both families; a text that is none makes it False."""
     found = {family(text.partition("/")[0]) for text in texts}
     return None not in found and len(found) == 2
+
+
+def unpairable(field: str, texts: Collection[str]) -> list[FieldError]:
+    """What upstream's comparison of families adds about the first text that is no address."""
+    for index, text in enumerate(texts):
+        if sloppy(text) is None:
+            return [internal(field, f"failed to check for dual stack with error:invalid IP[{index}]: {text}")]
+    return []
 
 
 def special(field: str, text: str) -> list[FieldError]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kube46.addresses.families import Family
-from kube46.api import endpointslices, ingressclasses, ingresses, ipaddresses, networkpolicies, nodes
+from kube46.api import endpointslices, ingressclasses, ingresses, ip, ipaddresses, networkpolicies, nodes
 from kube46.api.services import families, validation, wipe
 
 Json = Any
@@ -196,3 +196,11 @@ def test_source_ranges_of_an_annotation() -> None:
         f"{place}: Forbidden: may only be used when `type` is 'LoadBalancer'",
         f'{place}: Invalid value: "x": {CIDR}',
     ]
+
+
+def test_addresses_that_cannot_be_paired() -> None:
+    """The first that is none is told of where families are compared; those of a headless Service are none, too."""
+    assert texts(ip.unpairable("f", ["10.0.0.1", "None", "x"])) == [
+        "f: Internal error: failed to check for dual stack with error:invalid IP[1]: None"
+    ]
+    assert not ip.unpairable("f", ["10.0.0.1", "fd00::1"])

@@ -60,6 +60,8 @@ def validate(new: Object, old: Object) -> list[FieldError]:
 
 def _addresses(field: str, texts: list[str], known: list[str]) -> list[FieldError]:
     found = [error for index, text in enumerate(texts) for error in ip.legacy_ip(f"{field}[{index}]", text, known)]
+    if len(texts) > 1:
+        found += ip.unpairable(field, texts)
     if len(texts) > 1 and not (len(texts) == 2 and ip.is_pair(texts)):
         found.append(invalid(field, [{"IP": text} for text in texts], ONE_EACH))
     return found

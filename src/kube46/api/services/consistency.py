@@ -21,6 +21,7 @@ def errors(spec: Spec, old: Spec | None = None) -> list[FieldError]:
     if malformed:  # what follows would talk about addresses that are none
         return found
     if len(ips(spec)) > 1 and not ip.is_pair(ips(spec)):
+        found += ip.unpairable(IPS, ips(spec))
         found.append(invalid(IPS, ips(spec), "may specify no more than one IP for each IP family"))
     return found + _as_indicated(spec)
 
