@@ -173,7 +173,7 @@ def validate_update(new: Object, old: Object, *, namespaced: bool, core: bool = 
 def _changed(meta: Object, old: Object) -> list[FieldError]:
     errors: list[FieldError] = []
     if old.get("deletionTimestamp"):
-        added = [f for f in meta.get("finalizers") or () if f not in (old.get("finalizers") or ())]
+        added = sorted({*(meta.get("finalizers") or ())} - {*(old.get("finalizers") or ())})
         if added:
             listed = "[]string{" + ", ".join(map(go_quote, added)) + "}"
             text = f"no new finalizers can be added if the object is being deleted, found new finalizers {listed}"

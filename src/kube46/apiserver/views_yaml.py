@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 PARTS = re.compile(r"[0-9]+|.", re.DOTALL)
+BOOLEANS = ("y", "Y", "n", "N")  # of YAML 1.1, though PyYAML reads texts
 BASE60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 
 
@@ -28,7 +29,7 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     style = None
     if "\n" in text:
         style = "|"
-    elif _tag(dumper, text) != "tag:yaml.org,2002:str" or BASE60.fullmatch(text):
+    elif text in BOOLEANS or _tag(dumper, text) != "tag:yaml.org,2002:str" or BASE60.fullmatch(text):
         style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
 
