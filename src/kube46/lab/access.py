@@ -14,7 +14,9 @@ GROUP = "rbac.authorization.k8s.io"
 FLOWS = "flowcontrol.apiserver.k8s.io"
 APPS, BATCH, COORDINATION, DISCOVERY = "apps", "batch", "coordination.k8s.io", "discovery.k8s.io"
 NETWORKING, POLICY, STORAGE = "networking.k8s.io", "policy", "storage.k8s.io"
+METRICS = "metrics.k8s.io"
 SEE = ("list", "watch")
+READ = ("get", *SEE)
 DNS_NAMESPACE = "kube-system"
 
 
@@ -162,9 +164,17 @@ def objects(loops: Iterable[str]) -> Iterator[dict[str, Any]]:
     ):
         yield _object("ClusterRole", name, rules=list(rules))
         yield _binding("ClusterRole", name, kind, subject)
+    yield _viewers_see_metrics()
     yield _flow_schema()
     yield _object("Role", "kube46:agents-dns", DNS_NAMESPACE, rules=list(AGENT_DNS))
     yield _binding("Role", "kube46:agents-dns", "Group", AGENTS, DNS_NAMESPACE)
+
+
+def _viewers_see_metrics() -> dict[str, Any]:
+    """As metrics-server's manifests say it: what pods and nodes take is for all who may view a namespace."""
+    role = _object("ClusterRole", "system:aggregated-metrics-reader", rules=[_rule(METRICS, "nodes pods", *READ)])
+    role["metadata"]["labels"] = {f"{GROUP}/aggregate-to-{name}": "true" for name in ("admin", "edit", "view")}
+    return role
 
 
 def _flow_schema() -> dict[str, Any]:

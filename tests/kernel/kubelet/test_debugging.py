@@ -6,7 +6,8 @@ import pytest
 
 from kernel.kubelet.conftest import NODE, Node, container, wait
 from kernel.kubelet.test_pods import phase
-from kernel.kubelet.test_terminals import screen
+from kernel.kubelet.test_terminals import on_node
+from screens import screen
 
 pytestmark = pytest.mark.root
 
@@ -121,7 +122,7 @@ def test_copy_shares_processes(node: Node, patient: str) -> None:
 def test_interactively(node: Node, patient: str) -> None:
     """`kubectl debug -it`: a shell with a terminal beside the target, as people use it; it ends with `exit`."""
     line = ("debug", patient, "-it", "--image=busybox", "--target=main", "-c", "shell", "--", "sh")
-    with screen(node, "websocket", *line) as terminal:
+    with screen(on_node(node, "websocket", *line)) as terminal:
         terminal.type("ps ax -o args | grep '[s]leep 1234'; echo co''unted\n")
         terminal.until("sleep 1234")
         terminal.until("counted")
@@ -133,7 +134,7 @@ def test_interactively(node: Node, patient: str) -> None:
 
 def test_node(node: Node) -> None:
     """`kubectl debug node/X -it`: the node's network, and its file system at /host, read-only, without its secrets."""
-    with screen(node, "websocket", "debug", f"node/{NODE}", "-it", "--image=busybox", "--", "sh") as terminal:
+    with screen(on_node(node, "websocket", "debug", f"node/{NODE}", "-it", "--image=busybox", "--", "sh")) as terminal:
         terminal.type(
             "ip -br addr show lo; touch /host/x; ls /host/usr/bin/env; test -s /host/etc/shadow || echo no''thing\n"
         )

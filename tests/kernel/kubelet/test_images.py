@@ -10,9 +10,10 @@ import archives
 from archives import Built, docker, entry, link, tar
 from kernel.kubelet.conftest import wait
 from kernel.kubelet.test_restarts import kill_kubelet
-from kernel.kubelet.test_terminals import screen
+from kernel.kubelet.test_terminals import on_node
 from kube46.lab.images.loading import load
 from kube46.lab.images.store import Store
+from screens import screen
 
 pytestmark = pytest.mark.root
 
@@ -264,9 +265,9 @@ def test_terminal(node, images):
     """`tty: true` and `exec -it` work in an image, whose user owns its terminal."""
     node.apply("shell", containers=[{"name": "main", "image": "plain", "command": ["sh"], "stdin": True, "tty": True}])
     node.until("shell", ready)
-    with screen(node, "websocket", "attach", "-it", "shell") as attached:
+    with screen(on_node(node, "websocket", "attach", "-it", "shell")) as attached:
         attached.type("echo ready $((6 * 7)) $(id -u)\n")
         attached.until("ready 42 999")
-    with screen(node, "websocket", "exec", "-it", "shell", "--", "sh") as executed:
+    with screen(on_node(node, "websocket", "exec", "-it", "shell", "--", "sh")) as executed:
         executed.type("stat -c owner-%u /dev/pts/*; echo done $((6 * 7))\n")
         executed.until("done 42")

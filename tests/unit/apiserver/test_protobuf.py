@@ -105,8 +105,9 @@ def test_frames() -> None:
         list(fields(made[4:-1]))
 
 
-def test_messages_are_kept_within_bounds() -> None:
+def test_messages_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """An object is encoded once for all who ask; the oldest are forgotten when they would take too much memory."""
+    monkeypatch.setattr(views_protobuf, "KEPT_BYTES", 2 << 20)
     messages, kind = views_protobuf.Messages(), BY_PLURAL["configmaps"]
     view = views_protobuf.ProtobufView(kind, Strategy(), Form(PROTOBUF), messages)
     values = [b'{"metadata":{"name":"%d"},"data":{"a":"%b"}}' % (i, b"x" * 100_000) for i in range(100)]

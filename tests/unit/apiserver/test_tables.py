@@ -175,7 +175,7 @@ def test_include_object() -> None:
     }
     assert made["Object"]["rows"][0]["object"] == {"kind": "Service", "apiVersion": "v1", **service}
     assert made["None"]["metadata"] == {"resourceVersion": "7"}
-    with pytest.raises(StatusError, match="unrecognized includeObject value"):
+    with pytest.raises(StatusError, match="includeObject: Invalid value: \"x\": must be 'Metadata'"):
         tables.table(BY_PLURAL["services"], [], include="x")
 
 
