@@ -17,7 +17,7 @@ NETWORKING, POLICY, STORAGE = "networking.k8s.io", "policy", "storage.k8s.io"
 METRICS = "metrics.k8s.io"
 SEE = ("list", "watch")
 READ = ("get", *SEE)
-DNS_NAMESPACE = "kube-system"
+NAMESPACE = "kube-system"  # of cluster DNS and of leases
 
 
 def _rule(group: str, resources: str, *verbs: str) -> Rule:
@@ -142,6 +142,10 @@ AGENT = (
     _rule(NETWORKING, "servicecidrs", *SEE),
 )
 AGENT_DNS = (_rule(DISCOVERY, "endpointslices", "get", "create", "patch"),)  # where the DNS Service is
+LEADER_ELECTION = (
+    _rule(COORDINATION, "leases", "create"),
+    {**_rule(COORDINATION, "leases", "get", "patch"), "resourceNames": ["kube46-controllers"]},
+)
 PROVISIONER = (
     _rule("", "persistentvolumeclaims", *SEE),
     _rule("", "persistentvolumes", *SEE, "get", "create", "patch", "delete"),
@@ -166,8 +170,12 @@ def objects(loops: Iterable[str]) -> Iterator[dict[str, Any]]:
         yield _binding("ClusterRole", name, kind, subject)
     yield _viewers_see_metrics()
     yield _flow_schema()
-    yield _object("Role", "kube46:agents-dns", DNS_NAMESPACE, rules=list(AGENT_DNS))
-    yield _binding("Role", "kube46:agents-dns", "Group", AGENTS, DNS_NAMESPACE)
+    for name, rules, kind, subject in (
+        ("kube46:agents-dns", AGENT_DNS, "Group", AGENTS),
+        ("kube46:leader-election", LEADER_ELECTION, "User", CONTROLLERS),
+    ):
+        yield _object("Role", name, NAMESPACE, rules=list(rules))
+        yield _binding("Role", name, kind, subject, NAMESPACE)
 
 
 def _viewers_see_metrics() -> dict[str, Any]:
