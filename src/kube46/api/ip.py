@@ -7,6 +7,7 @@ here. Sources: k8s.io/apimachinery/pkg/util/validation/ip.go, k8s.io/utils/net (
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,16 @@ BAD_IP = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 BAD_CIDR = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 OCTET = re.compile("[0-9]{1,3}")
 LENGTH = re.compile("[0-9]{1,3}")
+LONGEST = len("0000:0000:0000:0000:0000:ffff:255.255.255.255")
 
 
 def sloppy(text: str) -> Address | None:
     """The address that lax old parsers saw: leading zeros are decimal, an IPv4-mapped address is IPv4; else None."""
+    return _read(text) if len(text) <= LONGEST else None
+
+
+@lru_cache(maxsize=4096)  # a write reads each of its addresses some six times
+def _read(text: str) -> Address | None:
     if ":" not in text:
         return _v4(text)
     if "%" in text or "/" in text:

@@ -6,6 +6,7 @@ Sources: k8s.io/apimachinery/pkg/util/validation/validation.go, pkg/api/validate
 
 from __future__ import annotations
 
+import functools
 import re
 
 LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -47,6 +48,7 @@ def too_long(most: int, unit: str = "characters") -> str:
     return f"must be no more than {most} {unit}"
 
 
+@functools.cache  # the texts are this module's own
 def example(text: str, pattern: str, *examples: str) -> str:
     """`text (e.g. 'a',  or 'b', regex used for validation is '…')`: the double blank is upstream's."""
     listed = " or ".join(f"'{one}', " for one in examples)
