@@ -41,6 +41,9 @@ TOLD_EMPTY = {"IngressSpec": "rules", "ObjectMeta": "managedFields", "ServiceCID
 GO_KINDS = {"bool": "bool", "string": "string", "array": "slice", "object": "map"}
 
 
+_unasked: dict[str, frozenset[str]] = {}  # by the definition's name
+
+
 class Mismatch(Exception):
     """A value that does not fit its type; the text is Go's."""
 
@@ -70,7 +73,7 @@ class Decoder:
     # structs
 
     def _fields(self, found: dict[str, Any], schema: Type) -> dict[str, Any]:
-        outer = self._struct
+        outer, short = self._struct, schema.short
         values: dict[str, Any] = {}
         path, names = self._path, self._names
         for name, value in self._pairs(found, schema.fields):
@@ -78,20 +81,29 @@ class Decoder:
             if field is None:
                 self._problem("unknown", name)
                 continue
-            self._struct = schema.short
+            self._struct = short
             path.append(name)
             names.append(f"{field.inlined}.{name}" if field.inlined else name)
             values[name] = self._value(value, field.shape)
             path.pop()
             names.pop()
         self._struct = outer
-        told = TOLD_EMPTY.get(schema.short)
+        told, unasked = TOLD_EMPTY.get(short), self._unasked(schema)
         return {
             name: value
             for name, field in schema.fields.items()
+            if name in values or name in unasked
             if (value := self._written(values.get(name, MISSING), field)) is not MISSING
             or (name == told and (value := values.get(name)) == [])
         }
+
+    def _unasked(self, schema: Type) -> frozenset[str]:
+        """The fields that Go writes though nothing is said of them; most are not, and need not be looked at."""
+        found = _unasked.get(schema.name)
+        if found is None:
+            written = {name for name, field in schema.fields.items() if self._written(MISSING, field) is not MISSING}
+            found = _unasked[schema.name] = frozenset(written)
+        return found
 
     def _pairs(self, found: dict[str, Any], known: dict[str, Field] | None) -> Iterable[tuple[str, Any]]:
         """The members in order; repeated ones are reported, and their last value wins."""
