@@ -78,8 +78,7 @@ ABSENT: Any = object()
 LEAF, DEDUCED = Merging("leaf"), Merging("deduced")
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+_json = json.JSONEncoder(separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode
 
 
 @functools.cache

@@ -10,12 +10,16 @@ Source: sigs.k8s.io/structured-merge-diff, fieldpath.Set and its serialization.
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MEMBER = "."
+REMEMBERED = 4096  # bytes of a FieldsV1; most objects of a kind share theirs
 Set = dict[str, Any]  # element → Set, MEMBER → True
 
 
@@ -89,7 +93,20 @@ def to_json(tree: Set) -> dict[str, Any]:
 
 
 def from_json(fields: dict[str, Any]) -> Set:
-    """A set of FieldsV1; raises ValueError for what is none. Elements of a kind nobody knows are passed over."""
+    """A set of FieldsV1; raises ValueError for what is none. Elements of a kind nobody knows are passed over.
+
+    Equal ones give the same set: don't change it.
+    """
+    encoded = msgspec.json.encode(fields)
+    return _remembered(encoded) if len(encoded) <= REMEMBERED else _read(fields)
+
+
+@lru_cache(maxsize=256)
+def _remembered(encoded: bytes) -> Set:
+    return _read(msgspec.json.decode(encoded))
+
+
+def _read(fields: dict[str, Any]) -> Set:
     if not isinstance(fields, dict):
         raise ValueError(fields)
     return {name: node for element, below in fields.items() for name, node in _node(element, below)}
@@ -114,7 +131,7 @@ def _node(element: str, below: Any) -> Iterator[tuple[str, Any]]:
             pass
         case _:
             return
-    yield element, from_json(below) if below else leaf()
+    yield element, _read(below) if below else leaf()
 
 
 def paths(tree: Set, before: str = "") -> Iterator[str]:
