@@ -100,7 +100,7 @@ class Services(Generic):
 
     def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         """What may not change (1.6), then everything that is wrong."""
-        before = copied(old)
+        before = {**old, "spec": {**old["spec"]}}  # nothing deeper is completed
         reading.complete(before, _cluster(ctx)[0])
         return immutable.errors(new["spec"], before["spec"]) + validation.errors(new, before)
 
