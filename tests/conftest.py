@@ -1,6 +1,7 @@
 """For all tests: a skip must be on the committed list, with the reason why this machine cannot run it."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ import pytest
 # kubeconfig alone.
 for name in ("SUDO_USER", "SUDO_UID", "SUDO_GID", "SUDO_COMMAND"):
     os.environ.pop(name, None)
+
+# What a shell starts in the background ignores Ctrl-C, and so would all that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ALLOWED = Path(__file__).parent / "allowed-skips.txt"
 

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
     import httpx2
 
-V4, V6, W4, W6 = "10.96.0.0/16", "fd00:10:96::/112", "10.97.0.0/16", "fd00:10:97::/112"
+# So wide that no server chooses an address twice by chance, which the other would not.
+V4, V6, W4, W6 = "10.96.0.0/12", "fd00:10:96::/64", "10.112.0.0/12", "fd00:10:97::/64"
 SERVICES = "/api/v1/namespaces/default/services"
 POLICIES = (None, "SingleStack", "PreferDualStack", "RequireDualStack")
 FAMILIES = (None, ["IPv4"], ["IPv6"], ["IPv4", "IPv6"], ["IPv6", "IPv4"])
 PORTS = "30000-32767"
-NETWORKS = ("10.96.0.0", "10.97.0.0", "fd00:10:96::", "fd00:10:97::")  # what a dry run shows as an address
-FIRSTS = ("10.96.0.1", "10.97.0.1", "fd00:10:96::1", "fd00:10:97::1")
+NETWORKS = ("10.96.0.0", "10.112.0.0", "fd00:10:96::", "fd00:10:97::")  # what a dry run shows as an address
+FIRSTS = ("10.96.0.1", "10.112.0.1", "fd00:10:96::1", "fd00:10:97::1")
 SECONDS = 5
 HISTORIES = {
     "families come, change places and go": (f"{V4}", f"{V4},{V6}", f"{V6},{V4}", f"{V6}"),

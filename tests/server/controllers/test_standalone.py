@@ -282,14 +282,14 @@ def test_taints_drive_pods_away(cluster: Cluster, namespace: str) -> None:
     cluster.node("hot")
     place = f"{namespace}/x"
     exists = {"key": place, "operator": "Exists", "effect": "NoExecute"}
-    tolerations = {"at-once": [], "soon": [{**exists, "tolerationSeconds": 1}], "never": [exists]}
+    tolerations = {"at-once": [], "soon": [{**exists, "tolerationSeconds": 3}], "never": [exists]}
     try:
         for name, listed in tolerations.items():
             body = {**template(tolerations=listed, nodeName="hot"), "metadata": {"name": name}}
             cluster.create(f"/api/v1/namespaces/{namespace}/pods", body)
         eventually(lambda: len(ready(cluster, namespace)) == 3)
         cluster.kubectl("taint", "node", "hot", f"{place}=y:NoExecute")
-        eventually(lambda: ready(cluster, namespace) == ["never", "soon"], 1.5)
+        eventually(lambda: ready(cluster, namespace) == ["never", "soon"])
         eventually(lambda: ready(cluster, namespace) == ["never"])
         for_a_while(lambda: ready(cluster, namespace) == ["never"], 0.5)
         reasons = {e["reason"] for e in cluster.items(f"/api/v1/namespaces/{namespace}/events")}
