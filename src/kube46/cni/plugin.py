@@ -8,20 +8,43 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from kube46.cni import configurations, host_local, requests
+from kube46.cni import configurations, requests
 from kube46.cni.bridge import Bridge
 from kube46.cni.configurations import NEWEST, VERSIONS, Network
+from kube46.cni.delegates import HostLocal
 from kube46.cni.errors import CniError, Code
 from kube46.cni.masquerading import Masquerading
 from kube46.cni.requests import Attachment, Request, Verb
 from kube46.cni.results import Result
 from kube46.netlink import NetlinkError
 
-PLUGINS = ("bridge", "host-local")
 
-Handler = Callable[[Request, Network], Result | None]
+class Plugin(Protocol):
+    """What each plugin does, verb by verb. Every method raises CniError, NetlinkError or OSError."""
+
+    def add(self, request: Request, network: Network) -> Result:
+        """ADD: make the attachment."""
+
+    def delete(self, request: Request, network: Network) -> None:
+        """DEL: remove it, as often as it is asked for."""
+
+    def check(self, request: Request, network: Network) -> None:
+        """CHECK: refuse with code 100 when it is not as it was made."""
+
+    def status(self, request: Request, network: Network) -> None:
+        """STATUS: refuse with code 50 when an ADD would fail."""
+
+    def collect_garbage(self, request: Request, network: Network, valid: frozenset[Attachment]) -> None:
+        """GC: remove every attachment of this network that is not valid."""
+
+
+KINDS: dict[str, Callable[[Masquerading], Plugin]] = {
+    "bridge": Bridge,
+    "host-local": lambda _: HostLocal(),
+}
+PLUGINS = tuple(KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +62,7 @@ def answer(plugin: str, environment: Mapping[str, str], stdin: bytes, masqueradi
         if request.verb is Verb.VERSION:
             return _printed({"cniVersion": configurations.version_in(stdin), "supportedVersions": VERSIONS})
         network = configurations.load(stdin, request.verb)
-        result = _handlers(plugin, masquerading)[request.verb](request, network)
+        result = _carried_out(_made(plugin, masquerading), request, network)
     except CniError as error:
         return refusal(error, stdin)
     except NetlinkError as error:
@@ -61,35 +84,25 @@ def main() -> None:
     os._exit(found.status)  # the kernel frees everything faster than the interpreter would
 
 
-def _handlers(plugin: str, masquerading: Masquerading) -> dict[Verb, Handler]:
-    if plugin == "host-local":
-        return {
-            Verb.ADD: host_local.add,
-            Verb.DEL: _silent(host_local.delete),
-            Verb.CHECK: _silent(host_local.check),
-            Verb.STATUS: lambda _, network: host_local.status(network),
-            Verb.GC: lambda _, network: _none(host_local.collect_garbage(network, _valid(network))),
-        }
-    if plugin == "bridge":
-        bridge = Bridge(masquerading)
-        return {
-            Verb.ADD: bridge.add,
-            Verb.DEL: _silent(bridge.delete),
-            Verb.CHECK: _silent(bridge.check),
-            Verb.STATUS: _silent(bridge.status),
-            Verb.GC: lambda request, network: bridge.collect_garbage(request, network, _valid(network)),
-        }
-    raise CniError(Code.INVALID_CONFIG, "Unknown plugin", f"{plugin!r} is none of {', '.join(PLUGINS)}.")
+def _made(plugin: str, masquerading: Masquerading) -> Plugin:
+    if plugin not in KINDS:
+        raise CniError(Code.INVALID_CONFIG, "Unknown plugin", f"{plugin!r} is none of {', '.join(PLUGINS)}.")
+    return KINDS[plugin](masquerading)
 
 
-def _silent(handler: Callable[[Request, Network], object]) -> Handler:
-    def run(request: Request, network: Network) -> None:
-        handler(request, network)
-
-    return run
-
-
-def _none(_: object) -> None:
+def _carried_out(plugin: Plugin, request: Request, network: Network) -> Result | None:
+    """The result of an ADD; None, which is printed as nothing, for the other verbs."""
+    match request.verb:
+        case Verb.ADD:
+            return plugin.add(request, network)
+        case Verb.DEL:
+            plugin.delete(request, network)
+        case Verb.CHECK:
+            plugin.check(request, network)
+        case Verb.STATUS:
+            plugin.status(request, network)
+        case Verb.GC:
+            plugin.collect_garbage(request, network, _valid(network))
     return None
 
 
