@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, TypeVar
@@ -21,7 +20,7 @@ from kube46.api.addressrepair import CIDR, Finding, Mend, Record, Service, of_re
 from kube46.api.allocation import AddressRange
 from kube46.apiserver import deletes
 from kube46.apiserver.deleteoptions import DeleteOptions
-from kube46.apiserver.history import Compacted
+from kube46.apiserver.history import Compacted, told
 from kube46.apiserver.kinds import BY_PLURAL
 from kube46.apiserver.recorder import Recorder
 from kube46.apiserver.statuses import StatusError
@@ -29,7 +28,7 @@ from kube46.apiserver.transactions import key_of, now
 from kube46.apiserver.writes import Call
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Coroutine
 
     from kube46.apiserver.writes import Registry
 
@@ -77,7 +76,7 @@ class AddressRepair:
     async def run(self) -> None:
         """Runs until cancelled."""
         changed, services, records = asyncio.Event(), *self._cursors()
-        with self._told(changed):
+        with told(changed, *(self._store.collection(name).history for name in ("services", "ipaddresses"))):
             resync = 0.0
             await self._pass(
                 services.keys(), records.keys()
@@ -101,17 +100,6 @@ class AddressRepair:
 
     def _cursors(self) -> tuple[_Cursor, _Cursor]:
         return _Cursor(self._registry, "services"), _Cursor(self._registry, "ipaddresses")
-
-    @contextmanager
-    def _told(self, changed: asyncio.Event) -> Iterator[None]:
-        histories = [self._store.collection(name).history for name in ("services", "ipaddresses")]
-        for history in histories:
-            history.listeners.add(changed.set)
-        try:
-            yield
-        finally:
-            for history in histories:
-                history.listeners.discard(changed.set)
 
     def _ripe(self) -> list[str]:
         ripe = [name for name, moment in self._due.items() if moment <= time.monotonic()]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from kube46.apiserver import websockettokens
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.strategy import User
 from kube46.apiserver.tokens import LEEWAY, InvalidToken, Signer, Subject
@@ -80,13 +81,16 @@ class Authenticator:
         certificate = request.scope["state"].get("client_certificate")
         if certificate and (user := _certificate_user(certificate)) is not None:
             return _known(user)
-        scheme, *rest = request.headers.get(b"authorization", b"").decode("latin-1").strip().split(" ", 2)
-        if scheme.lower() != "bearer" or not rest or not rest[0]:
-            return None
-        try:
-            return _known(self.token_user(rest[0]))
-        except InvalidToken:
-            raise unauthorized() from None
+        refused = False
+        for read in (_header_token, websockettokens.take):
+            try:
+                if token := read(request):
+                    return _known(self.token_user(token))
+            except InvalidToken:
+                refused = True
+        if refused:
+            raise unauthorized()
+        return None
 
     def reviewed(self, token: str, audiences: tuple[str, ...]) -> tuple[User, tuple[str, ...]]:
         """The user of a token, and for whom of the audiences (this server's, when none is asked for) it is meant.
@@ -148,6 +152,12 @@ def _long_deleted(meta: _Meta) -> bool:
     """Whether it should have gone more than the leeway ago: its tokens are no longer valid."""
     when = meta.deletion_timestamp
     return when is not None and when < datetime.now(UTC) - timedelta(seconds=LEEWAY)
+
+
+def _header_token(request: Request) -> str:
+    """The token of a header `Authorization: Bearer …`; empty when there is none."""
+    scheme, *rest = request.headers.get(b"authorization", b"").decode("latin-1").strip().split(" ", 2)
+    return rest[0] if scheme.lower() == "bearer" and rest else ""
 
 
 def unauthorized() -> StatusError:

@@ -224,9 +224,9 @@ class Database:
             revision = str(batches[-1].revision)
             self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('revision', ?)", (revision,))
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:  # a writer that ended would leave every later request without an answer
             log.exception("writing failed file=%s transactions=%d", self._path, len(batches))
-            if error.sqlite_errorcode in UNSYNCED:
+            if getattr(error, "sqlite_errorcode", None) in UNSYNCED:
                 # It may be on disk or not, and only a new start finds out: etcd ends here, too. Nobody was answered.
                 os._exit(UNSYNCED_STATUS)
             self._roll_back()

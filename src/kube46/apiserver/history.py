@@ -7,11 +7,15 @@ client can't make the server grow.
 from __future__ import annotations
 
 from bisect import bisect_right
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kube46.apiserver.fanout import Fanout
 
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterator
+
     from kube46.apiserver.database import Event
 
 KEEP_EVENTS = 2048  # at least so many stay, unless they are bigger than so many times KEEP_BYTES
@@ -73,6 +77,18 @@ class History:
         del self._events[:cut]
         self.compacted = gone[-1]
         return gone
+
+
+@contextmanager
+def told(changed: asyncio.Event, *histories: History) -> Iterator[None]:
+    """Inside the block an event is set after each change of these resources."""
+    for history in histories:
+        history.listeners.add(changed.set)
+    try:
+        yield
+    finally:
+        for history in histories:
+            history.listeners.discard(changed.set)
 
 
 def _revision(event: Event) -> int:

@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from kube46.apiserver.catalog import DEFINITIONS
+from kube46.apiserver.history import told
 from kube46.apiserver.kinds import BY_PLURAL, GROUP_VERSIONS
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.transactions import now
@@ -43,19 +44,18 @@ SETTLE_SECONDS = 10.0  # how often what somebody deleted is looked for
 async def run(registry: Registry, catalog: Catalog) -> None:
     """Follows the definitions until cancelled."""
     changed = asyncio.Event()
-    registry.store.collection(DEFINITIONS).history.listeners.add(changed.set)
-    registry.store.collection(PLURAL).history.listeners.add(changed.set)
-    while True:
-        changed.clear()
-        try:
-            await settle(registry, catalog)
-        except StatusError as error:
-            log.warning("APIServices are not complete error=%s", error.message)
-        try:
-            async with asyncio.timeout(SETTLE_SECONDS):
-                await changed.wait()
-        except TimeoutError:
-            pass
+    with told(changed, *(registry.store.collection(name).history for name in (DEFINITIONS, PLURAL))):
+        while True:
+            changed.clear()
+            try:
+                await settle(registry, catalog)
+            except StatusError as error:
+                log.warning("APIServices are not complete error=%s", error.message)
+            try:
+                async with asyncio.timeout(SETTLE_SECONDS):
+                    await changed.wait()
+            except TimeoutError:
+                pass
 
 
 async def settle(registry: Registry, catalog: Catalog) -> None:

@@ -130,11 +130,8 @@ async def fresh(store: Store, revision: int | None) -> None:
     """Wait until a revision exists; raises 504 when it does not come."""
     if revision is None or revision <= store.revision:
         return
-    deadline = asyncio.get_running_loop().time() + FUTURE_SECONDS
-    while revision > store.revision:
-        if asyncio.get_running_loop().time() > deadline:
-            raise _too_large(store, revision, 1)
-        await asyncio.sleep(0.02)
+    if not await store.reached(revision, FUTURE_SECONDS):
+        raise _too_large(store, revision, 1)
 
 
 def _too_large(store: Store, revision: int, retry_after: int | None = None) -> StatusError:

@@ -41,9 +41,10 @@ from kube46.apiserver.strategies import STRATEGIES
 from kube46.apiserver.subresources import Subresources
 from kube46.apiserver.tokens import Signer
 from kube46.apiserver.writes import Registry
+from kube46.kubernetes.queues import keep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
     from kube46.apiserver.strategy import User
@@ -143,6 +144,7 @@ class _Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, leave)
         loop.add_signal_handler(signal.SIGUSR1, self._store.back_up)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})  # blocked by the command: one may wait
         port = self._settings.secure_port or listening[0].getsockname()[1]
         cluster = self._cluster(port)
         try:
@@ -157,15 +159,15 @@ class _Server:
         for sock in listening:
             log.info("listening address=%s port=%s", *sock.getsockname()[:2])
         async with asyncio.TaskGroup() as group:
-            loops = [
-                expiry.run(self._store),
-                cleanup.run(self._registry, self._catalog),
-                localservices.run(self._registry, self._catalog),
-                bootstrap.keep(self._registry, cluster, default),
-                AddressRepair(self._registry).run(),
-                portrepair.run(self._registry, self._settings.node_ports),
-            ]
-            tasks = [group.create_task(loop) for loop in loops]
+            loops: dict[str, Callable[[], Awaitable[None]]] = {
+                "event-ttl": lambda: expiry.run(self._store),
+                "definition-finalizer": lambda: cleanup.run(self._registry, self._catalog),
+                "autoregister": lambda: localservices.run(self._registry, self._catalog),
+                "kubernetes-service": lambda: bootstrap.keep(self._registry, cluster, default),
+                "service-ip-repair": lambda: AddressRepair(self._registry).run(),
+                "node-port-repair": lambda: portrepair.run(self._registry, self._settings.node_ports),
+            }
+            tasks = [group.create_task(keep(name, loop)) for name, loop in loops.items()]
             await server.serve(sockets=listening)
             for task in tasks:
                 task.cancel()

@@ -107,6 +107,7 @@ class Store:
         self._overlay: dict[tuple[str, str], Record | None] = {}
         self._overlay_revisions: dict[tuple[str, str], int] = {}
         self._pending: list[_Staged] = []
+        self._awaited: dict[asyncio.Future[None], int] = {}  # who waits for a revision
         self._epoch = 0
         self._trim: dict[str, list[int]] = {}  # what is gone from memory, and is to go from the file
         self.revision = 1  # of the newest commit
@@ -172,6 +173,19 @@ class Store:
     def counts(self) -> dict[str, int]:
         """resource → number of its objects."""
         return {resource: len(c.records) for resource, c in self._collections.items()}
+
+    async def reached(self, revision: int, seconds: float) -> bool:
+        """Wait until a revision is committed; False when it was not in so many seconds."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._awaited[future] = revision
+        try:
+            async with asyncio.timeout(seconds):
+                await future
+        except TimeoutError:
+            return False
+        finally:
+            del self._awaited[future]
+        return True
 
     def wake_all(self) -> None:
         """Let every watcher look, because the server stops."""
@@ -245,15 +259,20 @@ class Store:
                 self._publish(write)
                 changed.add(write.resource)
             self.revision = batch.revision
-        for resource in changed:
-            if not resource.startswith("!"):
-                self._tell(resource)
-            if resource in self.listeners:
-                self.listeners[resource]()
-        for _ in batches:
-            future = self._pending.pop(0).future
-            if not future.done():
-                future.set_result(None)
+        for awaiting, revision in self._awaited.items():
+            if revision <= self.revision and not awaiting.done():
+                awaiting.set_result(None)
+        try:
+            for resource in changed:
+                if not resource.startswith("!"):
+                    self._tell(resource)
+                if resource in self.listeners:
+                    self.listeners[resource]()
+        finally:  # what is durable is answered, even if a listener has a bug
+            for _ in batches:
+                future = self._pending.pop(0).future
+                if not future.done():
+                    future.set_result(None)
 
     def _publish(self, write: Write) -> None:
         if write.event is None:

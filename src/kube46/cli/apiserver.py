@@ -7,6 +7,7 @@ import ipaddress
 import logging
 import os
 import re
+import signal
 from pathlib import Path
 
 import click
@@ -190,6 +191,7 @@ def command(
 
     Listens on --bind-address and --secure-port, or on the sockets that a supervisor passes (LISTEN_FDS).
     """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})  # until the server can write a backup
     import uvloop
 
     from kube46.apiserver.server import run

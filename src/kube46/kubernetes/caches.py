@@ -14,7 +14,7 @@ from kube46.api.objects import Object
 from kube46.api.resources import Resource
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.errors import ApiError, Gone, KubernetesError
-from kube46.kubernetes.queues import delay
+from kube46.kubernetes.queues import delay, keep
 
 T = TypeVar("T")
 Key = tuple[str, str]
@@ -65,7 +65,10 @@ class Cache(Mapping[Key, T], Generic[T]):
             listener(None, value)
 
     async def run(self) -> None:
-        """Keeps the copy up to date; never returns."""
+        """Keeps the copy up to date; never returns. A listener that fails is told again, after a new list."""
+        await keep(f"cache of {self.resource.plural}", self._follow)
+
+    async def _follow(self) -> None:
         failures = 0
         version = said = ""
         while True:
@@ -119,8 +122,14 @@ class Cache(Mapping[Key, T], Generic[T]):
             self._objects[key] = new
         if old is None and new is None:
             return
-        for listener in self._listeners:
-            listener(old, new)
+        try:
+            for listener in self._listeners:
+                listener(old, new)
+        except Exception:
+            self._objects.pop(key, None)  # as it was: the difference is still to be told
+            if old is not None:
+                self._objects[key] = old
+            raise
 
 
 class Caches:

@@ -1,14 +1,18 @@
 """Level-triggered work: many causes, one pass each, failures retried with back-off.
 
-`Trigger` is for a loop that looks at everything; `WorkQueue` for one that looks at one key at a time.
+`Trigger` is for a loop that looks at everything, `WorkQueue` for one that looks at one key at a time, `keep` for one
+that waits for causes of its own.
 """
 
 import asyncio
 import itertools
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
+
+from prometheus_client import Counter
 
 from kube46.kubernetes.errors import ApiError
 
@@ -17,12 +21,28 @@ log = logging.getLogger(__name__)
 
 # client-go's default rate limiter begins at 5 ms; it ends at 1000 s, too long for a network.
 FIRST_DELAY, LONGEST_DELAY = 0.005, 60.0
+FAILURES = Counter("kube46_loop_failures", "Passes of background loops that failed and were tried again.", ("loop",))
 
 
 def delay(failures: int) -> float:
     """Seconds to wait after the `failures`-th failure in a row (from 1): doubling, with up to half of it at random."""
     longest: float = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(failures - 1, 20))
     return longest * random.uniform(0.5, 1)  # noqa: S311 – spreads retries, keeps no secret
+
+
+async def keep(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Runs `work`, which is to end only when cancelled; when it fails, it begins anew after the back-off."""
+    failures = 0
+    while True:
+        started = time.monotonic()
+        try:
+            await work()
+            return
+        except Exception:  # the one place where any failure is logged and tried again
+            failures = 1 if time.monotonic() - started > LONGEST_DELAY else failures + 1
+            FAILURES.labels(name).inc()
+            log.exception("A loop failed and begins anew loop=%s failures=%d", name, failures)
+            await asyncio.sleep(delay(failures))
 
 
 class Trigger:
@@ -49,6 +69,7 @@ class Trigger:
                 failures = 0
             except Exception:  # the one place where any failure is logged and tried again
                 failures += 1
+                FAILURES.labels(self._name).inc()
                 log.exception("A pass failed and is tried again loop=%s failures=%d", self._name, failures)
                 self._event.set()
                 await asyncio.sleep(delay(failures))
@@ -115,6 +136,7 @@ class WorkQueue(Generic[K]):
                     log.info("A key is left alone, its namespace ends loop=%s key=%s", self._name, key)
                     continue
                 failures = self._failures[key] = self._failures.get(key, 0) + 1
+                FAILURES.labels(self._name).inc()
                 log.exception("A key failed and is tried again loop=%s key=%s failures=%d", self._name, key, failures)
                 self.add_after(key, delay(failures))
             finally:

@@ -242,3 +242,37 @@ def fill(api: httpx2.Client) -> tuple[int, httpx2.Response]:
         if answer.status_code != 201:
             return number, answer
     raise AssertionError("the disk never filled")
+
+
+def test_broken_loop(server_factory: Callable[..., Server]) -> None:
+    """A background loop with a bug ends no server: it is tried again, logged and counted, all else goes on."""
+    code = "from kube46.apiserver import expiry, portrepair; from unittest.mock import AsyncMock as M; " + (
+        "expiry.sweep = M(side_effect=KeyError('a bug')); expiry.EVENT_SECONDS = 0; "
+        "portrepair.look = M(side_effect=[KeyError('one bug'), None])"
+    )
+    server = server_factory(prelude=code)
+    with server.client() as api:
+        deadline = time.monotonic() + 20
+        while not re.search(r'loop_failures_total\{loop="event-ttl"\} ([4-9]|\d\d)', text := api.get("/metrics").text):
+            assert time.monotonic() < deadline, text
+        assert 'loop_failures_total{loop="node-port-repair"} 1.0' in text
+        assert api.post(MAPS, json={"metadata": {"name": "goes-on"}}).status_code == 201
+        assert api.get("/readyz").status_code == 200
+    log = (server.directory / "log").read_text()
+    assert "A loop failed and begins anew loop=event-ttl failures=1" in log
+    assert "KeyError: 'a bug'" in log
+    assert server.stop() == 0
+
+
+def test_backup_before_the_server_is_ready(server_factory: Callable[..., Server]) -> None:
+    """SIGUSR1 while the server still starts ends nothing: the backup is written when it can be."""
+    early = "import kube46.apiserver.server as s, os, signal; was = s._open; " + (
+        "s._open = lambda settings: (os.kill(os.getpid(), signal.SIGUSR1), was(settings))[1]"
+    )
+    server = server_factory(prelude=early)
+    backup = server.directory / "data.db.backup"
+    deadline = time.monotonic() + 20
+    while not backup.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert server.stop() == 0

@@ -1,6 +1,7 @@
 """Logs, exec and port-forward through the server to a kubelet that records what it is asked."""
 
 import asyncio
+import base64
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kube46.apiserver.certificates import Authority
-from server.running import Server
+from server.running import Server, connect
 
 if TYPE_CHECKING:
     import httpx2
@@ -224,3 +225,37 @@ def test_no_kubelet(server_factory: Callable[..., Server]) -> None:
         answer: httpx2.Response = api.get(f"{PODS}/p/log")
         assert answer.status_code == 500
         assert answer.json()["message"].startswith('Get "https://127.0.0.1:1/containerLogs/default/p/c": dial tcp')
+
+
+def web_socket(
+    node: Server, *protocols: str, path: str = f"{PODS}/p/exec?container=a&command=sh", extra: str = ""
+) -> int:
+    """The status of a WebSocket request whose subprotocols are these."""
+    lines = [f"GET {path} HTTP/1.1", "host: x", "connection: Upgrade", "upgrade: websocket"]
+    lines += ["sec-websocket-version: 13", "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="]
+    lines += [f"sec-websocket-protocol: {protocol}" for protocol in protocols]
+    head = "\r\n".join([*lines, *filter(None, [extra]), "", ""])
+    with connect(node) as client:
+        client.sendall(head.encode())
+        return int(client.recv(4096).split()[1])
+
+
+def test_token_as_a_subprotocol(node: Server, kubelet: Kubelet) -> None:
+    """Browsers send a bearer token among the subprotocols of a WebSocket; the kubelet gets to see the others only."""
+    encoded = "base64url.bearer.authorization.k8s.io." + base64.urlsafe_b64encode(b"admintoken").decode().rstrip("=")
+    other = "v5.channel.k8s.io"
+    assert web_socket(node, f"{encoded}, {other}") == 101
+    assert web_socket(node, other, encoded, "v4.channel.k8s.io") == 101
+    seen = [
+        line for head in kubelet.requests for line in head.splitlines() if line.startswith("sec-websocket-protocol")
+    ]
+    assert seen == [f"sec-websocket-protocol: {other}", f"sec-websocket-protocol: {other},v4.channel.k8s.io"]
+    assert web_socket(node, f"{encoded}, {other}", extra="authorization: Bearer nonsense") == 101  # either will do
+    assert web_socket(node, encoded) == 401  # no other one to be told
+    assert web_socket(node, f"{encoded}, {encoded}, {other}") == 401
+    assert web_socket(node, f"{encoded}x, {other}") == 401  # no base64
+    assert web_socket(node, f"base64url.bearer.authorization.k8s.io.bm9uc2Vuc2U, {other}") == 401
+    assert web_socket(node, other) == 403  # anonymous
+    assert web_socket(node, f"base64url.bearer.authorization.k8s.io., {other}") == 403
+    with node.client("") as api:  # no WebSocket, no token
+        assert api.get(PODS, headers={"sec-websocket-protocol": f"{encoded}, {other}"}).status_code == 403

@@ -239,3 +239,27 @@ def test_repeated_events_are_counted(server: Server) -> None:
             assert events[1]["involvedObject"]["fieldPath"] == "data{x}"
 
     asyncio.run(scenario())
+
+
+def test_a_listener_that_fails_is_told_again(server: Server) -> None:
+    """A bug in one listener ends no cache: the change that it failed at is told again, and so is what follows."""
+    told: list[str] = []
+
+    async def scenario(client: Client, cache: Cache[ConfigMap]) -> None:
+        failures = 2
+
+        def listen(old: ConfigMap | None, new: ConfigMap | None) -> None:
+            nonlocal failures
+            name = (new or old).metadata.name  # type: ignore[union-attr]
+            if name == "stumble-1" and failures:
+                failures -= 1
+                raise ZeroDivisionError
+            told.append(name)
+
+        cache.listen(listen)
+        for number in range(3):
+            await client.create(CONFIG_MAPS, {"metadata": {"name": f"stumble-{number}"}}, "default")
+        await until(lambda: {"stumble-0", "stumble-1", "stumble-2"} <= set(told))
+        assert ("default", "stumble-1") in cache
+
+    with_cache(server, scenario)

@@ -287,3 +287,40 @@ def test_events_live_for_their_time(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             sweeper.cancel()
 
     run(tmp_path / "data.db", work)
+
+
+def test_awaited_revisions(tmp_path: Path) -> None:
+    """Who waits for a revision is woken by the commit that makes it, and by none before; one that never comes ends."""
+
+    async def scenario(store: Store) -> None:
+        first = store.revision
+        waiting = [asyncio.create_task(store.reached(first + ahead, 30)) for ahead in (1, 2)]
+        await asyncio.sleep(0)
+        assert not await store.reached(first + 9, 0.01)
+        await put(store, "a", "1")
+        done, _ = await asyncio.wait(waiting, timeout=0.05)
+        assert done == {waiting[0]}
+        await put(store, "a", "2")
+        assert await asyncio.gather(*waiting) == [True, True]
+        assert store._awaited == {}
+
+    run(tmp_path / "data.db", scenario)
+
+
+def test_what_no_one_foresaw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that the writer can't do for any reason is refused; a listener with a bug leaves nobody waiting."""
+
+    async def scenario(store: Store) -> None:
+        apply = store._database._apply
+        monkeypatch.setattr(store._database, "_apply", lambda _: 1 / 0)
+        with pytest.raises(StatusError, match="division by zero"):
+            await put(store, "a", "1")
+        monkeypatch.setattr(store._database, "_apply", apply)
+        store.listeners["configmaps"] = lambda: [][0]
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)  # it would log
+        async with asyncio.timeout(20):
+            await put(store, "a", "2")
+            await put(store, "b", "3")
+        assert contents(store) == {"a": "2", "b": "3"}
+
+    run(tmp_path / "data.db", scenario)

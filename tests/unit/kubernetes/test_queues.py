@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from kube46.kubernetes.errors import Forbidden
-from kube46.kubernetes.queues import FIRST_DELAY, LONGEST_DELAY, Trigger, WorkQueue, delay
+from kube46.kubernetes.queues import FAILURES, FIRST_DELAY, LONGEST_DELAY, Trigger, WorkQueue, delay, keep
 
 
 async def _run_for(coroutine: object, seconds: float) -> None:
@@ -68,6 +68,7 @@ def test_a_failed_key_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
 
     async def scenario() -> None:
         queue: WorkQueue[str] = WorkQueue("demo")
+        done = asyncio.Event()
         queue.add("a")
 
         async def handle(_: str) -> None:
@@ -75,8 +76,12 @@ def test_a_failed_key_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
             calls += 1
             if calls < 3:
                 raise OSError("not yet")
+            done.set()
 
-        await _run_for(queue.run(handle), 0.2)
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(queue.run(handle))
+            await asyncio.wait_for(done.wait(), 30)
+            running.cancel()
 
     asyncio.run(scenario())
     assert calls == 3
@@ -144,3 +149,26 @@ def test_a_trigger_coalesces_and_retries() -> None:
 
     asyncio.run(scenario())
     assert passes == 2
+
+
+def test_a_kept_loop_begins_anew() -> None:
+    """A loop that fails is counted and begins anew; one that ends, or is cancelled, has ended."""
+    begun = 0
+
+    async def work() -> None:
+        nonlocal begun
+        begun += 1
+        if begun < 4:
+            raise ZeroDivisionError
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(keep("endless", asyncio.Event().wait))  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(keep("a test's", work))
+    assert begun == 4
+    assert FAILURES.labels("a test's")._value.get() == 3
+    asyncio.run(cancelled())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kube46.apiserver import deletes
 from kube46.apiserver.customresources.definitions import DEFINITIONS, FINALIZER, terminating
 from kube46.apiserver.deleteoptions import DeleteOptions
+from kube46.apiserver.history import told
 from kube46.apiserver.kinds import BY_PLURAL
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.transactions import decode
@@ -32,20 +33,20 @@ async def run(registry: Registry, catalog: Catalog) -> None:
     """Runs until cancelled."""
     collection, read = registry.store.collection(DEFINITIONS), 0
     changed = asyncio.Event()
-    collection.history.listeners.add(changed.set)
     waits: float | None = None
-    while True:
-        changed.clear()
-        while read != registry.store.revision:  # also what was written meanwhile
-            read = registry.store.revision
-            dying = [name for name, record in collection.records.items() if _waits(record.value)]
-            after = [await _one(registry, catalog, name) for name in dying]
-            waits = min((seconds for seconds in after if seconds is not None), default=None)
-        try:
-            async with asyncio.timeout(waits):
-                await changed.wait()
-        except TimeoutError:
-            read = 0
+    with told(changed, collection.history):
+        while True:
+            changed.clear()
+            while read != registry.store.revision:  # also what was written meanwhile
+                read = registry.store.revision
+                dying = [name for name, record in collection.records.items() if _waits(record.value)]
+                after = [await _one(registry, catalog, name) for name in dying]
+                waits = min((seconds for seconds in after if seconds is not None), default=None)
+            try:
+                async with asyncio.timeout(waits):
+                    await changed.wait()
+            except TimeoutError:
+                read = 0
 
 
 def _waits(value: bytes) -> bool:

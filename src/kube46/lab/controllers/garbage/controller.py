@@ -14,7 +14,7 @@ from kube46.api.resources import Resource
 from kube46.kubernetes.caches import Caches
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.errors import Conflict, KubernetesError, NotFound
-from kube46.kubernetes.queues import WorkQueue
+from kube46.kubernetes.queues import WorkQueue, keep
 from kube46.lab.controllers import discovery, owners
 from kube46.lab.controllers.garbage import rules
 from kube46.lab.controllers.garbage.rules import Node, Step
@@ -47,7 +47,7 @@ async def run(client: Client, caches: Caches) -> None:
     """Runs until cancelled."""
     collector = GarbageCollector(client, caches)
     async with asyncio.TaskGroup() as group:
-        group.create_task(collector.discover())
+        group.create_task(keep("garbage-collector discovery", collector.discover))
         await collector.ready.wait()
         group.create_task(collector.queue.run(collector.sync, WORKERS))
 
@@ -57,18 +57,17 @@ class GarbageCollector:
 
     def __init__(self, client: Client, caches: Caches) -> None:
         self.queue: WorkQueue[str] = WorkQueue("garbage-collector")
-        self.ready = asyncio.Event()
+        self.ready, self._look = asyncio.Event(), asyncio.Event()
         self._client, self._caches = client, caches
+        caches.of(DEFINITIONS).listen(lambda old, new: self._look.set())
         self._graph = rules.Graph()
         self._kinds: dict[tuple[str, str], Resource[Object]] = {}
         self._gone: set[tuple[str, str]] = set()  # groups and kinds that were served once: no such object is left
 
     async def discover(self) -> None:
         """Finds kinds when a definition of one changes, and now and again; watches each that can be cleaned up."""
-        look = asyncio.Event()
-        self._caches.of(DEFINITIONS).listen(lambda old, new: look.set())
         while True:
-            look.clear()
+            self._look.clear()
             try:
                 await self._watch(await discovery.served(self._client))
                 self.ready.set()
@@ -76,7 +75,7 @@ class GarbageCollector:
                 log.warning("Kinds could not be discovered error=%s", error)
             try:
                 async with asyncio.timeout(DISCOVER_SECONDS if self.ready.is_set() else 1.0):
-                    await look.wait()
+                    await self._look.wait()
             except TimeoutError:
                 pass
 
