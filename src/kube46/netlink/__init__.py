@@ -1,4 +1,4 @@
-"""Adapter: links, addresses, routes and namespaces of the kernel, through rtnetlink.
+"""Adapter: links, addresses, routes, namespaces and tracked connections of the kernel, through netlink.
 
 with Netlink("k46-demo-node1") as node:
     node.bridge("cni0")

@@ -17,8 +17,9 @@ from kube46.kubernetes.caches import Cache, Caches
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.errors import KubernetesError, NotFound
 from kube46.kubernetes.queues import Trigger, delay
+from kube46.netlink import conntrack
 from kube46.nftables import Nft, NftError
-from kube46.proxy import conntrack, metrics, nftables, sysctls
+from kube46.proxy import metrics, nftables, sysctls
 from kube46.proxy.claims import NOBODY, NOTHING, Changes, Claims, Owner, merge
 from kube46.proxy.flows import stale_flows
 from kube46.proxy.nftables import ProxyTable

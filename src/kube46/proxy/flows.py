@@ -6,10 +6,10 @@ were tracked untranslated and must be forgotten too.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from ipaddress import ip_address
 
 from kube46.addresses.families import Address, Family
+from kube46.netlink.conntrack import Flow
 from kube46.proxy.claims import Changes, Claims
 from kube46.proxy.layout import LOCAL, SCOPES, backend_map
 
@@ -22,18 +22,6 @@ ENDLESS_BACKENDS = {
     for family in Family
 }
 NODE_PORTS = {f"nodeport{family.version}": family for family in Family}
-
-
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """Tracked connections of one frontend: to an endpoint, or (`endpoint` None) to where they asked, untranslated."""
-
-    family: Family
-    protocol: int
-    address: Address | None
-    """The destination before translation; None: any (a node port)."""
-    port: int
-    endpoint: tuple[Address, int] | None
 
 
 def stale_flows(changes: Changes, desired: Claims) -> set[Flow]:

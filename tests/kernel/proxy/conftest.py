@@ -8,8 +8,9 @@ import pytest
 
 from kernel.proxy import cluster
 from kube46.api.objects import Endpoint, EndpointSlice, Service, ServiceCIDR, ServiceCIDRSpec
+from kube46.netlink import conntrack
 from kube46.nftables import Nft
-from kube46.proxy import conntrack, sysctls
+from kube46.proxy import sysctls
 from kube46.proxy.claims import NOBODY, Changes, Claims, merge
 from kube46.proxy.flows import stale_flows
 from kube46.proxy.nftables import ProxyTable, clean

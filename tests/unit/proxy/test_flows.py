@@ -4,8 +4,9 @@ from ipaddress import ip_address
 
 from kube46.addresses.families import Family
 from kube46.api.objects import Endpoint, EndpointPort, ServicePort
+from kube46.netlink.conntrack import Flow
 from kube46.proxy.claims import Claims
-from kube46.proxy.flows import Flow, stale_flows
+from kube46.proxy.flows import stale_flows
 from kube46.proxy.rules import service_elements
 from unit.proxy.samples import VIEW, pods, service, slices
 

@@ -1,4 +1,4 @@
-"""The other driver: forgets tracked connections, one flow at a time, by ctnetlink.
+"""Forgets tracked connections, one flow at a time, by ctnetlink.
 
 The kernel filters the dump by protocol and ports (CTA_FILTER, Linux 5.8), so the whole table is never copied; addresses
 are compared here, because the kernel's filter turns the comparison of IPv6 addresses upside down (seen on 6.18). Each
@@ -11,9 +11,8 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from kube46.addresses.families import Family
+from kube46.addresses.families import Address, Family
 from kube46.netlink import wire
-from kube46.proxy.flows import Flow
 
 NETLINK_NETFILTER = 12
 CT_GET, CT_DELETE = 0x101, 0x102  # NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_…
@@ -23,6 +22,22 @@ PROTO_NUM, PROTO_SRC_PORT, PROTO_DST_PORT = 1, 2, 3
 FILTER_ORIG_FLAGS, FILTER_REPLY_FLAGS = 1, 2
 F_PROTO_NUM, F_SRC_PORT, F_DST_PORT = 1 << 3, 1 << 4, 1 << 5
 FAMILIES = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Tracked connections to one address and port, as they were asked for."""
+
+    family: Family
+    protocol: int
+    """The number of the protocol, as in an IP header."""
+    address: Address | None
+    """The destination before translation; None: any (a node port)."""
+    port: int
+    endpoint: tuple[Address, int] | None
+    """Only those that were translated to this endpoint; None: only untranslated ones."""
+    anyone: bool = False
+    """Translated or not, to whatever endpoint."""
 
 
 def forget(flows: Iterable[Flow]) -> int:
@@ -73,6 +88,8 @@ def _dump(netlink: socket.socket, ports: _Ports) -> Iterator[dict[int, bytes]]:
 def _is_of(entry: dict[int, bytes], flow: Flow) -> bool:
     """Whether the entry's addresses are the flow's."""
     _, asked = _sides(entry[TUPLE_ORIG])
+    if flow.anyone:
+        return flow.address is None or asked[0] == flow.address.packed
     answering, _ = _sides(entry[TUPLE_REPLY])
     if flow.address is not None and asked[0] != flow.address.packed:
         return False
