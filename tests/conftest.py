@@ -10,6 +10,8 @@ from pathlib import Path
 import hypothesis  # noqa: F401
 import pytest
 
+from patience import patient
+
 # Under sudo, kube46 serves the user who called it: tests are to see the root they run as, and to leave that user's
 # kubeconfig alone.
 for name in ("SUDO_USER", "SUDO_UID", "SUDO_GID", "SUDO_COMMAND"):
@@ -29,6 +31,13 @@ def _allowed() -> set[str]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--long`: tests of chances take minutes' worth of them."""
     parser.addoption("--long", action="store_true", help="run the tests of durability for minutes, not for seconds")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test's own limit is patient, too."""
+    for item in items:
+        if (marker := item.get_closest_marker("timeout")) and marker.args:
+            item.add_marker(pytest.mark.timeout(patient(marker.args[0])), append=False)
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-PATIENCE = 20.0  # seconds
+from patience import patient
+
+PATIENCE = patient(20)  # seconds
 
 
 class Screen:

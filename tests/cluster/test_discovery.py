@@ -1,5 +1,6 @@
 """What clients find out about the server before they do anything: the same as on kube-apiserver."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,15 +85,17 @@ def test_tables_have_the_same_columns(ours: Server, upstream: Upstream) -> None:
                 assert columns[0] == columns[1], place
 
 
-def test_objects_of_every_cluster(ours: Server, upstream: Upstream) -> None:
+def test_objects_of_every_cluster(ours: Server, tmp_path: Path) -> None:
     """A new server has the same APIServices, FlowSchemas, PriorityLevelConfigurations and PriorityClasses."""
+    fresh = Upstream(tmp_path).start()  # the shared one has what other tests made
     flow = "/apis/flowcontrol.apiserver.k8s.io/v1"
     for path in (
         "/apis/apiregistration.k8s.io/v1/apiservices", f"{flow}/flowschemas", f"{flow}/prioritylevelconfigurations",
         "/apis/scheduling.k8s.io/v1/priorityclasses", "/api/v1/namespaces", "/api/v1/componentstatuses",
     ):  # fmt: skip
-        found, wanted = ({_name(one): _content(one) for one in read(s, path)["items"]} for s in (ours, upstream))
+        found, wanted = ({_name(one): _content(one) for one in read(s, path)["items"]} for s in (ours, fresh))
         assert {name: one for name, one in found.items() if not name.endswith("metrics.k8s.io")} == wanted
+    assert fresh.stop() == 0
 
 
 def _name(obj: dict[str, Any]) -> str:

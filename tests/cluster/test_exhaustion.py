@@ -27,6 +27,11 @@ def in_use(client: httpx2.Client) -> Any:
     return sorted(int(ip_address(one["metadata"]["name"])) for one in items)
 
 
+def given(client: httpx2.Client) -> int:
+    """How many addresses Services have: the real server now and then loses the record of one that was just freed."""
+    return sum(len(one["spec"].get("clusterIPs", ())) for one in client.get("/api/v1/services").json()["items"])
+
+
 def chosen(text: str) -> bool:
     """All but node ports and addresses that a server may choose."""
     return not text.startswith(("10.96.0.", "fd00:10:96::", "3000")) or text in NETWORKS or text == "10.96.0.1"
@@ -62,7 +67,7 @@ def test_to_the_end(tmp_path: Path) -> None:
         pair.ask("PATCH", f"{SERVICES}/four-0", {"spec": {"ipFamilyPolicy": "PreferDualStack"}}, MERGE)
         post(pair, "again", type="NodePort")
         post(pair, "after")
-        pair.compare("in use", lambda client: len(in_use(client)))
+        pair.compare("in use", given)
         pair.ask("POST", CIDRS, {"metadata": {"name": "more"}, "spec": {"cidrs": ["10.97.0.0/28"]}})
         pair.compare("ready", lambda client: client.get(f"{CIDRS}/more").json()["spec"])
     assert not pair.differences, "\n".join(map(str, pair.differences))

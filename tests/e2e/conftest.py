@@ -15,6 +15,7 @@ import pytest
 
 from cluster.upstream import programs
 from kube46.lab.paths import Paths
+from patience import patient
 
 BIN = Path(sys.executable).parent
 HERE = Path(__file__).parent
@@ -168,7 +169,7 @@ def echo_service(name: str, app: str, **spec: Any) -> dict[str, Any]:
 
 def eventually(probe: Callable[[], Any], seconds: float = 20) -> Any:
     """The first true value of `probe`; what it raised last when none came in time."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + patient(seconds)
     while True:
         try:
             if value := probe():

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from e2e.conftest import Cluster, echo_deployment, echo_pod, echo_service, eventually
+from patience import patient
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(90)]
 KINDS = ("tcp", "udp")
@@ -114,8 +115,7 @@ def test_a_service_gains_and_loses_a_family(dual: Cluster, client: tuple[str, in
     took = max(took, time.monotonic() - since)
     eventually(lambda: dual.ask_from_pod(client[1], "tcp", second, 80)[1] == "-", 3)
     assert dual.ask_from_pod(client[1], "tcp", first, 80)[1] != "-"
-    # Four programs were started meanwhile, on a machine that is busy with other tests.
-    assert took < 2
+    assert took < patient(2)
     dual.kubectl("delete", "service,deployment", name, "--wait=false")
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from patience import patient
+
 pytestmark = [pytest.mark.root, pytest.mark.alone, pytest.mark.timeout(120)]
 BIN = Path(sys.executable).parent
 NAME = f"dt{os.getpid() % 10000}"
@@ -53,7 +55,7 @@ def eventually(probe: Callable[[], bool], seconds: float) -> float:
     """How long it took until `probe` was true. Fails when it did not within so many seconds."""
     start = time.monotonic()
     while not probe():
-        assert time.monotonic() - start < seconds, "it took too long"
+        assert time.monotonic() - start < patient(seconds), "it took too long"
         time.sleep(0.02)
     return time.monotonic() - start
 

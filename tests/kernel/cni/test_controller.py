@@ -14,6 +14,7 @@ from kube46.api.objects import Node as NodeObject
 from kube46.cni import controller, routing
 from kube46.cni.settings import Settings
 from kube46.netlink import Netlink, namespaces
+from patience import patient
 
 from .conftest import Node, ping, underlay
 from .test_bridge import seen
@@ -94,8 +95,8 @@ def running(node: Node, nodes: Nodes, directory: Path, script: Callable[[Netlink
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    """Wait until something is so, five seconds at most."""
-    async with asyncio.timeout(5):
+    """Wait until something is so."""
+    async with asyncio.timeout(patient(5)):
         while not condition():  # noqa: ASYNC110 – the kernel sets no asyncio.Event
             await asyncio.sleep(0.01)
 

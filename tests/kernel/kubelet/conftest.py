@@ -18,6 +18,7 @@ import pytest
 from kube46.apiserver.certificates import Authority
 from kube46.lab import hierarchies
 from kube46.lab.kubelet import cgroupfs
+from patience import patient
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
@@ -194,7 +195,7 @@ def container(name: str = "main", *command: str, **fields: Any) -> dict[str, Any
 
 def wait(condition: Callable[[], Any], what: str, seconds: float = 10, explain: Callable[[], str] = str) -> Any:
     """The condition's first true value."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + patient(seconds)
     while time.monotonic() < end:
         if value := condition():
             return value

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from kernel.kubelet.conftest import Node, container, wait
+from patience import patient
 
 pytestmark = pytest.mark.root
 
@@ -109,7 +110,7 @@ def stty(fd: int, rows: int, columns: int) -> None:
 def until(fd: int, wanted: bytes) -> None:
     """Returns once the terminal has shown `wanted`."""
     text = b""
-    end = time.monotonic() + 10
+    end = time.monotonic() + patient(10)
     while wanted not in text and time.monotonic() < end:
         if select.select([fd], [], [], 0.2)[0]:
             text += os.read(fd, 4096)

@@ -23,6 +23,7 @@ from kube46.nftables import Nft
 from kube46.proxy import controller
 from kube46.proxy.nftables import clean
 from kube46.proxy.settings import Settings
+from patience import patient
 
 pytestmark = pytest.mark.root
 T = TypeVar("T")
@@ -109,7 +110,7 @@ def api(topology: None, tmp_path: Path) -> Iterator[Api]:
 
 def eventually(work: Callable[[], T], api: Api, seconds: float = 20.0) -> T:
     """The result of the first try that raises nothing."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + patient(seconds)
     while True:
         try:
             return work()

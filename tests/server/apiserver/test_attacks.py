@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from patience import patient
 from server.running import Server, connect
 
 CORE = "/api/v1/namespaces/default"
@@ -81,8 +82,8 @@ HUGE = "9" * 5000
 def test_absurd_queries(admin: httpx2.Client, query: str, code: int) -> None:
     """Numbers beyond 64 bits, tokens that were tampered with, selectors of thousands of terms: 400, and at once."""
     started = time.monotonic()
-    assert admin.get(f"{MAPS}?{query}", timeout=5).status_code == code
-    assert time.monotonic() - started < 2
+    assert admin.get(f"{MAPS}?{query}", timeout=patient(5)).status_code == code
+    assert time.monotonic() - started < patient(2)
 
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
@@ -115,7 +116,7 @@ def test_absurd_bodies(admin: httpx2.Client, kind: str, body: bytes, code: int) 
     started = time.monotonic()
     answer = admin.post(MAPS, content=body, headers={"content-type": kind})
     assert (answer.status_code, answer.json()["kind"]) == (code, "Status")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < patient(2)
 
 
 def test_halves_of_characters(admin: httpx2.Client) -> None:

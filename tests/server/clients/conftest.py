@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
+from patience import patient
 from server.running import Server
 
 BUILDER = Path(__file__).parents[3] / "tools/go-programs.sh"
-PATIENCE = 30.0  # seconds: of a machine that does much else
+PATIENCE = patient(15)  # seconds
 
 
 @pytest.fixture(scope="session")

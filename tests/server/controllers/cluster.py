@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Self, TypeVar
 
 from kube46.lab.controllers import names
+from patience import patient
 from server.running import KUBECTL, Server, free_port
 
 T = TypeVar("T")
@@ -43,7 +44,7 @@ def probe(port: int, path: str) -> int:
 
 def eventually(what: Callable[[], T], seconds: float = 15.0) -> T:
     """The first true value of `what`; its last error or value is told when there is none in time."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + patient(seconds)
     while True:
         problem: object
         try:
@@ -59,7 +60,7 @@ def eventually(what: Callable[[], T], seconds: float = 15.0) -> T:
 
 def for_a_while(what: Callable[[], bool], seconds: float = 1.5) -> None:
     """Asserts that `what` stays true."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + patient(seconds)
     while time.monotonic() < end:
         assert what()
         time.sleep(0.1)

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from patience import patient
+
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _numbers = itertools.count()
 
@@ -94,7 +96,7 @@ def widget(group: str, name: str, spec: Any = None, version: str = "v1", **more:
 
 def eventually(probe: Callable[[], bool], seconds: float = 10) -> None:
     """Wait until it holds."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + patient(seconds)
     while not probe():
         assert time.monotonic() < deadline, "did not come to hold"
         time.sleep(0.02)

@@ -27,6 +27,7 @@ from kube46.kubernetes.errors import (
     Unreachable,
 )
 from kube46.kubernetes.events import EventRecorder
+from patience import patient
 from server.running import Server
 
 
@@ -48,7 +49,7 @@ async def client_of(server: Server, token: str = "admintoken") -> AsyncIterator[
 
 async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
     """Returns when the condition holds."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + patient(seconds)
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true"
         await asyncio.sleep(0.01)
