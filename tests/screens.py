@@ -53,7 +53,7 @@ class Screen:
         """Ends the command as a closed window does."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
         os.close(self.leader)
         os.close(self._follower)
 

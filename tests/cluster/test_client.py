@@ -41,4 +41,4 @@ def test_a_compacted_revision_is_gone(server: Upstream) -> None:
                 async for _ in client.watch(CONFIG_MAPS, resource_version="1"):
                     pass
 
-    asyncio.run(asyncio.wait_for(scenario(), 20))
+    asyncio.run(asyncio.wait_for(scenario(), 60))

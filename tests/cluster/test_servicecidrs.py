@@ -40,7 +40,7 @@ def controllers(pair: Pair) -> Iterator[None]:
     finally:
         for process in running:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 def ranges(client: httpx2.Client) -> Any:

@@ -39,7 +39,7 @@ threads = [
 for thread in threads:
     thread.start()
 for event in answered:
-    event.wait(20)
+    event.wait(60)
 print("asking", flush=True)
 sys.stdin.read()
 ended.set()

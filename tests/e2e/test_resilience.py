@@ -107,7 +107,7 @@ def held(cluster: Cluster) -> Iterator[None]:
             assert holder.stdout.readline() == "held\n"
         yield
         time.sleep(1)  # however soon it healed: the connections must live on afterwards, too
-        results = [json.loads(holder.communicate(timeout=10)[0]) for holder in holders]
+        results = [json.loads(holder.communicate(timeout=60)[0]) for holder in holders]
     finally:
         for holder in holders:
             holder.kill()

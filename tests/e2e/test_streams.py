@@ -92,7 +92,7 @@ def running(cluster: Cluster, transport: str, *command: str) -> Iterator[tuple[l
         yield re.findall(r"\S+:\d+", said), process
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 def total(port: int, block: bytes, host: str = "127.0.0.1") -> str:
@@ -114,7 +114,7 @@ def test_terminals(cluster: Cluster, transport: str) -> None:
             shell.resize(50, 120)
             shell.type("until [ \"$(stty size)\" = '50 120' ]; do sleep 0.05; done; echo gr$((0))wn\n", "gr0wn")
             shell.type("exit 7\n", "exit")
-            assert shell.process.wait(20) == 7
+            assert shell.process.wait(60) == 7
     eventually(lambda: name not in cluster.kubectl("-n", NAMESPACE, "get", "pods", "-o", "name"))
     with screen(line(cluster, "attach", "-it", "shell"), environment(cluster, transport)) as shell:
         shell.type(f"{transport}\n", f"got {transport}")

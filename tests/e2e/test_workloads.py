@@ -113,7 +113,7 @@ def asked(place: Place, service: str) -> Iterator[list[Json]]:
         try:
             yield results
         finally:
-            output, _ = process.communicate(timeout=20)
+            output, _ = process.communicate(timeout=60)
             results += json.loads(output)
 
 

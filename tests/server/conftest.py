@@ -54,4 +54,4 @@ def server_factory(tmp_path: Path, server_class: type[Server]) -> Iterator[Calla
     for server in running:
         if server.process is not None and server.process.poll() is None:
             server.process.kill()
-            server.process.wait(10)
+            server.process.wait(60)

@@ -108,7 +108,7 @@ def test_a_killed_named_is_noticed_and_can_be_started_again(named: Named) -> Non
     async def scenario(bind: Bind) -> None:
         await bind.start(FIXED)
         os.kill(int((named.directory / "named.pid").read_text()), signal.SIGKILL)
-        await asyncio.wait_for(bind.ended(), 5)
+        await asyncio.wait_for(bind.ended(), 60)
         with pytest.raises(BindError, match="did not answer"):
             await bind.apply(changes((DOMAIN, REVERSE), (), WEB))
         await bind.start(FIXED | WEB)

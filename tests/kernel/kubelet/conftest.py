@@ -150,7 +150,7 @@ class Node:
         """Ends everything in the node."""
         os.kill(self.init, signal.SIGKILL)
         for process in (*self.processes.values(), self.keeper):
-            process.wait(10)
+            process.wait(60)
         cgroupfs.remove_all(self.directory.name, hierarchies.mounted())
 
     def _certificates(self) -> None:

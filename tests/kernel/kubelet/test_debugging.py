@@ -127,7 +127,7 @@ def test_interactively(node: Node, patient: str) -> None:
         terminal.until("sleep 1234")
         terminal.until("counted")
         terminal.type("exit 7\n")
-        terminal.process.wait(10)
+        terminal.process.wait(60)
     pod = node.until(patient, lambda p: "terminated" in debugger(p, "shell"))
     assert debugger(pod, "shell")["terminated"]["exitCode"] == 7
 
@@ -143,7 +143,7 @@ def test_node(node: Node) -> None:
         terminal.until("/host/usr/bin/env")
         terminal.until("nothing")
         terminal.type("exit\n")
-        terminal.process.wait(10)
+        terminal.process.wait(60)
     name = next(name for name in node.kubectl("get", "pods", "-o", "name").stdout.split() if "node-debugger" in name)
     told = [reason for reason, _ in node.events(name.partition("/")[2])]
     assert "HostNamespaceWithheld" in told

@@ -86,7 +86,7 @@ def forwarded(node: Node, pod: str, transport: str, *ports: int) -> Iterator[tup
     finally:
         for process in node.run("pgrep", "-f", f"port-forward {pod}", check=False).stdout.split():
             node.run("kill", process, check=False)
-        client.communicate(timeout=10)
+        client.communicate(timeout=60)
 
 
 def everything(connection: socket.socket) -> bytes:

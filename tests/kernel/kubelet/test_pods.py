@@ -323,5 +323,5 @@ def test_graceful_end(node):
     node.gone("e-stubborn", 4)
 
     assert time.monotonic() - began < patient(4)  # the grace of one is 20 s
-    assert log.communicate(timeout=5)[0] == b"up\nhook\nterm\n"
+    assert log.communicate(timeout=60)[0] == b"up\nhook\nterm\n"
     assert (node.cni / "state/calls").read_text().count("K8S_POD_NAME=e-polite;") == 1

@@ -52,7 +52,7 @@ def test_memory_while_nobody_looks(restarted: Node) -> None:
     node.until("r-unseen", lambda p: "running" in main(p)["state"])
     shim = groups(node, "r-unseen")
     os.kill(node.pid("kubelet"), signal.SIGKILL)
-    node.processes["kubelet"].wait(10)
+    node.processes["kubelet"].wait(60)
     wait(lambda: not any(path.read_text() for group in shim for path in group.glob("*/cgroup.procs")), "its end")
     node.start_kubelet()
     pod = node.until("r-unseen", lambda p: main(p)["restartCount"] >= 1)

@@ -24,7 +24,7 @@ def running(pod):
 def kill_kubelet(node: Node) -> None:
     """kill -9 of the kubelet alone; returns once it is gone."""
     os.kill(node.pid("kubelet"), signal.SIGKILL)
-    node.processes["kubelet"].wait(10)
+    node.processes["kubelet"].wait(60)
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ def test_terminal(node, talker):
     until(leader, b"now large")
     os.write(leader, b"words\n")
     until(leader, b"got words")
-    process.wait(5)
+    process.wait(60)
     os.close(leader)
     os.close(follower)
 
@@ -123,7 +123,7 @@ def test_client_that_goes_ends_its_command(node, talker):
     wait(lambda: node.run("pgrep", "-fx", "sleep 4321", check=False).stdout or None, "the command")
     for member in node.run("pgrep", "-f", "kubectl.*sleep 4321").stdout.split():
         node.run("kill", "-9", member)
-    client.wait(5)
+    client.wait(60)
     client.communicate()
     wait(lambda: not node.run("pgrep", "-fx", "sleep 4321", check=False).stdout or None, "the command's end", 5)
 
@@ -142,7 +142,7 @@ def test_attach(node):
     client.stdin.flush()
     line = client.stdout.readline()
     node.run("pkill", "-f", "kubectl.*attach")
-    client.communicate(timeout=5)
+    client.communicate(timeout=60)
 
     assert line == b"heard this\n"
     node.kubectl("delete", "pod", "e-echo", "--wait=false")

@@ -53,7 +53,7 @@ def test_run_it(node: Node, transport: str) -> None:
         shell.type("echo interrupted $?\n")
         shell.until("interrupted 130")
         shell.type("exit 7\n")
-        shell.process.wait(20)
+        shell.process.wait(60)
         assert shell.process.returncode == 7
     assert took < patient(10)
     node.gone(name)
@@ -71,7 +71,7 @@ def test_a_terminal_outlives_its_clients_and_the_kubelet(node: Node, transport: 
         first.type("one\n")
         first.until("got one")
     os.kill(node.pid("kubelet"), signal.SIGKILL)
-    node.processes["kubelet"].wait(10)
+    node.processes["kubelet"].wait(60)
     node.start_kubelet()
     wait(lambda: node.kubectl("logs", name, "--tail=1", check=False).returncode == 0 or None, "the kubelet", 20)
     with screen(on_node(node, transport, "attach", "-it", name)) as second:
@@ -79,7 +79,7 @@ def test_a_terminal_outlives_its_clients_and_the_kubelet(node: Node, transport: 
         second.until("got two")
         second.type("end\n")
         second.until("got end")
-        second.process.wait(10)
+        second.process.wait(60)
         assert second.process.returncode == 0
     pod = node.until(name, lambda p: p["status"]["phase"] == "Failed")
     assert main(pod)["state"]["terminated"]["exitCode"] == 5
@@ -101,7 +101,7 @@ def test_the_last_words_of_a_terminal(node: Node) -> None:
     node.apply("t-last", restartPolicy="Never", containers=[one])
     node.until("t-last", ready)
     os.kill(node.pid("kubelet"), signal.SIGKILL)
-    node.processes["kubelet"].wait(10)
+    node.processes["kubelet"].wait(60)
     time.sleep(2)
     node.start_kubelet()
     pod = node.until("t-last", lambda p: p["status"]["phase"] == "Failed", 20)
@@ -118,7 +118,7 @@ def test_stdin_once(node: Node, transport: str) -> None:
     node.apply(name, containers=[one | {"stdinOnce": True}])
     node.until(name, ready)
     os.kill(node.pid("kubelet"), signal.SIGKILL)
-    node.processes["kubelet"].wait(10)
+    node.processes["kubelet"].wait(60)
     node.start_kubelet()
     wait(lambda: node.kubectl("exec", name, "--", "true", check=False).returncode == 0 or None, "the kubelet", 20)
     assert "over" not in node.kubectl("logs", name).stdout
@@ -134,7 +134,7 @@ def test_stdin_once(node: Node, transport: str) -> None:
     for process in node.run("pgrep", "-f", f"attach -i {name}").stdout.split():
         node.run("kill", process, check=False)
     client.stdout.close()
-    client.wait(10)
+    client.wait(60)
     assert node.kubectl("logs", name).stdout.split("words")[0].split() == ["0", "1", "2", "3"]  # 3: ls's own
     node.kubectl("delete", "pod", name, "--wait=false")
 
@@ -164,7 +164,7 @@ def test_exec_it(node: Node, target: str, transport: str) -> None:
         shell.type("until [ \"$(stty size)\" = '50 120' ]; do sleep 0.05; done; echo g''rown\n")
         shell.until("grown")  # only the command's own output has it unquoted
         shell.type("exit 9\n")
-        shell.process.wait(10)
+        shell.process.wait(60)
         assert shell.process.returncode == 9
 
 

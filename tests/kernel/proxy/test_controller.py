@@ -80,7 +80,7 @@ class Api:
         for process in reversed(self._processes):
             process.terminate()
         for process in self._processes:
-            process.wait(10)
+            process.wait(60)
 
     def do(self, work: Callable[[Client], Awaitable[T]]) -> T:
         """Something with a client in the node's namespace."""

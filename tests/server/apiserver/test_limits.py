@@ -156,7 +156,7 @@ def test_sync_before_answer(server_factory: Callable[..., Server], tmp_path: Pat
     assert server.process is not None
     children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
     os.kill(int(children[0]), signal.SIGTERM)
-    assert server.process.wait(20) == 0
+    assert server.process.wait(60) == 0
 
 
 def test_kill_and_restart(server_factory: Callable[..., Server]) -> None:

@@ -49,7 +49,7 @@ class Operator:
     def stop(self) -> None:
         """End it as a node would."""
         self._process.terminate()
-        assert self._process.wait(20) == 0, self._log.read_text()
+        assert self._process.wait(60) == 0, self._log.read_text()
 
     def until(self, what: Callable[[], Any]) -> Any:
         """The first true value of `what`; the operator's log when there is none in 20 s."""

@@ -100,7 +100,7 @@ class Cluster(Server):
         finally:
             killed = process.poll() is not None
             process.send_signal(signal.SIGTERM)
-            status = process.wait(10)
+            status = process.wait(60)
         assert killed or status == 0, path.read_text()[-2000:]
 
     def call(self, method: str, path: str, body: object = None, kind: str = "application/json") -> Json:

@@ -108,7 +108,7 @@ def test_bindings_survive_kills(server: Cluster, namespace: str) -> None:
         with server.controllers(ALL) as process:
             threading.Event().wait(delay)
             process.send_signal(signal.SIGKILL)
-            process.wait(5)
+            process.wait(60)
     with server.controllers(ALL):
         paths = [f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/kill-{number}" for number in range(count)]
         eventually(lambda: {phase(server, path) for path in paths} == {"Bound"})

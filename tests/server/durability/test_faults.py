@@ -205,8 +205,8 @@ def test_disk_errors(tmp_path: Path, call: str, status: int) -> None:
     if call == "pwrite64":
         server.stop()
     assert server.process is not None
-    assert server.process.wait(20) == status
-    tracer.communicate(timeout=20)
+    assert server.process.wait(60) == status
+    tracer.communicate(timeout=60)
     past = Past.read(path)
     past.check()
     there = {key.partition("/")[2] for resource, key in past.state if resource == "configmaps"}

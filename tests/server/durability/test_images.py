@@ -28,7 +28,7 @@ def traced(directory: Path, trace: Path, answers: int) -> tuple[list[disks.Step]
     finally:
         children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
         subprocess.run(["kill", *children], check=True)
-        assert server.process.wait(20) == 0
+        assert server.process.wait(60) == 0
     return list(disks.steps(trace, directory)), [told for writer in writers for told in writer.told]
 
 

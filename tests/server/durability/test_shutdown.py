@@ -33,7 +33,7 @@ def test_delay(server_factory: Callable[..., Server]) -> None:
         (event,) = map(json.loads, watch.iter_lines())  # and then a proper end
         assert event["object"]["metadata"]["name"] == "late"
     assert server.process is not None
-    assert server.process.wait(20) == 0
+    assert server.process.wait(60) == 0
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", server.port))
 
@@ -52,7 +52,7 @@ def test_under_way(server_factory: Callable[..., Server]) -> None:
         slow.sendall(body[5:])
         assert slow.recv(100).startswith(b"HTTP/1.1 201 ")
     assert server.process is not None
-    assert server.process.wait(20) == 0
+    assert server.process.wait(60) == 0
     server.start()
     with server.client() as api:
         assert api.get(f"{MAPS}/slow").status_code == 200

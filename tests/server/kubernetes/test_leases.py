@@ -18,7 +18,7 @@ async def _work(log: list[str], name: str) -> None:
 
 
 async def _until(log: list[str], name: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not log or log[-1] != name:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 

@@ -89,7 +89,7 @@ def test_a_lock_is_waited_for_and_survives_its_directorys_deletion(tmp_path: Pat
     with locks.held(directory):
         thread = threading.Thread(target=second)
         thread.start()
-        assert waited.wait(5)
+        assert waited.wait(60)
         order.append("first")
         directory.rmdir()
     thread.join(5)

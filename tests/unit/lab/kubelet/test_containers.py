@@ -37,12 +37,12 @@ def test_pid_that_was_lost_with_the_kubelet(tmp_path):
             assert process.pid == 0
             (crun / "some-id").mkdir(parents=True)
             (crun / "some-id/status").write_text(json.dumps({"pid": program}))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await told.wait()
             await asyncio.sleep(0.2)  # it must not be told twice
         finally:
             os.kill(shim, 9)
-            await asyncio.wait_for(process.ended.wait(), 5)
+            await asyncio.wait_for(process.ended.wait(), 60)
         assert process.pid == program
 
     asyncio.run(adopt())
