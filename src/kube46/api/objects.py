@@ -133,6 +133,7 @@ class ServiceSpec(Value, frozen=True):
     external_traffic_policy: str = ""
     traffic_distribution: str | None = None
     health_check_node_port: int = 0
+    load_balancer_source_ranges: tuple[str, ...] = ()
 
 
 class LoadBalancerIngress(Value, frozen=True):

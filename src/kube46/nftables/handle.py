@@ -67,6 +67,10 @@ class Nft:
         """`run` without blocking the event loop. A cancelled call may yet be carried out."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._run, text)
 
+    async def inside(self, work: Callable[[], T]) -> T:
+        """Do something on the handle's thread, in its namespace, between its transactions."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
     async def read_json(self, command: str = "list ruleset") -> list[dict[str, Any]]:
         """`list_json` without blocking the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._list, command)

@@ -160,10 +160,11 @@ class Proxy:
         if self._node_changed:
             self._node_changed = False
             await self._look_at_node()
+        held = await self._table.held()
         dirty, self._dirty = self._dirty, set()
         for owner in dirty:
             service = self._services.get(owner)
-            before = self._claims.of(owner)
+            before = self._claims.of(owner) or held
             slices = [self._slices[key] for key in sorted(self._slice_names.get(owner, ())) if key in self._slices]
             claims = NOTHING if service is None else service_elements(service, slices, self._view, before)
             merge(self._pending, self._claims.replace(owner, claims))

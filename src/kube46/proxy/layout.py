@@ -5,7 +5,7 @@
 
 - A SCOPE is how a frontend is keyed: `service` by address, protocol and port; `nodeport` by protocol and port.
 - A KIND is `pick` (any backend), `masquerade` (any, the source address hidden), `local` (only this node's); with the
-  suffix `-hash` a client's address chooses, for session affinity.
+  suffix `-sticky10800` a client stays with its endpoint for that many seconds (module `affinity`).
 - There is one chain for each KIND, protocol and count N in use, for both families, and no object of any Service: a
   change of Services is only elements. `local` backends lie in the same map from index LOCAL upward.
 - Backend maps are declared with their own protocol's header. With `th` instead libnftables 1.0.6 takes no rule that
@@ -17,14 +17,18 @@ Bump LAYOUT when a declaration or a chain of a given name changes its meaning: a
 """
 
 import functools
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from kube46.addresses.families import Family
 from kube46.nftables import Table
 from kube46.proxy.settings import NodeView, Settings
 
 TABLE = Table("kube46-proxy")
-LAYOUT = 2
+LAYOUT = 3
+AFFINITY_SIZE = 1 << 20
+"""Clients with an affinity, of one family; one more is served, and forgotten at once."""
 LOCAL = 65536
 """Index of a frontend's first node-local backend."""
 PROTOCOLS = ("tcp", "udp", "sctp")
@@ -40,6 +44,8 @@ SCOPES: Mapping[str, str] = {
     "nodeport": "meta l4proto . th dport",
 }
 """How a packet's frontend is looked up, and so the key of the scope's maps of verdicts."""
+
+KINDS = ("pick", "masquerade", "local")
 
 BACKENDS: Mapping[str, str] = {
     "service": "{ip} daddr . {protocol} dport",
@@ -61,12 +67,17 @@ def declarations(settings: Settings) -> Iterable[str]:
         v = family.version
         yield f"add set {TABLE} cluster-ips{v} {{ type {address} ; }}"
         yield f"add set {TABLE} hairpin{v} {{ type {address} . {address} ; }}"
+        yield f"add map {TABLE} members{v} {{ typeof meta mark . meta mark : {ip} daddr . tcp dport ; }}"
+        learnt = f"flags dynamic, timeout ; size {AFFINITY_SIZE}"
+        yield f"add map {TABLE} affinity{v} {{ typeof {ip} saddr . meta mark : meta mark ; {learnt} ; }}"
         for prefixes in ("service-cidrs", "pods", "nodeport-ips"):
             yield f"add set {TABLE} {prefixes}{v} {{ type {address} ; flags interval ; }}"
         for scope, pattern in SCOPES.items():
             key = pattern.format(ip=ip)
             for verdicts in (scope, f"{scope}-near", f"{scope}-far"):
                 yield f"add map {TABLE} {verdicts}{v} {{ typeof {key} : verdict ; }}"
+            yield f"add map {TABLE} {scope}-sticky{v} {{ typeof {key} : meta mark ; }}"
+            yield f"add map {TABLE} {scope}-slots{v} {{ typeof {key} . numgen random mod 2 : meta mark ; }}"
             for protocol in PROTOCOLS:
                 key = BACKENDS[scope].format(ip=ip, protocol=protocol)
                 backend = f"typeof {key} . numgen random mod 2 : {ip} daddr . {protocol} dport"
@@ -147,29 +158,46 @@ def backend_map(scope: str, protocol: str, family: Family) -> str:
     return f"{scope}-backend-{protocol}{family.version}"
 
 
-def pick_chain(scope: str, kind: str, protocol: str, count: int, *, sticky: bool = False) -> str:
-    """The name of the chain that picks one of `count` backends."""
-    return f"{scope}-{kind}{'-hash' if sticky else ''}-{protocol}-{count}"
+def pick_chain(scope: str, kind: str, protocol: str, count: int, *, sticky: int = 0) -> str:
+    """The name of the chain that picks one of `count` backends, for `sticky` seconds the same for a client."""
+    return f"{scope}-{kind}{f'-sticky{sticky}' if sticky else ''}-{protocol}-{count}"
 
 
-KINDS = ("pick", "masquerade", "local")
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """What the name of a chain says."""
+
+    scope: str
+    kind: str
+    protocol: str
+    count: int
+    sticky: int = 0
+
+
+_PICK = re.compile(
+    rf"(?P<scope>{'|'.join(SCOPES)})-(?P<kind>{'|'.join(KINDS)})(?:-sticky(?P<sticky>[0-9]+))?"
+    rf"-(?P<protocol>{'|'.join(PROTOCOLS)})-(?P<count>[0-9]+)"
+)
+
+
+def read_pick(name: str) -> Pick:
+    """What a name that `pick_chain` gave says. Raises ValueError on another."""
+    found = _PICK.fullmatch(name)
+    if found is None:
+        raise ValueError(f"{name!r} is no chain that picks a backend")
+    numbers = int(found["count"]), int(found["sticky"] or 0)
+    return Pick(found["scope"], found["kind"], found["protocol"], *numbers)
 
 
 def pick_rules(name: str, mark: int) -> Iterable[str]:
     """The rules of the chain of that name. Raises ValueError on a name that `pick_chain` doesn't give."""
-    match name.split("-"):
-        case [scope, kind, *hashed, protocol, count] if (
-            scope in SCOPES and kind in KINDS and hashed in ([], ["hash"]) and protocol in PROTOCOLS
-        ):
-            number = int(count)
-        case _:
-            raise ValueError(f"{name!r} is no chain that picks a backend")
-    if kind == "masquerade":
+    pick = read_pick(name)
+    if pick.kind == "masquerade":
         yield _set_mark(mark)
-    offset = f" offset {LOCAL}" if kind == "local" else ""
+    offset = f" offset {LOCAL}" if pick.kind == "local" else ""
     for family, (ip, _, _) in WORDS.items():
-        index = f"jhash {ip} saddr mod {number}" if hashed else f"numgen random mod {number}"
-        key = BACKENDS[scope].format(ip=ip, protocol=protocol)
-        translate = f"dnat {ip} to {key} . {index}{offset} map @{backend_map(scope, protocol, family)}"
+        key = BACKENDS[pick.scope].format(ip=ip, protocol=pick.protocol)
+        index = f"numgen random mod {pick.count}{offset}"
+        translate = f"dnat {ip} to {key} . {index} map @{backend_map(pick.scope, pick.protocol, family)}"
         yield f"meta nfproto {family.lower()} {translate}"
     yield "drop"

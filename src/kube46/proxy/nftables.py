@@ -12,16 +12,21 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from kube46.netlink.batches import carry_out
+from kube46.netlink.expressions import inserted
 from kube46.nftables import Nft, NftError, elements
-from kube46.proxy import metrics
+from kube46.proxy import affinity, metrics
 from kube46.proxy.claims import Change, Changes, Claims, difference
-from kube46.proxy.layout import FIXED_CHAINS, TABLE, chains, declarations, marker, pick_rules
+from kube46.proxy.layout import FIXED_CHAINS, TABLE, chains, declarations, marker, pick_rules, read_pick
+from kube46.proxy.rules import Elements
 from kube46.proxy.settings import NodeView, Settings
 
 GRACE = 2.0
 """Seconds between the transaction that leaves a chain without use and the one that deletes it: kernels before 6.2 keep
 a deleted element's reference for a moment."""
 KUBE_PROXY_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"))
+LEARNT = "affinity"
+"""Maps whose elements are packets', not ours, begin so."""
 log = logging.getLogger(__name__)
 
 
@@ -33,6 +38,8 @@ class ProxyTable:
         self._fixed = ""
         self._uses: Counter[str] = Counter()
         self._idle: dict[str, float] = {}
+        self._broken: set[str] = set()
+        self._found: Elements | None = None
         self._trusted = False
 
     async def apply(self, changes: Changes, desired: Claims, node: NodeView) -> Changes:
@@ -56,9 +63,19 @@ class ProxyTable:
         """Read the table at the next `apply`."""
         self._trusted = False
 
+    async def held(self) -> Elements:
+        """What a table of our layout holds, read now if that is to be done; nothing when there is none.
+
+        Backends that are in the desired state keep the places that they have here.
+        """
+        if not self._trusted and self._found is None:
+            self._found = await self._adopt()
+        return self._found or {}
+
     async def _repair(self, desired: Claims, fixed: str) -> Changes:
         """Read what is there and change only what differs; failing that, replace the table."""
-        actual = await self._adopt()
+        actual = await self._adopt() if self._found is None else self._found
+        self._found = None
         if actual is not None:
             changes = difference(actual, desired)
             try:
@@ -68,12 +85,12 @@ class ProxyTable:
                 log.warning("Repair refused, table is replaced error=%s", _first_line(error))
             else:
                 return changes
-        self._uses, self._idle = Counter(), {}
+        self._uses, self._idle, self._broken = Counter(), {}, set()
         changes = {element: Change(None, value) for element, value in desired}
         await self._commit(changes, f"add table {TABLE}\ndelete table {TABLE}\n{fixed}")
         return changes
 
-    async def _adopt(self) -> dict[tuple[str, str], str] | None:
+    async def _adopt(self) -> Elements | None:
         """The elements of a table of our layout, its chains taken over; None when there is none."""
         try:
             listed = await self._nft.read_json(f"list table {TABLE}")
@@ -88,21 +105,46 @@ class ProxyTable:
         self._idle = {name: 0.0 for name in found if not self._uses[name]}
         for name in found:
             self._uses.setdefault(name, 0)
+        rules = Counter(entry["rule"]["chain"] for entry in listed if "rule" in entry)
+        self._broken = {name for name in found if self._uses[name] and rules[name] != self._length(name)}
         return actual
+
+    def _length(self, name: str) -> int:
+        """How many rules a chain shall have."""
+        mark = self._settings.mark
+        return len([*pick_rules(name, mark)]) + (len(affinity.rules(name, mark)) if read_pick(name).sticky else 0)
 
     async def _commit(self, changes: Changes, fixed: str) -> None:
         uses, idle = self._uses.copy(), dict(self._idle)
-        text = fixed + "".join(self._transaction(changes, uses, idle, time.monotonic()))
+        new: list[str] = []
+        text = fixed + "".join(self._transaction(changes, uses, idle, new, time.monotonic()))
         self._trusted = False  # until the kernel has answered: a cancelled call may or may not have been carried out
         if text:
             await self._nft.apply(text)
-        self._uses, self._idle, self._trusted = uses, idle, True
+        for name in new:
+            if read_pick(name).sticky:  # until now it has picked by chance
+                await self._finish(name)
+        self._uses, self._idle, self._broken, self._trusted = uses, idle, set(), True
 
-    def _transaction(self, changes: Changes, uses: Counter[str], idle: dict[str, float], now: float) -> Iterator[str]:
+    async def _finish(self, name: str) -> None:
+        """Put a sticky chain's own rules before its others."""
+        batch = inserted(TABLE.name, name, affinity.rules(name, self._settings.mark))
+        try:
+            await self._nft.inside(lambda: carry_out(batch))
+        except OSError as error:
+            raise NftError(str(error), f"the rules of {name}") from error
+
+    def _transaction(
+        self, changes: Changes, uses: Counter[str], idle: dict[str, float], new: list[str], now: float
+    ) -> Iterator[str]:
         """The commands, in an order in which nothing is referred to before it is there or deleted while in use."""
+        for broken in sorted(self._broken):
+            new.append(broken)
+            yield from self._new_chain(broken)
         for change in changes.values():
             if (name := _target(change.new)) is not None:
                 if name not in uses and name not in FIXED_CHAINS:
+                    new.append(name)
                     yield from self._new_chain(name)
                 uses[name] += 1
                 idle.pop(name, None)
@@ -163,6 +205,8 @@ def read_elements(listed: Iterable[Mapping[str, Any]]) -> Iterator[tuple[tuple[s
     """The elements of all sets and maps of a listing, spelled as we write them."""
     for entry in listed:
         holder = entry.get("map") or entry.get("set") or {}
+        if holder.get("name", "").startswith(LEARNT):
+            continue
         for element in holder.get("elem", ()):
             key, value = element if isinstance(element, list) else (element, "")
             yield (holder["name"], _text(key)), _text(value)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from ipaddress import collapse_addresses, ip_network
 
 from kube46.addresses.families import Family, Prefix, family_of
-from kube46.api.objects import EndpointSlice, Service, ServiceCIDR, ServicePort
+from kube46.api.objects import ClientIPConfig, EndpointSlice, Service, ServiceCIDR, ServicePort
+from kube46.proxy import affinity
 from kube46.proxy.endpoints import Choice, address_text, choose
 from kube46.proxy.layout import LOCAL, PROTOCOLS, backend_map, pick_chain
 from kube46.proxy.settings import NodeView
@@ -54,10 +55,11 @@ def service_elements(
         for port in service.spec.ports:
             if port.protocol.lower() in PROTOCOLS and 0 < port.port < 65536:
                 choice = choose(port, slices, family, node)
+                client = _memory(service, port)
                 for frontend in _external_frontends(service, port, family):
-                    found.update(_external(service, frontend, choice, before))
+                    found.update(_external(service, frontend, choice, client, before))
                 inside = _at(cluster_ip, port, family)
-                found.update(_internal(service, inside, choice, before))
+                found.update(_internal(service, inside, choice, client, before))
                 for address in choice.own_addresses:
                     found[f"hairpin{family.version}", f"{address} . {address}"] = ""
     return found
@@ -115,41 +117,68 @@ def _external_frontends(service: Service, port: ServicePort, family: Family) -> 
         yield Frontend("nodeport", family, protocol, f"{protocol} . {port.node_port}", str(port.node_port))
 
 
-def _internal(service: Service, frontend: Frontend, choice: Choice, before: Elements) -> dict[Element, str]:
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Session affinity ClientIP: the Service port's number, and how many seconds a client is remembered; 0: not."""
+
+    port: int = 0
+    timeout: int = 0
+
+
+FORGETFUL = Memory()
+
+
+def _memory(service: Service, port: ServicePort) -> Memory:
+    if service.spec.session_affinity != "ClientIP":
+        return FORGETFUL
+    config = service.spec.session_affinity_config
+    timeout = ((config and config.client_ip) or ClientIPConfig()).timeout_seconds
+    return Memory(affinity.number(*service.key, port.name, port.protocol), timeout)
+
+
+def _internal(
+    service: Service, frontend: Frontend, choice: Choice, client: Memory, before: Elements
+) -> dict[Element, str]:
     """To the cluster address: any backend, or this node's when internalTrafficPolicy is Local."""
     own_only = service.spec.internal_traffic_policy == "Local"
     kind, backends, first = ("local", choice.local, LOCAL) if own_only else ("pick", choice.cluster, 0)
-    verdict = _goto(service, frontend, kind, backends) if choice.known else REFUSE
-    return {(frontend.verdict_map(), frontend.key): verdict, **_placed(frontend, backends, first, before)}
+    verdict = _goto(frontend, kind, backends, client) if choice.known else REFUSE
+    return {(frontend.verdict_map(), frontend.key): verdict, **_placed(frontend, backends, first, client, before)}
 
 
-def _external(service: Service, frontend: Frontend, choice: Choice, before: Elements) -> dict[Element, str]:
+def _external(
+    service: Service, frontend: Frontend, choice: Choice, client: Memory, before: Elements
+) -> dict[Element, str]:
     """To an external address or a node port: any backend with the source hidden, or by externalTrafficPolicy Local."""
     where: Element = (frontend.verdict_map(), frontend.key)
     if not choice.known:
         return {where: REFUSE}
-    everywhere = _placed(frontend, choice.cluster, 0, before)
+    everywhere = _placed(frontend, choice.cluster, 0, client, before)
     if service.spec.external_traffic_policy != "Local":
-        return {where: _goto(service, frontend, "masquerade", choice.cluster), **everywhere}
+        return {where: _goto(frontend, "masquerade", choice.cluster, client), **everywhere}
     return {
         where: f"goto {frontend.scope}-policy",
-        (frontend.verdict_map("-near"), frontend.key): _goto(service, frontend, "pick", choice.cluster),
-        (frontend.verdict_map("-far"), frontend.key): _goto(service, frontend, "local", choice.local),
+        (frontend.verdict_map("-near"), frontend.key): _goto(frontend, "pick", choice.cluster, client),
+        (frontend.verdict_map("-far"), frontend.key): _goto(frontend, "local", choice.local, client),
         **everywhere,
-        **_placed(frontend, choice.local, LOCAL, before),
+        **_placed(frontend, choice.local, LOCAL, client, before),
     }
 
 
-def _goto(service: Service, frontend: Frontend, kind: str, backends: Sequence[str]) -> str:
+def _goto(frontend: Frontend, kind: str, backends: Sequence[str], client: Memory) -> str:
     if not backends:
         return DROP
-    sticky = service.spec.session_affinity == "ClientIP" and len(backends) > 1
-    return f"goto {pick_chain(frontend.scope, kind, frontend.protocol, len(backends), sticky=sticky)}"
+    return f"goto {pick_chain(frontend.scope, kind, frontend.protocol, len(backends), sticky=client.timeout)}"
 
 
-def _placed(frontend: Frontend, backends: Sequence[str], first: int, before: Elements) -> dict[Element, str]:
+def _placed(
+    frontend: Frontend, backends: Sequence[str], first: int, client: Memory, before: Elements
+) -> dict[Element, str]:
     places = placed(backends, _places(frontend, first, before))
-    return {frontend.backend(first + index): backend for index, backend in enumerate(places)}
+    found: dict[Element, str] = {frontend.backend(first + index): backend for index, backend in enumerate(places)}
+    if client.timeout and places:
+        found.update(affinity.elements(frontend.family, frontend.scope, frontend.key, client.port, places, first))
+    return found
 
 
 def _places(frontend: Frontend, first: int, elements: Elements) -> list[str]:

@@ -34,7 +34,8 @@ class Node:
 
     def hold(self, made: Service, parts: list[EndpointSlice]) -> None:
         """Take a Service into the next transaction."""
-        elements = service_elements(made, parts, VIEW, self.claims.of(made.key))
+        before = self.claims.of(made.key) or asyncio.run(self.table.held())
+        elements = service_elements(made, parts, VIEW, before)
         merge(self.changes, self.claims.replace(made.key, elements))
 
     def apply(self) -> Changes:

@@ -173,13 +173,6 @@ def test_a_family_without_a_cluster_address_has_no_node_port(node: "Node", index
 
 
 @both
-def test_client_affinity(node: "Node", index: int) -> None:
-    """A client's connections all go to one endpoint."""
-    serve(node, 2, 3, session_affinity="ClientIP")
-    assert len({ask(PODS[2], CLUSTER_IPS[index], 80)[0] for _ in range(20)}) == 1
-
-
-@both
 def test_established_connections_outlive_changes_of_other_endpoints(node: "Node", index: int) -> None:
     """A connection to pod 2 goes on while pod 3 comes, goes, and new connections follow each change."""
     serve(node, 2)

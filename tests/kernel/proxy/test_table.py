@@ -143,13 +143,13 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 PICKED = [
     ("service", "pick"),
-    ("service", "pick-hash"),
+    ("service", "pick-sticky10800"),
     ("service", "local"),
-    ("service", "local-hash"),
+    ("service", "local-sticky10800"),
     ("nodeport", "masquerade"),
-    ("nodeport", "masquerade-hash"),
+    ("nodeport", "masquerade-sticky10800"),
     ("nodeport", "pick"),
-    ("nodeport", "local-hash"),
+    ("nodeport", "local-sticky10800"),
 ]
 ENDPOINT_PORTS = [EndpointPort(protocol, protocol.upper(), 8080) for protocol in PROTOCOLS]
 
@@ -162,6 +162,18 @@ def ports(number: int) -> list[ServicePort]:
 def repaired() -> float:
     """How often a transaction of this process has been refused."""
     return REGISTRY.get_sample_value("kube46_proxy_repairs_total") or 0.0
+
+
+def test_a_successor_leaves_backends_in_their_places(node: "Node") -> None:
+    """Places that depend on what was before, not on the order of texts, are those found in the table."""
+    node.serve(service(), pods(2, 3, 4))
+    node.serve(service(), pods(3, 4))
+    before = held(node)
+    assert before["service-backend-tcp4", "10.96.0.20 . 80 . 0"] == "10.244.0.4 . 8080"
+    node.restart()
+    node.hold(service(), slices(pods(3, 4)))
+    assert node.apply() == {}
+    assert held(node) == before
 
 
 def test_unused_chains_go(node: "Node", monkeypatch: pytest.MonkeyPatch) -> None:

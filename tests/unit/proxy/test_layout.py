@@ -16,7 +16,7 @@ PICKS = (
     "service-masquerade-udp-3",
     "service-local-sctp-1",
     "nodeport-masquerade-tcp-2",
-    "nodeport-pick-hash-udp-2",
+    "nodeport-pick-sticky10800-udp-2",
 )
 
 
@@ -65,7 +65,7 @@ def test_no_detector_no_masquerading() -> None:
         "service-choose-tcp-2",
         "service-pick-tcp-2x",
         "service-pick-icmp-2",
-        "service-pick-odd-tcp-2",
+        "service-pick-hash-tcp-2",
         "service-pick-2",
         "services",
     ],
@@ -78,6 +78,6 @@ def test_only_our_chains_have_rules(name: str) -> None:
 
 def test_names() -> None:
     """Names say scope, kind and count; settings that change chains change the marker."""
-    assert pick_chain("service", "local", "udp", 7, sticky=True) == "service-local-hash-udp-7"
+    assert pick_chain("service", "local", "udp", 7, sticky=60) == "service-local-sticky60-udp-7"
     assert marker(Settings("n", masquerade_bit=3)) != marker(SETTINGS)
     assert "services" in FIXED_CHAINS

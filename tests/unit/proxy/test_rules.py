@@ -1,6 +1,7 @@
 """Services → elements: the table of verdicts, symmetry of the families, places of backends."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,8 @@ from kube46.api.objects import (
     ServicePort,
     ServiceStatus,
 )
+from kube46.proxy.affinity import slots
+from kube46.proxy.layout import LOCAL
 from kube46.proxy.rules import cluster_ips, placed, service_elements, static_elements
 from unit.proxy.samples import CLUSTER_IPS, HTTP, VIEW, pods, service, slices
 
@@ -69,9 +72,13 @@ CASES = {
     "affinity": (
         {"type": "NodePort", "session_affinity": "ClientIP"},
         HERE,
-        {"service4": "goto service-pick-hash-tcp-2", "nodeport4": "goto nodeport-masquerade-hash-tcp-2"},
+        {"service4": "goto service-pick-sticky10800-tcp-2", "nodeport4": "goto nodeport-masquerade-sticky10800-tcp-2"},
     ),
-    "affinity to the only one": ({"session_affinity": "ClientIP"}, pods(2), {"service4": "goto service-pick-tcp-1"}),
+    "affinity to the only one": (
+        {"session_affinity": "ClientIP"},
+        pods(2),
+        {"service4": "goto service-pick-sticky10800-tcp-1"},
+    ),
     "external name": ({"type": "ExternalName"}, HERE, {}),
 }
 
@@ -123,6 +130,8 @@ def test_cluster_ips_by_family() -> None:
     assert cluster_ips(service(ip_families=())) == {Family.IPV4: CLUSTER_IPS[0], Family.IPV6: CLUSTER_IPS[1]}
 
 
+PLACED = {"service-backend-tcp", "nodeport-backend-tcp", "members"}
+"""Maps whose keys end with a place."""
 numbers = st.lists(st.integers(1, 60), max_size=20, unique=True)
 
 
@@ -159,12 +168,12 @@ def test_both_families_are_alike(
     def unplaced(found: dict[tuple[str, str], str]) -> set[tuple[str, str]]:
         # texts of addresses sort differently in the families, so backends may have each other's places
         return {
-            (name, key.rpartition(" . ")[0] + value if "backend" in name else key + value)
+            (name, key if "slots" in name else key.rpartition(" . ")[0] + value if name in PLACED else key + value)
             for (name, key), value in found.items()
         }
 
     assert unplaced(four) == unplaced(six)
-    assert four.keys() == six.keys()
+    assert {key for key in four if key[0] != "members"} == {key for key in six if key[0] != "members"}
 
 
 @given(
@@ -180,13 +189,29 @@ def test_every_verdict_has_its_backends(here: list[int], away: list[int], affini
     elements = service_elements(made, slices(ends), VIEW, {})
     expected = set()
     for (name, key), verdict in elements.items():
-        if found := re.fullmatch(r"goto (service|nodeport)-(pick|masquerade|local)(?:-hash)?-tcp-(\d+)", verdict):
+        if found := re.fullmatch(
+            r"goto (service|nodeport)-(pick|masquerade|local)(?:-sticky10800)?-tcp-(\d+)", verdict
+        ):
             first = 65536 if found[2] == "local" else 0
             frontend = key.replace("tcp . ", "")
             expected |= {
                 (f"{found[1]}-backend-tcp{name[-1]}", f"{frontend} . {first + index}") for index in range(int(found[3]))
             }
-    assert {element for element in elements if "backend" in element[0]} == expected
+    backends = {element: value for element, value in elements.items() if "backend" in element[0]}
+    assert backends.keys() == expected
+    if affinity == "ClientIP":
+        assert backends == dict(by_slots(elements))
+
+
+def by_slots(elements: dict[tuple[str, str], str]) -> Iterator[tuple[tuple[str, str], str]]:
+    """What a packet finds on its other way: the frontend's number, the index's slot, the member."""
+    for (name, key), slot in elements.items():
+        if "-slots" in name:
+            scope, v = name.split("-")[0], name[-1]
+            frontend, _, index = key.rpartition(" . ")
+            number = int(elements[f"{scope}-sticky{v}", frontend]) | (int(index) >= LOCAL)
+            where = f"{scope}-backend-tcp{v}", f"{frontend.replace('tcp . ', '')} . {index}"
+            yield where, elements[f"members{v}", f"{number} . {slot}"]
 
 
 @given(before=numbers, wanted=numbers)
@@ -225,3 +250,9 @@ def test_overlapping_service_ranges_are_merged() -> None:
     ]
     found = {key for name, key in static_elements(VIEW, cidrs) if name.startswith("service-cidrs")}
     assert found == {"10.96.0.0/15", "fd00:10:96::/112"}
+
+
+def test_slots_of_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two endpoints whose hashes are equal have slots of their own, whoever comes first."""
+    monkeypatch.setattr("kube46.proxy.affinity.zlib.crc32", lambda data: 7)
+    assert slots(["b", "a", "c"]) == {"a": 7, "b": 8, "c": 9}
