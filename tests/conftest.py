@@ -7,7 +7,7 @@ from pathlib import Path
 
 # Python 3.11.2 (Debian 12's) fails to parse hypothesis deep in pytest's stack ("AST constructor recursion depth
 # mismatch"), where its plugin imports it at the end of a run without any: import it while the stack is flat.
-import hypothesis  # noqa: F401
+import hypothesis
 import pytest
 
 from patience import patient
@@ -16,6 +16,12 @@ from patience import patient
 # kubeconfig alone.
 for name in ("SUDO_USER", "SUDO_UID", "SUDO_GID", "SUDO_COMMAND"):
     os.environ.pop(name, None)
+
+# A busy machine is no fault of what is tested.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("patient")
 
 # What a shell starts in the background ignores Ctrl-C, and so would all that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)

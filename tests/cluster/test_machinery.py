@@ -95,7 +95,7 @@ def test_watches(pair: Pair) -> None:
 def test_random(pair: Pair) -> None:
     """Requests about one object in any order are answered as the real server does."""
 
-    @settings(max_examples=int(LONG or 20), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=int(LONG or 20), derandomize=True, suppress_health_check=list(HealthCheck))
     @given(st.lists(st.sampled_from(POOL), min_size=2, max_size=6))
     def same(steps: list[Step]) -> None:
         first = Step("POST", MAPS, machinery_patches.config_map("m", {"a": "1", "b": "2"}, labels={"l": "1"}))

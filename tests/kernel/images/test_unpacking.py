@@ -192,7 +192,7 @@ KINDS = st.sampled_from([tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarf
 TARGETS = st.sampled_from(["a", "../..", "/", "/a", "b/c", ".", "..", "a/../b", "/proc/self/root"])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(NAMES.map("/".join), KINDS, TARGETS), max_size=8), st.integers(0, 8))
 def test_any_layers(disk, made, cut):
     """Whatever two layers hold, all that is made lies in their directories, and what is refused is a BadArchive."""
@@ -217,7 +217,7 @@ def test_any_layers(disk, made, cut):
             below.insert(0, root)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_damage(disk, data):
     """An archive with any bytes changed is unpacked or refused, never anything else."""

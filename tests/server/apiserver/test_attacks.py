@@ -457,7 +457,7 @@ def requests(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     return path, obj
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(requests(), requests())
 def test_whatever_is_sent(admin: httpx2.Client, first: tuple[str, dict[str, Any]], second: tuple[str, Any]) -> None:
     """No object, patch or update makes the server fail: it takes them or says why not, and shows what it took."""

@@ -221,7 +221,7 @@ def test_server_is_a_dictionary(tmp_path: Path, pytestconfig: pytest.Config) -> 
     examples, length = (24, 40) if pytestconfig.getoption("long") else (6, 12)
     Machine.server = ForkedServer(tmp_path, flags=("--default-watch-cache-size", "1000000")).start()
     shape = settings(
-        max_examples=examples, stateful_step_count=length, deadline=None, derandomize=True, database=None,
+        max_examples=examples, stateful_step_count=length, derandomize=True, database=None,
         phases=[Phase.generate],  # a shorter failure would come after many more deaths
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip

@@ -58,7 +58,7 @@ def test_number_set_is_a_set_with_gaps(steps: list[tuple[str, int]], start: int)
     st.lists(st.tuples(st.booleans(), st.integers(0, 6000), st.integers(1, 4200)), max_size=4),
     st.integers(0, 6000),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_number_set_with_full_words(steps: list[tuple[bool, int, int]], start: int) -> None:
     """The same when long runs are taken and given back, so that words of every level fill and empty."""
     numbers, model = NumberSet(), set[int]()

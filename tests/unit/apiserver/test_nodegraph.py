@@ -51,7 +51,7 @@ def expected(state: dict[tuple[str, str], dict[str, Any]], node: str) -> set[Ref
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(changes, max_size=25))
 def test_follows(steps: list[tuple[str, str, dict[str, Any] | None]]) -> None:
     """After any changes, and where the history was trimmed, the graph says what the objects say."""

@@ -139,7 +139,7 @@ class StoreMachine(RuleBasedStateMachine):
 def test_store_is_a_dictionary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store behaves as a dictionary does, over restarts, and keeps its past."""
     monkeypatch.setenv("KUBE46_TEST_DIRECTORY", str(tmp_path))
-    run_state_machine_as_test(StoreMachine, settings=settings(max_examples=30, stateful_step_count=20, deadline=None))
+    run_state_machine_as_test(StoreMachine, settings=settings(max_examples=30, stateful_step_count=20))
 
 
 def test_failed_commit_drops_what_rests_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -324,7 +324,7 @@ steps = st.tuples(
 
 
 @given(st.lists(steps, max_size=15))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_nothing_is_ever_owned_twice_or_lost(listed: list[tuple[str, str, dict[str, Any]]]) -> None:
     """Whatever clients do, refused or not: objects, records and indexes agree after each request."""
 

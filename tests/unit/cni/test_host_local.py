@@ -267,4 +267,4 @@ def _arm(point: int) -> None:
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+TestMachine.settings = settings(max_examples=25, stateful_step_count=20)

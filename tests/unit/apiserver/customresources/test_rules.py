@@ -114,7 +114,7 @@ def test_huge_quantity_is_infinite() -> None:
 
 
 @given(st.integers(-(10**6), 10**6), st.integers(-(10**6), 10**6), st.sampled_from(["", "m", "k", "Ki", "e2"]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_quantities_compare_as_numbers(one: int, other: int, suffix: str) -> None:
     """Quantities of one suffix compare and add as their numbers."""
     data = {"a": f"{one}{suffix}", "b": f"{other}{suffix}", "sum": f"{one + other}{suffix}"}
@@ -124,7 +124,7 @@ def test_quantities_compare_as_numbers(one: int, other: int, suffix: str) -> Non
 
 
 @given(st.ip_addresses(), st.integers(0, 32))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_networks_contain_their_addresses(address: Any, length: int) -> None:
     """An address is in each of its networks, which are as Python masks them."""
     if address.version == 6 and address.ipv4_mapped is not None:
@@ -137,7 +137,7 @@ def test_networks_contain_their_addresses(address: Any, length: int) -> None:
 
 
 @given(st.lists(st.integers(0, 5), max_size=5), st.lists(st.integers(0, 5), max_size=5))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_sets_are_pythons(one: list[int], other: list[int]) -> None:
     """contains, equivalent and intersects are what Python's sets say."""
     data = {"a": one, "b": other}

@@ -93,7 +93,7 @@ def test_has_defaults(schema: dict[str, Any] | None, wanted: bool) -> None:
 
 
 @given(ROOTS, OBJECTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_defaulting_settles(schema: dict[str, Any], value: dict[str, Any]) -> None:
     """Defaulting twice is defaulting once, and no value that stands is changed."""
     before = copy.deepcopy(value)
@@ -107,7 +107,7 @@ def test_defaulting_settles(schema: dict[str, Any], value: dict[str, Any]) -> No
 
 
 @given(ROOTS, OBJECTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_pruning_settles(schema: dict[str, Any], value: dict[str, Any]) -> None:
     """Pruning twice is pruning once; what the schema names at the root stays, all else goes and is told."""
     names = set(value)
@@ -120,7 +120,7 @@ def test_pruning_settles(schema: dict[str, Any], value: dict[str, Any]) -> None:
 
 
 @given(ROOTS, OBJECTS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_preserving_keeps_unknown_fields(schema: dict[str, Any], value: dict[str, Any]) -> None:
     """A root that preserves unknown fields loses no field of its own."""
     names = set(value)
@@ -129,7 +129,7 @@ def test_preserving_keeps_unknown_fields(schema: dict[str, Any], value: dict[str
 
 
 @given(ROOTS, OBJECTS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_defaults_outlive_pruning(schema: dict[str, Any], value: dict[str, Any]) -> None:
     """What defaulting fills in at the root is known: pruning keeps it."""
     prune(value, schema)
@@ -261,7 +261,7 @@ def test_root(root: dict[str, Any], wanted: list[str]) -> None:
 
 
 @given(ROOTS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_typed_schemas_are_structural(schema: dict[str, Any]) -> None:
     """A schema whose every field has a type and whose arrays have items is structural."""
     assert structure.problems(schema, "s") == []

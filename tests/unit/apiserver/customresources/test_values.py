@@ -55,14 +55,14 @@ def test_formats(name: str, good: list[str], bad: list[str]) -> None:
 
 
 @given(st.sampled_from(sorted(CHECKS)), st.text(max_size=12))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_any_string_has_a_format_or_not(name: str, text: str) -> None:
     """No string, however odd, makes a check fail otherwise than by its answer."""
     assert fits(name, text) in (True, False)
 
 
 @given(st.ip_addresses(), st.uuids(), st.dates(), st.binary(max_size=9))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_what_python_prints(address: Any, some: uuid.UUID, day: Any, data: bytes) -> None:
     """Addresses, UUIDs, and dates as their types print them have their formats."""
     assert fits(f"ipv{address.version}", str(address))
@@ -132,7 +132,7 @@ def test_json_paths(path: str, wanted: list[Any]) -> None:
 
 
 @given(st.text(".[]'\"*?@()=<>:-\\ab01 ", max_size=14))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_text_is_a_path_or_not(text: str) -> None:
     """No text makes the search fail."""
     found = jsonpaths.find(DOCUMENT, text)
@@ -142,7 +142,7 @@ def test_any_text_is_a_path_or_not(text: str) -> None:
 
 
 @given(st.text(min_size=1, max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_quoted_names(name: str) -> None:
     """Any name can be quoted, in both kinds of paths."""
     quoted = "['" + name.replace("\\", "\\\\").replace("'", "\\'") + "']"
