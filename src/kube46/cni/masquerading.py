@@ -6,17 +6,13 @@ inet kube46-cni
   cluster4, cluster6   the pod prefixes of all nodes: reached without translation (kept by the node's agent)
 """
 
-import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
-from typing import TYPE_CHECKING, Any
 
 from kube46.addresses.families import Address, Family, Prefix, family_of
-from kube46.cni.errors import CniError, Code
-
-if TYPE_CHECKING:
-    from kube46.nftables import Nft
+from kube46.cni.errors import CniError
+from kube46.cni.tables import Absent, Tables
 
 TABLE = "inet kube46-cni"
 WORDS = {Family.IPV4: ("ip", "ipv4_addr", "4", "224.0.0.0/4"), Family.IPV6: ("ip6", "ipv6_addr", "6", "ff00::/8")}
@@ -77,25 +73,15 @@ def _emptied(name: str, address: str) -> str:
     return f"add element {TABLE} {name} {{ {address} }}\ndelete element {TABLE} {name} {{ {address} }}\n"
 
 
-class Absent(CniError):
-    """The table, or a part of it, is not in the kernel."""
-
-
 class Masquerading:
-    """The table in the kernel. The handle is opened at the first use and may be shared by threads.
+    """The table in the kernel. `tables` is the handle, which may be shared."""
 
-    libnftables is imported then, too: a process that serves one request without ipMasq does not need it.
-    """
-
-    def __init__(self) -> None:
-        self._nft: Nft | None = None
-        self._opening = threading.Lock()
+    def __init__(self, tables: Tables | None = None) -> None:
+        self.tables = tables or Tables()
 
     def close(self) -> None:
         """Close the handle; the table stays."""
-        if self._nft is not None:
-            self._nft.close()
-            self._nft = None
+        self.tables.close()
 
     def add(self, addresses: Iterable[IPv4Interface | IPv6Interface], owner: str) -> None:
         """Masquerade a pod's addresses; where the table is missing, it is made in the same transaction.
@@ -104,20 +90,20 @@ class Masquerading:
         """
         text = addition(addresses, owner)
         try:
-            self._run(text)
+            self.tables.run(text)
         except CniError:
-            self._run(schema() + text)
+            self.tables.run(schema() + text)
 
     def remove(self, addresses: Iterable[str]) -> None:
         """No longer masquerade them; without the table nothing is. Raises CniError 101."""
         text = removal(addresses)
         if text:
             with suppress(Absent):
-                self._run(text)
+                self.tables.run(text)
 
     def set_cluster(self, prefixes: Mapping[Family, Iterable[Prefix]]) -> None:
         """Set the prefixes that pods reach untranslated, and mend the table if it was changed. Raises CniError 101."""
-        self._run(schema() + cluster(prefixes))
+        self.tables.run(schema() + cluster(prefixes))
 
     def owned_by(self, owners: frozenset[str]) -> list[str]:
         """The masqueraded addresses of these host links."""
@@ -127,39 +113,8 @@ class Masquerading:
         """Every masqueraded address and the host link it is for."""
         found: dict[Address, str] = {}
         for _, _, digit, _ in WORDS.values():
-            for entry in self._list(f"list set {TABLE} pods{digit}"):
+            for entry in self.tables.listed(f"list set {TABLE} pods{digit}"):
                 for element in entry["set"].get("elem", ()):
                     if isinstance(element, dict):  # one without a comment is a bare text, and not ours
                         found[ip_address(element["elem"]["val"])] = element["elem"].get("comment", "")
         return found
-
-    def _list(self, command: str) -> list[dict[str, Any]]:
-        try:
-            with _translated():
-                return self._handle().list_json(command)
-        except Absent:
-            return []
-
-    def _run(self, text: str) -> None:
-        with _translated():
-            self._handle().run(text)
-
-    def _handle(self) -> "Nft":
-        from kube46.nftables import Nft
-
-        with self._opening:
-            if self._nft is None:
-                self._nft = Nft()
-            return self._nft
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """nftables' refusals as CNI errors."""
-    from kube46.nftables import NftError
-
-    try:
-        yield
-    except NftError as error:
-        kind = Absent if "No such file" in error.message else CniError
-        raise kind(Code.KERNEL_REFUSED, "nftables refused a change", f"{error.message}.") from error

@@ -4,6 +4,7 @@ A namespace is named by its name under /run/netns, or by any path (one with a sl
 """
 
 import ctypes
+import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -97,6 +98,20 @@ def entered(name_or_path: str | Path) -> Iterator[None]:
                 enter(home)
         finally:
             os.close(home)
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def locked() -> Iterator[None]:
+    """Inside, no other thread or process that calls this in the same network namespace is inside, too.
+
+    The lock is on the namespace's own file, so it needs no path that all processes see, whatever is mounted where.
+    """
+    fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(fd)
 

@@ -85,6 +85,14 @@ class Routes:
             found += [_parsed(data) for data in self._dump(payload)]
         return [route for route in found if protocol is None or route.protocol == protocol]
 
+    def link_towards(self, address: Address) -> int:
+        """The index of the link by which packets to an address leave. Raises NetlinkError when there is no route."""
+        family = AF[address.version]
+        payload = wire.ROUTE.pack(family, address.max_prefixlen, 0, 0, 0, 0, 0, 0, 0)
+        payload += wire.attribute(RTA_DST, address.packed)
+        found = self._socket.get(Kind.GETROUTE, payload, f"look up the route to {address}")
+        return wire.number(wire.attributes(found, wire.ROUTE.size).get(RTA_OIF, b""))
+
     def _dump(self, payload: bytes) -> list[bytes]:
         try:
             return self._socket.dump(Kind.GETROUTE, payload, "list routes")
