@@ -27,7 +27,7 @@ def command() -> None:
     "--socket", type=click.Path(path_type=Path), default=SOCKET, show_default=True, help="The agent's socket."
 )
 def install_command(bin_dir: Path, socket: Path) -> None:
-    """Write the plugins' executables: bridge and host-local."""
+    """Write the plugins' executables, one a plugin."""
     try:
         for path in install(bin_dir, socket=socket):
             click.echo(path)

@@ -1,6 +1,6 @@
 """Pure: a network configuration, decoded and checked.
 
-The keys are those of the reference plugins `bridge` and `host-local` (containernetworking/plugins 1.9); keys that are
+The keys are those of the reference plugins of the same names (containernetworking/plugins 1.9); keys that are
 not known are ignored, as there. Keys known there and not done here are refused, so that nobody relies on them.
 """
 
@@ -50,12 +50,22 @@ class Args(msgspec.Struct, frozen=True):
     cni: CniArgs = CniArgs()
 
 
+class PortMapping(msgspec.Struct, frozen=True, rename="camel"):
+    """A port of the node and the container's port behind it; checked by `host_ports`."""
+
+    host_port: int = 0
+    container_port: int = 0
+    protocol: str = ""
+    host_ip: str = msgspec.field(name="hostIP", default="")
+
+
 class RuntimeConfig(msgspec.Struct, frozen=True, rename="camel"):
-    """runtimeConfig: what a runtime passes for the capabilities `mac`, `ips` and `ipRanges`."""
+    """runtimeConfig: what a runtime passes for the capabilities `mac`, `ips`, `ipRanges` and `portMappings`."""
 
     mac: str = ""
     ips: tuple[str, ...] = ()
     ip_ranges: tuple[tuple[Range, ...], ...] = ()
+    port_mappings: tuple[PortMapping, ...] = ()
 
 
 class ValidAttachment(msgspec.Struct, frozen=True):
@@ -66,7 +76,7 @@ class ValidAttachment(msgspec.Struct, frozen=True):
 
 
 class Network(msgspec.Struct, frozen=True, rename="camel"):
-    """A network configuration as a plugin receives it, for `bridge` and `host-local` alike.
+    """A network configuration as a plugin receives it, for all plugins alike.
 
     `routed` is kube46's own: pods reach even their neighbours through the gateway, so that all their traffic is routed
     by the node and none is only switched by the bridge (decision 076).
@@ -87,6 +97,12 @@ class Network(msgspec.Struct, frozen=True, rename="camel"):
     routed: bool = False
     enabledad: bool = False
     disable_container_interface: bool = False
+    snat: bool = True
+    masq_all: bool = False
+    mark_masq_bit: int | None = None
+    external_set_mark_chain: str | None = None
+    conditions_v4: tuple[str, ...] = ()
+    conditions_v6: tuple[str, ...] = ()
     ipam: Ipam = Ipam()
     dns: dict[str, Any] = {}
     args: Args = Args()

@@ -16,6 +16,7 @@ from kube46.cni.configurations import NEWEST, VERSIONS, Network
 from kube46.cni.delegates import HostLocal
 from kube46.cni.errors import CniError, Code
 from kube46.cni.masquerading import Masquerading
+from kube46.cni.portmap import Portmap
 from kube46.cni.requests import Attachment, Request, Verb
 from kube46.cni.results import Result
 from kube46.netlink import NetlinkError
@@ -43,6 +44,7 @@ class Plugin(Protocol):
 KINDS: dict[str, Callable[[Masquerading], Plugin]] = {
     "bridge": Bridge,
     "host-local": lambda _: HostLocal(),
+    "portmap": Portmap,
 }
 PLUGINS = tuple(KINDS)
 
