@@ -15,6 +15,7 @@ import pytest
 
 from kube46.cni import installation
 from kube46.cni.installation import install
+from kube46.cni.plugin import PLUGINS
 from kube46.netlink import Netlink
 
 from .conftest import Node
@@ -208,13 +209,13 @@ def test_only_root_may_ask(agent: Agent, tmp_path: Path) -> None:
 
 
 def test_installation(tmp_path: Path) -> None:
-    """The command writes both plugins, executable, replacing old ones; a path that can't be quoted is a usage error."""
+    """The command writes all plugins, executable, replacing old ones; a path that can't be quoted is a usage error."""
     (tmp_path / "bridge").write_text("old")
     command = [sys.executable, "-m", "kube46", "cni", "install", "--bin-dir"]
     done = subprocess.run([*command, tmp_path], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [str(tmp_path / "bridge"), str(tmp_path / "host-local")]
+    assert done.stdout.split() == [str(tmp_path / name) for name in PLUGINS]
     assert os.access(tmp_path / "bridge", os.X_OK)
-    assert sorted(os.listdir(tmp_path)) == ["bridge", "host-local"]
+    assert sorted(os.listdir(tmp_path)) == sorted(PLUGINS)
     subprocess.run(["perl", "-Mstrict", "-wc", tmp_path / "bridge"], check=True, capture_output=True)
     bad = subprocess.run([*command, tmp_path, "--socket", "/a'b"], capture_output=True, text=True, check=False)
     assert bad.returncode == 2

@@ -26,9 +26,7 @@ DUAL = {
 PLAIN = Style(snat=True, masquerade_all=False, bit=13, conditions=dict.fromkeys(Family, ""))
 
 
-def ports(
-    *mappings: dict[str, Any], previous: dict[str, Any] = DUAL, **changes: Any
-) -> tuple[host_ports.HostPort, ...]:
+def ports(*mappings: dict[str, Any]) -> tuple[host_ports.HostPort, ...]:
     """What is wanted of a pod's eth0."""
     document = {"cniVersion": "1.1.0", "name": "net", "runtimeConfig": {"portMappings": mappings}}
     network = configurations.load(json.dumps(document).encode(), Verb.ADD)
