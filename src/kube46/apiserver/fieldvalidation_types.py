@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from kube46.apiserver import fieldvalidation_scalars as scalars
+from kube46.apiserver import told_empty
 from kube46.apiserver.fieldvalidation_json import Repeated, Spelled, described, plain, spelled
 
 if TYPE_CHECKING:
@@ -36,12 +37,13 @@ ZEROES: dict[str, Any] = {
 }
 # structs to Go, whose "omitempty" knows no empty struct: only omitzero leaves them out
 SELF_WRITTEN = ("time", "microtime", "quantity", "intorstring", "raw")
-# struct → its list that stays when empty: until it is stored Go keeps it apart from none, and that matters
-TOLD_EMPTY = {"IngressSpec": "rules", "ObjectMeta": "managedFields", "ServiceCIDRSpec": "cidrs"}
+# struct → its lists that stay when empty: until it is stored Go keeps them apart from none, and that matters
+TOLD_EMPTY = {"IngressSpec": ("rules",), "ObjectMeta": ("managedFields",), "ServiceCIDRSpec": ("cidrs",)}
 GO_KINDS = {"bool": "bool", "string": "string", "array": "slice", "object": "map"}
 
 
 _unasked: dict[str, frozenset[str]] = {}  # by the definition's name
+_collections: dict[str, frozenset[str]] = {}
 
 
 class Mismatch(Exception):
@@ -56,6 +58,7 @@ class Decoder:
 
     def __init__(self, schemas: Schemas, *, unstructured: bool = False) -> None:
         self._schemas, self._unstructured = schemas, unstructured
+        self._telling = 0  # empty lists and maps are marked within so many lists that are compared as a whole
         self.strict: list[str] = []
         self._seen: set[str] = set()
         self._first: str = ""
@@ -64,7 +67,8 @@ class Decoder:
         self._struct = ""
 
     def decode(self, found: Any, schema: Type) -> dict[str, Any]:
-        """The object in stored form; raises Mismatch."""
+        """The object in stored form, but for what is `told_empty`; raises Mismatch."""
+        self._telling = int(schema.short in told_empty.EXACT)
         result = self._fields(found if isinstance(found, dict) else {}, schema)
         if self._first:
             raise Mismatch(self._first)
@@ -84,18 +88,34 @@ class Decoder:
             self._struct = short
             path.append(name)
             names.append(f"{field.inlined}.{name}" if field.inlined else name)
+            whole = field.shape.kind == "list" and field.list_type not in ("map", "set")
+            self._telling += whole
             values[name] = self._value(value, field.shape)
+            self._telling -= whole
             path.pop()
             names.pop()
         self._struct = outer
-        told, unasked = TOLD_EMPTY.get(short), self._unasked(schema)
+        told, unasked = TOLD_EMPTY.get(short, ()), self._unasked(schema)
+        if self._telling and short != "ObjectMeta":
+            for name in self._collections(schema).intersection(values):
+                values[name] = told_empty.marked(values[name])
         return {
             name: value
             for name, field in schema.fields.items()
             if name in values or name in unasked
             if (value := self._written(values.get(name, MISSING), field)) is not MISSING
-            or (name == told and (value := values.get(name)) == [])
+            or (name in told and (value := values.get(name)) == [])
         }
+
+    @staticmethod
+    def _collections(schema: Type) -> frozenset[str]:
+        """The lists and maps of a struct that are left out when empty."""
+        found = _collections.get(schema.name)
+        if found is None:
+            fields = schema.fields.items()
+            names = (name for name, field in fields if field.shape.kind in ("list", "map") and field.presence != "!")
+            found = _collections[schema.name] = frozenset(names)
+        return found
 
     def _unasked(self, schema: Type) -> frozenset[str]:
         """The fields that Go writes though nothing is said of them; most are not, and need not be looked at."""
@@ -150,7 +170,7 @@ class Decoder:
     def _collection(value: Any, presence: str) -> Any:
         if value is MISSING:
             value = None
-        return MISSING if presence != "!" and not value else value
+        return MISSING if presence != "!" and not value and not isinstance(value, told_empty.MARKS) else value
 
     def _zero(self, shape: Shape) -> dict[str, Any]:
         return self._fields({}, self._schemas.type(shape.ref))
@@ -272,7 +292,7 @@ class Decoder:
                 "list": "cannot restore slice from ",
             }[shape.kind] + kind
         go = shape.go.removeprefix("*")
-        if (what == "number" and shape.kind == "string") or (kind == "float64" and shape.kind in BITS):
+        if (kind == "int64" and shape.kind == "string") or (kind == "float64" and shape.kind in BITS):
             return f"cannot convert {kind} to {go}"
         if shape.kind in ("string", "bool", "int32", "int64", "float64"):
             return f"unrecognized type: {shape.kind}"

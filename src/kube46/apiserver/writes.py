@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from kube46.api import errors
 from kube46.api.rbac.rules import MASTERS
-from kube46.apiserver import statuses, updates
+from kube46.apiserver import statuses, told_empty, updates
 from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.kinds import BY_PLURAL, Kind, stored_as
 from kube46.apiserver.managedfields import clientside
@@ -47,6 +47,7 @@ class Call:
     manager: str = "kube-apiserver"  # who owns the fields that are written
     force: bool = False  # of an apply: take fields from their owners
     scales: bool = False  # through /scale
+    emptied: bool = False  # something empty was written, of a kind whose generation counts that
     check_create: Callable[[], None] | None = None  # refuses who may update, but not create what is missing
 
 
@@ -108,6 +109,7 @@ class Registry:
         meta = obj.setdefault("metadata", {})
         updates.check_namespace(call, meta)
         generate = meta.get("generateName") if not meta.get("name") else None
+        told_empty.drop(obj if generate else {})  # copies don't know them
         for attempt in range(8 if generate else 1):
             body = copied(obj) if generate else obj
             if generate:
@@ -145,6 +147,7 @@ class Registry:
                 del obj["status"]
         if not call.subresource and not applied:
             managedfields.note(call, obj, None, strategy.blank)
+        told_empty.drop(obj)
         if kind.resource == "namespaces":
             _fill_namespace(obj)
         if call.name:
@@ -204,6 +207,13 @@ class Registry:
             made = self._replace_or_create(call, obj, old, txn)
         await self.finish(call, txn)
         return self.view(call, made), old is None
+
+    def check_there(self, call: Call) -> None:
+        """Refuse with 404 an apply of a part of what is missing, before its config is looked at."""
+        if call.subresource and not self._creates(call):
+            with self.store.begin() as txn:
+                if not txn.exists(call.kind.resource, call.name, call.namespace):
+                    raise statuses.not_found(call.kind, call.name)
 
     def _creates(self, call: Call) -> bool:
         """Whether an update of what is missing creates it: then one of its status does, too, as upstream."""
@@ -282,6 +292,7 @@ class Registry:
         new = updates.carry_over(call, new, old)
         if not applied:
             managedfields.note(call, new, old)
+        call.emptied = told_empty.drop(new) and kind.kind in told_empty.EXACT
         admit(call.user, kind, call.subresource, call.name, new, old, txn)
         context = self.context(call, txn)
         strategy.prepare_update(new, old, context)
@@ -297,7 +308,8 @@ class Registry:
     def _put(self, call: Call, new: Object, old: Object, context: Context, txn: Txn) -> Object:
         meta = new["metadata"]
         meta["resourceVersion"] = old["metadata"]["resourceVersion"]
-        if call.kind.generation and updates.desire(call.kind, new) != updates.desire(call.kind, old):
+        kind = call.kind
+        if kind.generation and (call.emptied or updates.desire(kind, new) != updates.desire(kind, old)):
             meta["generation"] = int(meta.get("generation", 0)) + 1
         if meta.get("deletionTimestamp") and self.may_go(call.kind, new):
             txn.delete(call.kind.resource, call.name, call.namespace)

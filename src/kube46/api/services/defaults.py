@@ -33,7 +33,7 @@ def default(service: dict[str, Any]) -> None:
     balancer = service.setdefault("status", {}).setdefault("loadBalancer", {})
     _omit_empty(balancer, ("ingress",))
     for entry in balancer.get("ingress", ()):
-        _omit_empty(entry, ("ip", "hostname", "ports"))
+        _omit_empty(entry, ("ip", "hostname"))
         if spec["type"] == LOAD_BALANCER and entry.get("ip") and entry.get("ipMode") is None:
             entry["ipMode"] = "VIP"
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kube46.apiserver.managedfields.merging import ABSENT, LEAF
 from kube46.apiserver.managedfields.sets import MEMBER, Set, element_text, leaf, union
 from kube46.apiserver.patching_strategic import go_value
+from kube46.apiserver.told_empty import MARKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +93,8 @@ def compare(old: Any, new: Any, way: Merging) -> Comparison:
             removed[element] = everything(was, below)
         elif was != is_:
             if _is_leaf(was, is_, below):
-                modified[element] = leaf()
+                if _said(was) != _said(is_):
+                    modified[element] = leaf()
                 continue
             for found, inner in zip((removed, modified, added), compare(was, is_, below), strict=True):
                 if inner:
@@ -108,6 +110,13 @@ def _is_leaf(was: Any, is_: Any, way: Merging) -> bool:
     return how == "leaf" or way.of(is_) != how
 
 
+def _said(value: Any) -> Any:
+    """An object without members that Go leaves out; lists are compared to the last."""
+    if not isinstance(value, dict):
+        return value
+    return {name: _said(inner) for name, inner in value.items() if not isinstance(inner, MARKS)}
+
+
 class Repeated(list[Any]):
     """Items of one list with the same keys: they are owned together, as one leaf."""
 
@@ -117,6 +126,8 @@ def _by_element(value: Any, way: Merging) -> dict[str, tuple[Any, Merging]]:
         return {}
     found: dict[str, tuple[Any, Merging]] = {}
     for element, inner, below, _ in parts(value, way):
+        if isinstance(inner, MARKS):
+            continue
         if element in found:
             before = found[element][0]
             found[element] = Repeated([*(before if isinstance(before, Repeated) else [before]), inner]), LEAF
