@@ -16,6 +16,8 @@ from kube46.apiserver.schemas import Schemas
 from kube46.apiserver.statuses import StatusError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kube46.apiserver.schemas import Type
 
 
@@ -36,6 +38,8 @@ class Identified(Protocol):
     def version(self) -> str: ...
     @property
     def kind(self) -> str: ...
+    @property
+    def api_version(self) -> str: ...
 
 
 class Decoded(NamedTuple):
@@ -67,12 +71,17 @@ def decode_as(body: bytes, group: str, version: str, kind: str, validation: str 
 
 
 def _decoded(found: object, wanted: tuple[str, str, str], validation: str, body: bytes) -> Decoded:
-    version, kind = _identity(found, wanted[2], body)
+    try:
+        version, kind = _identity(found)
+    except ValueError as problem:
+        raise unrecognized(body, wanted[2], str(problem)) from None
     group_version = version or _joined(wanted[0], wanted[1])
     kind = kind or wanted[2]
     group, _, short = group_version.rpartition("/")
     prefix = f'{kind} in version "{short}" cannot be handled as a {wanted[2]}: '
     schemas = Schemas.load()
+    if not short:
+        raise _bad_request(f"{prefix}{_versionless(body.decode(errors='replace'))}")
     if (group_version, kind) == ("v1", "List"):  # the one registered kind that has no schema
         raise _bad_request(prefix + _unconverted(wanted, short, kind))
     if not schemas.knows(group, short, kind):
@@ -98,8 +107,11 @@ def _decoded(found: object, wanted: tuple[str, str, str], validation: str, body:
 
 
 def _unconverted(wanted: tuple[str, str, str], version: str, kind: str) -> str:
-    target = f"{INTERNAL.get(wanted[0], wanted[0].partition('.')[0])}.{wanted[2]}"
-    return f"converting ({version}.{kind}) to ({target}): unknown conversion"
+    return f"converting ({version}.{kind}) to ({_internal(wanted[0])}.{wanted[2]}): unknown conversion"
+
+
+def _internal(group: str) -> str:
+    return INTERNAL.get(group, group.partition(".")[0])
 
 
 def prune(found: dict[str, Any], schema: Type, *, unstructured: bool = False) -> tuple[dict[str, Any], list[str]]:
@@ -109,26 +121,67 @@ def prune(found: dict[str, Any], schema: Type, *, unstructured: bool = False) ->
     return decoded, sorted(decoder.strict)  # a patched document has its keys in order
 
 
+def patched(found: object, kind: Identified, shown: Callable[[], str]) -> tuple[dict[str, Any], list[str]]:
+    """What a JSON or merge patch has made, in stored form, and its strict problems; raises Mismatch with Go's text.
+
+    An object that says no apiVersion is read into Go's internal type, where no field has the name that JSON has for it.
+    """
+    try:
+        version, named = _identity(found)
+    except ValueError as problem:
+        raise Mismatch(str(problem)) from None
+    named, schemas = named or kind.kind, Schemas.load()
+    group, _, short = version.rpartition("/")
+    wanted = (kind.group, kind.version, kind.kind)
+    if version and not short:
+        raise Mismatch(_versionless(shown()))
+    if (version or kind.api_version, named) != ("v1", "List"):
+        which = f'version "{version}"' if version else f'the internal version of group "{kind.group}"'
+        if not schemas.knows(*((group, short) if version else wanted[:2]), named):
+            raise Mismatch(f'no kind "{named}" is registered for {which} in scheme "{SCHEME}"')
+    decoder = Decoder(schemas)
+    if version and named != "List":
+        decoded = decoder.decode(found, schemas.kind(group, short, named))
+    else:
+        assert isinstance(found, dict)
+        decoded, decoder.strict = (
+            {},
+            [f'unknown field "{name}"' for name in found if name not in ("apiVersion", "kind")],
+        )
+    if named != kind.kind or (version and group != kind.group):
+        raise Mismatch(_unconverted(wanted, short or _internal(kind.group), named))
+    return decoded, sorted(decoder.strict)  # a patched document has its keys in order
+
+
 def strict_text(problems: list[str]) -> str:
     """The refusal's text for unknown and repeated fields."""
     return "strict decoding error: " + ", ".join(problems)
 
 
-def _identity(found: object, expected: str, body: bytes) -> tuple[str, str]:
-    """`apiVersion` and `kind` as written, before anything else is looked at."""
+def _identity(found: object) -> tuple[str, str]:
+    """`apiVersion` and `kind` as written, before anything else is looked at; raises ValueError."""
     if found is None:
         return "", ""
     if not isinstance(found, dict):
         text = f"json: cannot unmarshal {gojson.described(found)} into Go value of type {TYPE_META}"
-        raise unrecognized(body, expected, f"couldn't get version/kind; json parse error: {text}")
+        raise ValueError(f"couldn't get version/kind; json parse error: {text}")
     for name in ("apiVersion", "kind"):
         value = found.get(name)
         if value is not None and not isinstance(value, str):
             text = f"json: cannot unmarshal {gojson.described(value)} into Go struct field .{name} of type string"
-            raise unrecognized(body, expected, f"couldn't get version/kind; json parse error: {text}")
+            raise ValueError(f"couldn't get version/kind; json parse error: {text}")
     if (found.get("apiVersion") or "").count("/") > 1:
-        raise unrecognized(body, expected, f"unexpected GroupVersion string: {found['apiVersion']}")
-    return found.get("apiVersion") or "", found.get("kind") or ""
+        raise ValueError(f"unexpected GroupVersion string: {found['apiVersion']}")
+    return written_version(found.get("apiVersion") or ""), found.get("kind") or ""
+
+
+def written_version(text: str) -> str:
+    """An apiVersion as Go understands it: a slash with no group before it means nothing."""
+    return text.removeprefix("/") if text.count("/") == 1 else text
+
+
+def _versionless(shown: str) -> str:
+    return f"Object 'apiVersion' is missing in '{shown}'"
 
 
 def _shared(wanted: tuple[str, str, str], schemas: Schemas) -> bool:

@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from kube46.apiserver import fieldvalidation_json as gojson
-from kube46.apiserver.fieldvalidation import SCHEME, Decoded, Identified, Validation, prune, strict_text
+from kube46.apiserver.fieldvalidation import SCHEME, Decoded, Identified, Validation, patched, prune, strict_text
 from kube46.apiserver.fieldvalidation_types import Mismatch
 from kube46.apiserver.patching_json import PatchProblem, TooLarge, json_patch, merge_patch
 from kube46.apiserver.patching_strategic import BadPatch, go_value, strategic_merge_patch
@@ -81,21 +81,30 @@ def apply_patch(
     """
     schema = Schemas.load().kind(kind.group, kind.version, kind.kind)
     if media_type != STRATEGIC:
-        return apply_untyped(media_type, patch, current, lambda patched: prune(patched, schema), validation)
-    patched, problems, shown = _strategic(patch, copied(current), schema, validation)
-    return _settled(
-        current, problems, shown, validation, lambda: prune(patched, schema, unstructured=True)
-    )  # fmt: skip
+        return _untyped(media_type, patch, current, lambda made, shown: patched(made, kind, shown), validation)
+    made, problems, shown = _strategic(patch, copied(current), schema, validation)
+    return _settled(current, problems, shown, validation, lambda: prune(made, schema, unstructured=True))
 
 
 def apply_untyped(
     media_type: str, patch: bytes, current: dict[str, Any], settle: Settle, validation: str = Validation.WARN
 ) -> Decoded:
     """A JSON or merge patch, which need no types; `settle` brings the result into stored form, or raises Mismatch."""
+
+    def same(made: Any, shown: Callable[[], str]) -> tuple[dict[str, Any], list[str]]:
+        _same_kind(made, current, shown)
+        return settle(made)
+
+    return _untyped(media_type, patch, current, same, validation)
+
+
+def _untyped(
+    media_type: str, patch: bytes, current: dict[str, Any],
+    settle: Callable[[Any, Callable[[], str]], tuple[dict[str, Any], list[str]]], validation: str,
+) -> Decoded:  # fmt: skip
     apply = {JSON: _json, MERGE: _merge}[media_type]
-    patched, problems, shown = apply(patch, copied(current), validation)
-    _same_kind(patched, current, shown)
-    return _settled(current, problems, shown, validation, lambda: settle(patched))
+    made, problems, shown = apply(patch, copied(current), validation)
+    return _settled(current, problems, shown, validation, lambda: settle(made, shown))
 
 
 def _settled(
@@ -193,12 +202,12 @@ def _strategic(
     if not isinstance(found, dict):
         raise _bad_request(f"json: cannot unmarshal {gojson.described(found)} into {ANY_MAP}")
     problems = repeated(found) if validation != Validation.IGNORE else []
-    plain, shown = gojson.plain(found), gojson.plain(found)  # merging takes the one apart
+    plain = gojson.plain(found)
     try:
         patched = strategic_merge_patch(document, plain, schema)
     except BadPatch as problem:
         raise (_bad_request(str(problem)) if problem.malformed else StatusError(500, "", str(problem))) from None
-    return patched, problems, lambda: go_value(shown)
+    return patched, problems, lambda: go_value(plain)  # what merging has left of it
 
 
 def repeated(value: Any, path: str = "") -> list[str]:

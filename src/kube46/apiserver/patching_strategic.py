@@ -37,7 +37,11 @@ class BadPatch(Exception):
 
 
 def strategic_merge_patch(document: dict[str, Any], patch: dict[str, Any], schema: Type) -> dict[str, Any]:
-    """The document with the patch merged in; both may be changed in place. Raises BadPatch."""
+    """The document with the patch merged in; both are changed in place, as upstream does. Raises BadPatch.
+
+    What is left of the patch (without directives and nulls that were carried out) is shown when the result is no object
+    of the type.
+    """
     return _merge_map(document, patch, schema)
 
 
@@ -124,7 +128,8 @@ def _directed(patch: dict[str, Any]) -> dict[str, Any]:
     """`$patch: replace` takes the rest of the patch as it is, `$patch: delete` leaves an empty map."""
     directive = patch[DIRECTIVE]
     if directive == "replace":
-        return {name: value for name, value in patch.items() if name != DIRECTIVE}
+        del patch[DIRECTIVE]
+        return patch
     if directive == "delete":
         return {}
     raise BadPatch(f"unknown patch type: {go_value(directive)} in map: {go_value(patch)}")
@@ -132,25 +137,32 @@ def _directed(patch: dict[str, Any]) -> dict[str, Any]:
 
 def _take(original: dict[str, Any], name: str, value: Any) -> None:
     """A value that nothing is there to be merged with: without nulls and without directives."""
-    kept, value = _without_directives(_without_nulls(value))
+    _drop_nulls(value)
+    kept, value = _without_directives(value)
     if kept:
         original[name] = value
     else:
         original.pop(name, None)
 
 
-def _without_nulls(value: Any) -> Any:
+def _drop_nulls(value: Any) -> None:
     if isinstance(value, dict):
-        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
-    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
+        for name in [name for name, inner in value.items() if inner is None]:
+            del value[name]
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _drop_nulls(inner)
 
 
 def _without_directives(value: Any) -> tuple[bool, Any]:
+    """Whether a value stays, and what of it: maps are changed in place, lists are made anew."""
     if isinstance(value, dict):
         if DIRECTIVE in value:
             return False, None
-        members = {name: _without_directives(inner) for name, inner in value.items()}
-        return True, {name: inner for name, (kept, inner) in members.items() if kept}
+        for name, inner in list(value.items()):
+            kept, value[name] = _without_directives(inner)
+            if not kept:
+                del value[name]
+        return True, value
     if isinstance(value, list):
         return True, [inner for kept, inner in map(_without_directives, value) if kept]
     return True, value

@@ -26,6 +26,11 @@ SERVICE = {
     "kind": "Service", "apiVersion": "v1", "metadata": {"name": "a"},
     "spec": {"ports": [{"port": 80, "protocol": "TCP", "targetPort": 80}], "type": "ClusterIP"}, "status": {"loadBalancer": {}},
 }  # fmt: skip
+SHOWN_POD = (
+    ' "" is invalid: patch: Invalid value: '
+    + json.dumps(json.dumps({**SERVICE, "kind": "Pod"}, sort_keys=True, separators=(",", ":")))
+    + ": "
+)
 
 
 def answers(op: str) -> list[Any]:
@@ -68,6 +73,9 @@ def test_patch_as_go(case: dict[str, Any]) -> None:
         (patching.STRATEGIC, '{"spec":{"$retainKeys":1}}', 400, "BadRequest", "invalid patch format of retainKeys"),
         (patching.STRATEGIC, '{"spec":{"foo":1}}', 422, "Invalid", ' "" is invalid: patch: Invalid value: "map[spec:map[foo:1]]": strict decoding error: unknown field "spec.foo"'),
         (patching.STRATEGIC, '{"spec":{"type":1}}', 422, "Invalid", ' "" is invalid: patch: Invalid value: "map[spec:map[type:1]]": cannot convert int64 to v1.ServiceType'),
+        (patching.STRATEGIC, '{"spec":{"type":1.5}}', 422, "Invalid", ' "" is invalid: patch: Invalid value: "map[spec:map[type:1.5]]": unrecognized type: string'),
+        (patching.STRATEGIC, '{"spec":{"type":1,"x":null,"sessionAffinityConfig":{"y":null}}}', 422, "Invalid", ' "" is invalid: patch: Invalid value: "map[spec:map[sessionAffinityConfig:map[] type:1 x:<nil>]]": cannot convert int64 to v1.ServiceType'),
+        (patching.MERGE, '{"kind":"Pod"}', 422, "Invalid", SHOWN_POD + "converting (v1.Pod) to (core.Service): unknown conversion"),
         (patching.STRATEGIC, '{"spec":"x"}', 422, "Invalid", ' "" is invalid: patch: Invalid value: "map[spec:x]": cannot restore struct from: string'),
     ],
 )  # fmt: skip
@@ -76,6 +84,34 @@ def test_refusals(media: str, patch: str, code: int, reason: str, text: str) -> 
     with pytest.raises(StatusError) as refusal:
         patching.apply_patch(media, patch.encode(), SERVICE, SERVICES, "Strict")
     assert (refusal.value.code, refusal.value.reason, refusal.value.message) == (code, reason, text)
+
+
+@pytest.mark.parametrize(
+    ("patch", "text"),
+    [
+        ({"kind": "List"}, "converting (v1.List) to (core.Service): unknown conversion"),
+        ({"kind": "Deployment", "apiVersion": "apps/v1"}, "converting (v1.Deployment) to (core.Service): unknown conversion"),
+        ({"kind": "Pod", "apiVersion": ""}, "converting (core.Pod) to (core.Service): unknown conversion"),
+        ({"kind": "Ingress", "apiVersion": None}, 'no kind "Ingress" is registered for the internal version of group "" in scheme'),
+        ({"kind": None, "apiVersion": "apps/v1"}, 'no kind "Service" is registered for version "apps/v1" in scheme'),
+        ({"apiVersion": "a/b/c"}, "unexpected GroupVersion string: a/b/c"),
+        ({"apiVersion": "v1/"}, "Object 'apiVersion' is missing in '{"),
+        ({"apiVersion": 7}, "couldn't get version/kind; json parse error: json: cannot unmarshal number into Go struct field .apiVersion of type string"),
+    ],
+)  # fmt: skip
+def test_another_kind(patch: dict[str, Any], text: str) -> None:
+    """A patch that makes another kind of an object is refused as the body of a PUT would be."""
+    with pytest.raises(StatusError, match=re.escape(text)) as refusal:
+        patching.apply_patch(patching.MERGE, json.dumps(patch).encode(), SERVICE, SERVICES)
+    assert refusal.value.code == 422
+
+
+def test_no_version() -> None:
+    """An object without apiVersion is read into Go's internal type: nothing of it is known, nothing is left."""
+    for patch in ({"apiVersion": ""}, {"apiVersion": None, "kind": ""}, {"apiVersion": "/"}):
+        decoded = patching.apply_patch(patching.MERGE, json.dumps(patch).encode(), SERVICE, SERVICES)
+        assert decoded.warnings == [f'unknown field "{name}"' for name in ("metadata", "spec", "status")]
+        assert decoded.object == {"kind": "Service", "apiVersion": "v1"}
 
 
 def test_no_patch_at_all() -> None:
