@@ -29,6 +29,7 @@ from kube46.apiserver.bodies import read_json, validation
 from kube46.apiserver.customresources import bodies
 from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.negotiation import CUSTOM, OFFERED, PROTOBUF, negotiate
+from kube46.apiserver.strategy import Strategy
 from kube46.apiserver.transactions import key_of
 from kube46.apiserver.views import AT_ONCE, View
 from kube46.apiserver.views_protobuf import Messages, ProtobufView
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from kube46.apiserver.writes import Registry
 
 
+BARE = Strategy()
 TITLES = {"PATCH": "PatchOptions", "POST": "CreateOptions", "PUT": "UpdateOptions"}
 
 
@@ -61,6 +63,8 @@ class Resources:
         whole = CUSTOM if target.kind.custom else OFFERED
         form = negotiate(request.accept, whole=whole, stream=request.verb == "watch")
         strategy = self.registry.strategy(target.kind)
+        if target.subresource == "status" and strategy.bare_status:
+            strategy = BARE
         if form.media_type == PROTOBUF:
             return ProtobufView(target.kind, strategy, form, self._messages)
         view = View(target.kind, strategy, form, request.query.get("includeObject", ""))
@@ -141,8 +145,11 @@ class Resources:
         patching.check_media(request.headers.get(b"content-type", b"").decode("latin-1"), custom=target.kind.custom)
         view, call = self.view(request, target), self.call(request, target)
         if request.content_type == applying.MEDIA_TYPE:
+            self.registry.check_there(call)
             config = await applying.config_of(request, call)
-            obj, created = await self.registry.apply(call, config, lambda merged: applying.settled(merged, call.kind))
+            obj, created = await self.registry.apply(
+                call, config, lambda merged: applying.settled(merged, call.kind, config)
+            )
             return _written(view, obj, 201 if created else 200)
         edit = await self.edit(request, target)
         return _written(view, await self.registry.change(call, edit))

@@ -37,7 +37,7 @@ from kube46.apiserver.reviews import Reviews
 from kube46.apiserver.settings import Settings, SettingsError
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.storage import Store
-from kube46.apiserver.strategies import STRATEGIES
+from kube46.apiserver.strategies import strategies
 from kube46.apiserver.subresources import Subresources
 from kube46.apiserver.tokens import Signer
 from kube46.apiserver.writes import Registry
@@ -92,8 +92,9 @@ class _Server:
         self._catalog = catalog = Catalog(store)
         dual_stack = settings.features.enabled(DUAL_STACK)
         self._registry = Registry(
-            store, STRATEGIES, settings.service_ranges, settings.node_ports, dual_stack=dual_stack
-        )
+            store, strategies(settings.service_ranges, dual_stack=dual_stack), settings.service_ranges,
+            settings.node_ports, dual_stack=dual_stack,
+        )  # fmt: skip
         authorizer = Authorizer(store)
         resources = Resources(self._registry, self._stopping, authorizer)
         self._kubelets = Kubelets(store, _kubelet_credentials(settings))

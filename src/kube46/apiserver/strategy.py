@@ -108,12 +108,14 @@ class Strategy:
     `create_on_update`: PUT to a missing name creates (Services, S1.1.1).
     `unconditional_update`: an update may come without metadata.resourceVersion.
     `blank`: what Go prints of an object that nobody has filled in: nobody owns such fields for creating them so.
+    `bare_status`: a GET of /status shows what is stored, without `on_read`.
     `keeps_status_on_create`: a POST may bring `status` (nodes, B-5); otherwise it is dropped.
     """
 
     create_on_update: bool = False
     unconditional_update: bool = True
     keeps_status_on_create: bool = False
+    bare_status: bool = False
     blank: ClassVar[Object] = {}
 
     def generate_name(self, base: str) -> str:
@@ -153,10 +155,14 @@ class Strategy:
         """Bring a stored object into the form of its version, where that is another one; `default` brings it back."""
 
     def on_read(self, obj: Object) -> None:
-        """Change the view of a stored object; overriding it makes every get, list and watch decode each object.
+        """Change the view of a stored object: gets, lists and watches decode each that is not `shown_as_stored`.
 
         Not called for answers of `/status`. Prefer storing what readers shall see.
         """
+
+    def shown_as_stored(self, value: bytes) -> bool:
+        """Whether an object needs no `on_read`, by a look at its JSON; only asked of kinds that have one."""
+        return False
 
     def prepare_delete(self, obj: Object) -> bool:
         """Put into the object what its end has to wait for; whether that changed it."""

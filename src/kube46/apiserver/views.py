@@ -39,7 +39,7 @@ class View:
     def __init__(self, kind: Kind, strategy: Strategy, form: Form, include: str = "") -> None:
         self._kind, self._form, self._include = kind, form, include or "Metadata"
         self._prefix = encode({"kind": kind.kind, "apiVersion": kind.api_version})[:-1] + b","
-        self._on_read = change_on_read(strategy)
+        self._on_read, self._as_stored = change_on_read(strategy), strategy.shown_as_stored
         self._first = True  # the first object of a watch's Tables brings the column definitions
 
     @property
@@ -53,7 +53,7 @@ class View:
         return self._form.media_type
 
     def _plain(self, value: bytes) -> bytes:
-        if self._on_read is None:
+        if self._on_read is None or self._as_stored(value):
             return value
         obj = decode.decode(value)
         self._on_read(obj)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import tempfile
 from contextlib import suppress
@@ -10,6 +11,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,9 +22,11 @@ from kube46.apiserver import bootstrap, deletes
 from kube46.apiserver.defaultrange import DefaultRange
 from kube46.apiserver.deleteoptions import DeleteOptions
 from kube46.apiserver.kinds import BY_PLURAL
+from kube46.apiserver.negotiation import Form
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.storage import Store
-from kube46.apiserver.strategies import STRATEGIES, service_addresses
+from kube46.apiserver.strategies import STRATEGIES, service_addresses, strategies
+from kube46.apiserver.views import View
 from kube46.apiserver.writes import Call, Registry
 
 if TYPE_CHECKING:
@@ -116,6 +120,33 @@ def test_addresses_come_and_go_with_the_service(tmp_path: Path) -> None:
         await cluster.delete("a")
         assert {o["metadata"]["name"] for o in cluster.objects("ipaddresses")} == {"10.96.0.1"}
         cluster.check()
+
+    run(test, tmp_path)
+
+
+def test_what_readers_see_of_a_service(tmp_path: Path) -> None:
+    """A Service without families, and an ExternalName with a policy, are shown otherwise than they are stored."""
+
+    async def test(cluster: Cluster) -> None:
+        rules, kind = strategies(DUAL)["services"], BY_PLURAL["services"]
+        call = cluster.call("a", subresource="status")
+        body = {
+            "metadata": {"name": "a"},
+            "spec": {"clusterIP": "None", "clusterIPs": ["None"], "ports": [{"port": 80}]},
+        }
+        await cluster.registry.update(call, body)  # creates it, as upstream does
+        await cluster.create("b")
+        await cluster.create("c", type="ExternalName", externalName="a.b", internalTrafficPolicy="Local")
+        await cluster.create("d", type="ExternalName", externalName="a.b")
+        stored = {obj["metadata"]["name"]: obj for obj in cluster.objects("services")}
+        plain = {name: rules.shown_as_stored(msgspec.json.encode(obj)) for name, obj in stored.items()}
+        assert plain == {"a": False, "b": True, "c": False, "d": True, "kubernetes": True}
+        assert "ipFamilies" not in stored["a"]["spec"]
+        assert stored["c"]["spec"]["internalTrafficPolicy"] == "Local"
+        shown = {name: json.loads(View(kind, rules, Form()).one(msgspec.json.encode(stored[name]))) for name in "abcd"}
+        assert shown["a"]["spec"]["ipFamilies"] == ["IPv4", "IPv6"]
+        assert "internalTrafficPolicy" not in shown["c"]["spec"]
+        assert [shown[name]["spec"] for name in "bd"] == [stored[name]["spec"] for name in "bd"]
 
     run(test, tmp_path)
 

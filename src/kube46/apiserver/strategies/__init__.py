@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kube46.addresses.families import family_of
 from kube46.api import platform, platformrules
 from kube46.apiserver.customresources.definitions import Definitions
 from kube46.apiserver.strategies.apiservices import APIServices
@@ -33,6 +34,9 @@ from kube46.apiserver.strategies.workloads import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kube46.addresses.families import Prefix
     from kube46.apiserver.strategy import Strategy
 
 STRATEGIES: dict[str, Strategy] = {
@@ -108,3 +112,9 @@ STRATEGIES: dict[str, Strategy] = {
         "ValidatingWebhookConfiguration", "called", platform.webhooks, platformrules.webhooks
     ),
 }
+
+
+def strategies(ranges: Sequence[Prefix], *, dual_stack: bool = True) -> dict[str, Strategy]:
+    """The rules of a cluster with these ranges of Service addresses."""
+    default = family_of(ranges[0]) if ranges and dual_stack else None
+    return {**STRATEGIES, "services": Services(default)}

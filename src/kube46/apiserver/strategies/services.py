@@ -33,11 +33,22 @@ if TYPE_CHECKING:
     from kube46.apiserver.strategy import Context, Object
 
 
+# as stored JSON has them
+FAMILIES, EXTERNAL, INTERNAL_POLICY = b'"ipFamilies":[', b'"type":"ExternalName"', b'"internalTrafficPolicy":'
+
+
 class Services(Generic):
-    """Semantics section 1; what readers see is what is stored, so that reads need no decoding."""
+    """Semantics section 1; what readers see is what is stored, but for few, so that reads need no decoding.
+
+    `default` is the cluster's first family, None where it knows no families.
+    """
 
     create_on_update = True
+    bare_status = True
     name_rule = staticmethod(names.label)
+
+    def __init__(self, default: Family | None = None) -> None:
+        self._default = default
 
     def default(self, obj: Object) -> None:
         """Static defaulting (1.9)."""
@@ -104,10 +115,16 @@ class Services(Generic):
         reading.complete(before, _cluster(ctx)[0])
         return immutable.errors(new["spec"], before["spec"]) + validation.errors(new, before)
 
-    def canonicalize(self, obj: Object) -> None:
-        """ExternalName hides `internalTrafficPolicy` (R-3): it is not stored, so that reads need no change."""
-        if is_type(obj["spec"], EXTERNAL_NAME):
-            obj["spec"].pop("internalTrafficPolicy", None)
+    def on_read(self, obj: Object) -> None:
+        """Families of a headless Service that /status created; ExternalName hides `internalTrafficPolicy` (R-3)."""
+        if self._default is not None:
+            reading.complete(obj, self._default)
+
+    def shown_as_stored(self, value: bytes) -> bool:
+        """It has families, or is an ExternalName without a policy."""
+        if self._default is None:
+            return True
+        return EXTERNAL not in value if FAMILIES in value else EXTERNAL in value and INTERNAL_POLICY not in value
 
     def status_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         """The load balancer's addresses (1.8.4)."""
