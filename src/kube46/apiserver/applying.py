@@ -16,7 +16,7 @@ from kube46.apiserver import statuses
 from kube46.apiserver.bodies import from_yaml
 from kube46.apiserver.customresources import bodies
 from kube46.apiserver.customresources.kinds import CustomKind
-from kube46.apiserver.fieldvalidation import prune
+from kube46.apiserver.fieldvalidation import prune, written_version
 from kube46.apiserver.fieldvalidation_types import Mismatch
 from kube46.apiserver.managedfields import typed
 from kube46.apiserver.schemas import Schemas
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 MEDIA_TYPE = "application/apply-patch+yaml"
+MOST_INTEGER = 1 << 63
 
 
 def program(request: Request) -> str:
@@ -44,27 +45,41 @@ async def config_of(request: Request, call: Call) -> Object:
         config = msgspec.json.decode(body)  # as kubectl and client-go send it
     except msgspec.DecodeError:
         config = msgspec.json.decode(await asyncio.to_thread(from_yaml, body))
-    if config is None:
-        config = {}
+    config = {} if config is None else whole(config)
     if not isinstance(config, dict):
         go = f"json: cannot unmarshal {gojson.described(config)} into Go value of type map[string]interface {{}}"
         raise statuses.bad_request(f"error decoding patch: error unmarshaling JSON: while decoding JSON: {go}")
-    kind, version, named = call.kind, config.get("apiVersion") or "", config.get("kind") or ""
-    if (version, named) != (kind.api_version, kind.kind):
-        raise statuses.bad_request(f"invalid object type: {_told(str(version), str(named))}")
-    meta = config.setdefault("metadata", {})
-    if not isinstance(meta, dict):
-        raise statuses.bad_request("error decoding YAML: metadata must be an object")
-    if meta.get("managedFields") is not None:
+    kind, (version, named) = call.kind, (_text(config.get(name)) for name in ("apiVersion", "kind"))
+    if (written_version(version), named) != (kind.api_version, kind.kind):
+        raise statuses.bad_request(f"invalid object type: {_told(version, named)}")
+    meta = config.get("metadata")
+    if isinstance(meta, dict) and meta.get("managedFields") is not None:
         raise statuses.bad_request("metadata.managedFields must be nil")
     if not isinstance(kind, CustomKind) and (text := typed.problem(config, kind.group, kind.version, kind.kind)):
         raise StatusError(500, "", f"failed to create typed patch object ({described(config, kind)}): {text}")
+    if meta is not None and not isinstance(meta, dict):
+        raise statuses.bad_request("error decoding YAML: metadata must be an object")
+    meta = config["metadata"] = meta or {}
     if not (name := meta.get("name")):
         text = f"the name of the object ({call.name} based on URL) was undeterminable: name must be provided"
         raise statuses.bad_request(text)
     if name != call.name:
         raise statuses.bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.name})")
     return config
+
+
+def whole(value: Any) -> Any:
+    """YAML has one form of a number: 80.0 is 80."""
+    if isinstance(value, dict):
+        return {name: whole(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [whole(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < MOST_INTEGER else value
+
+
+def _text(value: Any) -> str:
+    """What Go reads of a value that is to be a text."""
+    return value if isinstance(value, str) else ""
 
 
 def _told(api_version: str, kind: str) -> str:
@@ -76,7 +91,8 @@ def _told(api_version: str, kind: str) -> str:
 
 def described(obj: Object, kind: Kind) -> str:
     """An object as upstream's apply names it: a new one says its namespace only if its config does."""
-    meta = obj.get("metadata") or {}
+    meta = obj.get("metadata")
+    meta = meta if isinstance(meta, dict) else {}
     return f"{meta.get('namespace') or ''}/{meta.get('name') or ''}; {gvk(kind)}"
 
 
@@ -85,16 +101,13 @@ def gvk(kind: Kind) -> str:
     return f"{kind.group}/{kind.version}, Kind={kind.kind}"
 
 
-def settled(merged: Object, kind: Kind) -> Object:
-    """The merged object in stored form; raises 400 and 500 for values of a wrong type."""
+def settled(merged: Object, kind: Kind, config: Object) -> Object:
+    """The merged object in stored form; raises 400 and 500 for values of a wrong type, which name the config."""
     try:
         if isinstance(kind, CustomKind):
             return bodies.coerce(merged, kind.version_of.schema)[0]
         schema = Schemas.load().kind(kind.group, kind.version, kind.kind)
         return prune(merged, schema, unstructured=not isinstance(kind, CustomKind))[0]
     except Mismatch as problem:
-        what = (
-            described(merged, kind) if "uid" in merged["metadata"] else f"/{described(merged, kind).split('/', 1)[1]}"
-        )
         text = f"to proper version: unable to convert unstructured object to {gvk(kind)}: {problem}"
-        raise StatusError(500, "", f"failed to convert new object ({what}) {text}") from None
+        raise StatusError(500, "", f"failed to convert new object ({described(config, kind)}) {text}") from None

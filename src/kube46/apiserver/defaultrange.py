@@ -88,4 +88,4 @@ class DefaultRange:
             "status": {"conditions": [condition]},
         }  # fmt: skip
         call = Call(KIND, NAME, subresource="status", manager=CONTROLLER, force=True)
-        await self._registry.apply(call, config, lambda merged: applying.settled(merged, KIND))
+        await self._registry.apply(call, config, lambda merged: applying.settled(merged, KIND, config))

@@ -111,7 +111,7 @@ class Subresources:
         replicas = (config.get("spec") or {}).get("replicas")
         wanted = {"metadata": config["metadata"], "spec": {} if replicas is None else {"replicas": replicas}}
         self._stored(target)  # nothing is created
-        obj, _ = await self._registry.apply(call, wanted, lambda merged: applying.settled(merged, target.kind))
+        obj, _ = await self._registry.apply(call, wanted, lambda merged: applying.settled(merged, target.kind, config))
         return answers.whole(_scale_of(obj, target.kind))
 
     # pods

@@ -150,6 +150,32 @@ def test_several_conflicts() -> None:
     assert [cause["field"] for cause in conflict.value.causes] == [".metadata.labels.app", ".spec.replicas"]
 
 
+def test_the_order_of_conflicts() -> None:
+    """What is directly below comes before what is deeper, ports by number."""
+    ports = [{"port": port, "name": f"p{port}"} for port in (443, 80)]
+    live = service(*ports, type="NodePort", selector={"b": "x"})
+    owned = applied(None, live, {}, ALICE, "t", SERVICE, force=False)[1]
+    other = service(*({**port, "name": "q"} for port in ports), type="ClusterIP", selector={"b": "y"})
+    with pytest.raises(Conflicts) as conflict:
+        applied(live, other, owned, BOB, "u", SERVICE, force=False)
+    assert [cause["field"] for cause in conflict.value.causes] == [
+        ".spec.selector", ".spec.type", '.spec.ports[port=80,protocol="TCP"].name',
+        '.spec.ports[port=443,protocol="TCP"].name',
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "given",
+    [["f:b", "f:a", 'k:{"port":443}', 'k:{"port":80}', 'k:{"port":"x"}', 'v:"b"', "v:10", "v:9", "v:true", "v:null"]],
+)
+def test_the_order_of_elements(given: list[str]) -> None:
+    """Names, keys, values: numbers by size and before texts."""
+    tree = {element: sets.leaf() for element in given}
+    assert list(sets.paths(tree)) == [
+        ".a", ".b", "[port=80]", "[port=443]", '[port="x"]', "[=9]", "[=10]", '[="b"]', "[=true]", "[=null]",
+    ]  # fmt: skip
+
+
 def test_what_is_no_longer_applied_goes() -> None:
     """A field or item left out goes if nobody else owns it or anything in it; the others' and defaults stay."""
     config = service({"port": 80, "name": "a"}, {"port": 81, "name": "b"}, externalName="x")

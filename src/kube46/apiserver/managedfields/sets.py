@@ -135,12 +135,32 @@ def _node(element: str, below: Any) -> Iterator[tuple[str, Any]]:
 
 
 def paths(tree: Set, before: str = "") -> Iterator[str]:
-    """All member paths as error texts print them: `.spec.ports[port=80,protocol="TCP"]`."""
-    if MEMBER in tree:
-        yield before
-    for element, below in sorted(tree.items()):
-        if element != MEMBER:
-            yield from paths(below, before + element_text(element))
+    """All member paths as error texts print them: `.spec.ports[port=80,protocol="TCP"]`; what is below comes last."""
+    below = [(element, tree[element]) for element in sorted(tree, key=_rank) if element != MEMBER]
+    for element, node in below:
+        if MEMBER in node:
+            yield before + element_text(element)
+    for element, node in below:
+        yield from paths(node, before + element_text(element))
+
+
+def _rank(element: str) -> tuple[int, Any]:
+    """The order of path elements (fieldpath.PathElement.Compare): names, keys, values, places."""
+    kind, _, rest = element.partition(":")
+    if kind == "k":
+        return 1, [(name, *_value_rank(value)) for name, value in sorted(json.loads(rest).items())]
+    if kind == "v":
+        return 2, _value_rank(json.loads(rest))
+    return (3, int(rest)) if kind == "i" else (0, rest)
+
+
+def _value_rank(value: Any) -> tuple[int, Any]:
+    """The order of scalars (value.Compare): numbers, texts, truth values, null."""
+    if isinstance(value, bool):
+        return 2, value
+    if isinstance(value, (int, float)):
+        return 0, value
+    return (1, value) if isinstance(value, str) else (3, "")
 
 
 def element_text(element: str) -> str:
