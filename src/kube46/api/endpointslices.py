@@ -94,13 +94,26 @@ def _endpoint(field: str, endpoint: Object, kind: str) -> list[FieldError]:
 def _address(field: str, index: int, address: str, kind: str) -> list[FieldError]:
     place = f"{field}[{index}]"
     if kind == "FQDN":
-        return each_invalid(place, address, names.subdomain(address))
+        return _domain(place, address)
     if kind not in list(Family):
         return []
     if found := (ip.legacy_ip if kind == Family.IPV4 else ip.canonical_ip)(place, address):
         return found
     wrong = [] if ip.family(address) == kind else [invalid(field, address, f"must be an {kind} address")]
     return wrong + ip.special(place, address)
+
+
+def _domain(place: str, text: str) -> list[FieldError]:
+    """IsFullyQualifiedDomainName of apimachinery: two labels or more, and maybe a dot behind them."""
+    if not text:
+        return [required(place)]
+    text = text.removesuffix(".")
+    if wrong := names.subdomain(text):
+        return [invalid(place, text, ",".join(wrong))]
+    labels = text.split(".")
+    if len(labels) < 2:
+        return [invalid(place, text, "should be a domain with at least two segments separated by dots")]
+    return [invalid(place, label, ",".join(wrong)) for label in labels if (wrong := names.label(label))]
 
 
 def _hints(field: str, hints: list[Object], rule: Any) -> list[FieldError]:

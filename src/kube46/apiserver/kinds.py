@@ -163,7 +163,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(DISCOVERY, "v1", "endpointslices", "EndpointSlice", generation=True, generation_labels=True),
     Kind(COORDINATION, "v1", "leases", "Lease"),
     Kind(NETWORKING, "v1", "servicecidrs", "ServiceCIDR", False, (), (), (STATUS,)),
-    Kind(NETWORKING, "v1", "ipaddresses", "IPAddress", False, ("ip",), fields=("spec.parentRef",)),
+    Kind(NETWORKING, "v1", "ipaddresses", "IPAddress", False, ("ip",)),
     Kind(NETWORKING, "v1", "ingresses", "Ingress", True, ("ing",), (), (STATUS,), generation=True),
     Kind(NETWORKING, "v1", "ingressclasses", "IngressClass", False, generation=True),
     Kind(NETWORKING, "v1", "networkpolicies", "NetworkPolicy", True, ("netpol",), generation=True),

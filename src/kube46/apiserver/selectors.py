@@ -62,10 +62,6 @@ def field_text(obj: dict[str, Any], path: tuple[str, ...]) -> str:
             return str((obj.get("status") or {}).get("succeeded") or 0)
         case ("source",):  # of events: the reporting component stands in for an absent source
             node = (obj.get("source") or {}).get("component") or obj.get("reportingComponent")
-        case ("spec", "parentRef") if isinstance(node, dict):
-            return (
-                f"{node.get('group', '')}.{node.get('resource', '')}.{node.get('namespace', '')}.{node.get('name', '')}"
-            )
         case ("status", "podIPs"):  # accepted and useless: semantics B-6
             return "" if not node else ",".join(str(ip.get("ip", "")) for ip in node)
     if isinstance(node, bool) or (node is None and path[-1] in ("hostNetwork", "unschedulable")):

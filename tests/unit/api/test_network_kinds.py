@@ -134,6 +134,22 @@ def test_declarative_checks_come_last() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("address", "text"),
+    [
+        ("", "Required value"), ("a.example.com.", ""), ("x.", 'Invalid value: "x": should be a domain with at least'),
+        ("A.b", 'Invalid value: "A.b": a lowercase RFC 1123 subdomain'), ("." , 'Invalid value: "": a lowercase'),
+        (f"{'a' * 64}.b", f'Invalid value: "{"a" * 64}": must be no more than 63'),
+    ],
+)  # fmt: skip
+def test_domain_names(address: str, text: str) -> None:
+    """An address of a slice of FQDNs is two labels or more, with or without a dot behind them."""
+    endpoint = {"addresses": [address]}
+    slice_ = {"metadata": {"name": "a"}, "addressType": "FQDN", "endpoints": [endpoint], "ports": []}
+    found = [error.text for error in endpointslices.validate(slice_)]
+    assert [one.startswith(f"endpoints[0].addresses[0]: {text}") for one in found] == ([True] if text else [])
+
+
 def test_topology_is_dropped_and_told_of() -> None:
     """The field that v1 no longer writes goes; that it was there counts as a change."""
     one = {"endpoints": [{"addresses": []}, {"addresses": [], "deprecatedTopology": {"a": "b"}}]}

@@ -109,13 +109,15 @@ def test_pod_ip_and_pod_ips(sent: dict[str, Any], stored: dict[str, Any]) -> Non
 
 
 def test_reported_addresses() -> None:
-    """Two addresses must be one of each family; hostIPs begins with hostIP (B-1, B-2)."""
+    """Two addresses must be one of each family; podIPs come with podIP, hostIPs begin with hostIP (B-1, B-2)."""
     old = pod()
     new = copy.deepcopy(old)
     new["status"] = {"podIPs": [{"ip": "1.1.1.1"}, {"ip": "2.2.2.2"}], "hostIPs": [{"ip": "192.0.2.1"}]}
     assert [error.text for error in status.validate(new, old)] == [
         'status.podIPs: Invalid value: [{"IP":"1.1.1.1"},{"IP":"2.2.2.2"}]: '
         "may specify no more than one IP for each IP family",
+        'status.podIPs: Invalid value: [{"IP":"1.1.1.1"},{"IP":"2.2.2.2"}]: '
+        "podIP and podIPs must either both be set or both be unset",
         'status.hostIPs[0].ip: Invalid value: "192.0.2.1": must be equal to `hostIP`',
     ]
 

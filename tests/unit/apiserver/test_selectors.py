@@ -94,6 +94,8 @@ def test_unknown_field() -> None:
     """A field that is not selectable is named (semantics S1.1.5)."""
     with pytest.raises(StatusError, match=r"field label not supported: spec\.ports"):
         selectors.parse_fields(BY_PLURAL["services"], "spec.ports=1")
+    with pytest.raises(StatusError, match=r'"spec\.parentRef" is not a known field selector: only "metadata\.name"'):
+        selectors.parse_fields(BY_PLURAL["ipaddresses"], "spec.parentRef=x")
 
 
 @given(st.dictionaries(st.from_regex(r"\A[a-z]{1,8}\Z"), st.from_regex(r"\A[a-z0-9]{0,8}\Z"), max_size=5))

@@ -11,6 +11,7 @@ from kube46.api.quantities import parse
 
 Object = dict[str, Any]
 
+ONE_WITHOUT_OTHER = "podIP and podIPs must either both be set or both be unset"
 ONE_EACH = "may specify no more than one IP for each IP family"
 
 
@@ -51,7 +52,10 @@ def validate(new: Object, old: Object) -> list[FieldError]:
     found: list[FieldError] = []
     if (new.get("spec") or {}).get("nodeName") != (old.get("spec") or {}).get("nodeName"):
         found.append(forbidden("status.nodeName", "may not be changed directly"))
-    found += _addresses("status.podIPs", _ips(new, "podIPs"), _ips(old, "podIPs"))
+    pods = _ips(new, "podIPs")
+    found += _addresses("status.podIPs", pods, _ips(old, "podIPs"))
+    if pods and not (new.get("status") or {}).get("podIP"):
+        found.append(invalid("status.podIPs", _go(pods), ONE_WITHOUT_OTHER))
     hosts, single = _ips(new, "hostIPs"), (new.get("status") or {}).get("hostIP") or ""
     if hosts and hosts[0] != single:
         found.append(invalid("status.hostIPs[0].ip", hosts[0], "must be equal to `hostIP`"))
@@ -63,8 +67,13 @@ def _addresses(field: str, texts: list[str], known: list[str]) -> list[FieldErro
     if len(texts) > 1:
         found += ip.unpairable(field, texts)
     if len(texts) > 1 and not (len(texts) == 2 and ip.is_pair(texts)):
-        found.append(invalid(field, [{"IP": text} for text in texts], ONE_EACH))
+        found.append(invalid(field, _go(texts), ONE_EACH))
     return found
+
+
+def _go(texts: list[str]) -> list[Object]:
+    """Addresses as Go's internal type prints them."""
+    return [{"IP": text} for text in texts]
 
 
 def warnings(pod: Object) -> list[str]:
