@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Json = Any
 
 
+DROPPED = 0  # the code of an answer that did not come
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """The first step of a conversation whose answers differ: at these fields, (path, real, kube46's)."""
@@ -41,9 +44,14 @@ class Difference:
 
 
 def compare(conversation: Conversation, real: Speaker, own: Speaker) -> Difference | None:
-    """Hold a conversation with both servers; None when they cannot be told apart."""
+    """Hold a conversation with both servers; None when they cannot be told apart.
+
+    Where the real server panics, and so closes the connection, there is no answer that another could give, too.
+    """
     pairs = zip(real.hold(conversation), own.hold(conversation), strict=True)
     for number, (wanted, got) in enumerate(pairs):
+        if wanted.code == DROPPED != got.code:
+            return None
         if wanted != got:
             return Difference(conversation, number, tuple(fields(wanted, got)))
     return None

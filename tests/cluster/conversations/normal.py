@@ -26,9 +26,11 @@ RECORD = re.compile(r"(?<=ResourceVersion in record \()\d+")
 # how a scheme calls itself: after the line of a file that the compiler sees at another path when modules are vendored
 SCHEME = re.compile(r"pkg/(runtime|api/legacyscheme)/scheme\.go:\d+")
 # an object within the text of an error: Go writes its members partly in the order of its structs, partly by name
-BODY = re.compile(r'"(\{\\".*\})"')
+BODY = re.compile(r'"(\{\\".*?\})"(?=: |$)')
+MISSING = re.compile(r"(?<=is missing in )'(\{.*\})'$")
 # errors of an apply's types: upstream walks through a map, whose order is chance
 ERRORS = re.compile(r"(?<=errors:\n)  \..*(?:\n  \..*)+")
+CONFLICT = "FieldManagerConflict"
 AGE = re.compile(r"^(\d+(ms|[smhdy]))+$")
 
 
@@ -44,7 +46,8 @@ class Normal:
 
     def text(self, text: str) -> str:
         """The same for text: messages, warnings, names."""
-        text = ERRORS.sub(lambda found: "\n".join(sorted(found[0].split("\n"))), BODY.sub(_sorted, text))
+        text = MISSING.sub(lambda found: _sorted_json(found[1]) or found[0], BODY.sub(_sorted, text))
+        text = ERRORS.sub(lambda found: "\n".join(sorted(found[0].split("\n"))), text)
         text = SUFFIX.sub("<random>", UID.sub(lambda found: self._number("uid", found[0]), TIME.sub("<time>", text)))
         text = SCHEME.sub("<scheme>", RECORD.sub("<version>", VERSION.sub("<version>", text)))
         text = PORT.sub(lambda found: self._port(found[0]), ADDRESS.sub(self._address, text))
@@ -56,6 +59,8 @@ class Normal:
                 value = self._list(value)
             return {self.text(k): self._value(value[k], k) for k in sorted(value)}
         if isinstance(value, list):
+            if key == "causes":  # Go walks through a map of managers
+                value = sorted(value, key=lambda cause: cause["message"] if cause.get("reason") == CONFLICT else "")
             if key == "managedFields":
                 value = sorted(value, key=lambda entry: json.dumps({**entry, "time": ""}, sort_keys=True))
             return [self._value(entry, "") for entry in value]
@@ -96,9 +101,18 @@ class Normal:
 
 def _sorted(found: re.Match[str]) -> str:
     try:
-        body = json.loads(json.loads(f'"{found[1]}"'))
+        body = _sorted_json(json.loads(f'"{found[1]}"'))
     except ValueError:
         return found[0]
+    return json.dumps(body) if body else found[0]
+
+
+def _sorted_json(text: str) -> str:
+    """An object's JSON with members by name and without what is made up, "" for what is none."""
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return ""
     meta = body.get("metadata") if isinstance(body, dict) else None
     if isinstance(meta, dict):
         meta["resourceVersion"] = "<version>"
@@ -107,4 +121,4 @@ def _sorted(found: re.Match[str]) -> str:
             for entry in entries:
                 entry.pop("time", None)
             entries.sort(key=lambda entry: json.dumps(entry, sort_keys=True))
-    return json.dumps(json.dumps(body, sort_keys=True))
+    return json.dumps(body, sort_keys=True)
