@@ -63,7 +63,7 @@ class Bridge:
             owned = ipam.addresses_of(request, network)
             self.masquerading.remove(owned or self.masquerading.owned_by(frozenset([host_link])))
         with Netlink() as host:
-            if not host.delete_link(host_link) and request.netns:
+            if not host.remove_link(host_link) and request.netns:
                 _delete_in_pod(request)
         if ipam:
             ipam.delete(request, network)
@@ -99,7 +99,7 @@ class Bridge:
             if network.ip_masq:
                 self.masquerading.remove(self.masquerading.owned_by(frozenset(stale)))
             for name in stale:
-                host.delete_link(name)
+                host.remove_link(name)
         if network.ipam.type:
             ipam_of(network).collect_garbage(request, network, valid)
 
@@ -172,7 +172,7 @@ def _connect(
     name, ifname = wiring.host_link(request.attachment), request.attachment.ifname
     macs = wiring.hardware_address(), network_mac(request, network) or wiring.hardware_address()
     host.delete_link(name)  # of an ADD that was killed: a live one's interface was found before
-    undo.callback(host.delete_link, name)
+    undo.callback(host.remove_link, name)
     host.veth(
         name,
         ifname,

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from kube46.netlink import namespaces
+from kube46.netlink import namespaces, removals
 from kube46.netlink.addresses import Addresses
+from kube46.netlink.errors import NetlinkError
 from kube46.netlink.links import Links
 from kube46.netlink.routes import Routes
 from kube46.netlink.sockets import Socket
@@ -38,6 +39,17 @@ class Netlink(Links, Addresses, Routes):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def remove_link(self, name: str) -> bool:
+        """As `delete_link`; in the calling thread's namespace without waiting until the kernel has freed the link."""
+        if self._elsewhere:
+            return self.delete_link(name)
+        try:
+            return removals.remove(self.index(name), f"delete link {name}")
+        except NetlinkError as error:
+            if error.is_absence:
+                return False
+            raise
 
     def sysctl(self, path: str, value: int | str | None = None) -> str:
         """Set the namespace's `net/ipv6/conf/all/forwarding`, say, and return what it is then; no value: read it.

@@ -27,7 +27,7 @@ class Socket:
         path = "/proc/thread-self/ns/net" if netns is None else namespaces.path_of(netns)
         self.namespace = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            self._socket = _open() if netns is None else namespaces.call_in(self.namespace, _open)
+            self._socket = open_socket() if netns is None else namespaces.call_in(self.namespace, open_socket)
         except BaseException:
             os.close(self.namespace)
             raise
@@ -100,11 +100,12 @@ class Socket:
                     yield message
 
 
-def _open() -> socket.socket:
+def open_socket(groups: int = 0) -> socket.socket:
+    """A socket of the route family in the calling thread's namespace, which also hears what those groups are told."""
     opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
     for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK):
         opened.setsockopt(SOL_NETLINK, option, 1)
-    opened.bind((0, 0))
+    opened.bind((0, groups))
     return opened
 
 

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -196,3 +197,44 @@ def test_link_changes(pair: tuple[Netlink, Netlink]) -> None:
     first.set_master("a", None)
     first.set_down("a")
     assert [link.name for link in first.links() if link.master or link.up] == []
+
+
+def test_a_removed_link_is_gone_when_the_call_returns(pair: tuple[Netlink, Netlink]) -> None:
+    """`remove_link` leaves neither end, address, route nor bridge port, whoever else removes links at the time."""
+    first, second = pair
+    first.bridge("br0")
+    for number in range(20):
+        first.veth(f"v{number}", f"p{number}", SECOND, master="br0")
+        first.set_up(f"v{number}")
+        second.set_up(f"p{number}")
+        second.add_address(f"p{number}", f"fd00::{number:x}:1/112")
+
+    def remove(number: int) -> list[str]:
+        with Netlink() as here:
+            assert here.remove_link(f"v{number}")
+            return [link.name for link in here.links()]
+
+    def all_at_once() -> list[list[str]]:
+        with ThreadPoolExecutor(4) as threads:  # each in the namespace of the thread that starts it
+            return list(threads.map(remove, range(20)))
+
+    for number, left in enumerate(namespaces.open_sockets_in(FIRST, all_at_once)):
+        assert f"v{number}" not in left
+    assert [link.name for link in second.links()] == ["lo"]
+    assert [str(one.destination) for one in second.routes(None)] == []
+
+
+def test_removals_that_fail(pair: tuple[Netlink, Netlink]) -> None:
+    """A link that is not there is no error; one that cannot be removed is, with the kernel's reason."""
+
+    def attempts() -> None:
+        with Netlink() as here:
+            assert not here.remove_link("none")
+            with pytest.raises(NetlinkError, match="delete link lo: Operation not supported"):
+                here.remove_link("lo")
+
+    namespaces.open_sockets_in(FIRST, attempts)
+    with Netlink(FIRST) as first:
+        first.veth("v0", "v1")
+        assert first.remove_link("v0")  # through a connection to another namespace
+        assert not first.remove_link("v1")
