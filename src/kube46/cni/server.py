@@ -1,32 +1,22 @@
 """The agent's socket: requests that plugin executables hand over, carried out by a few threads.
 
-A request is `PLUGIN\\0NODE\\0POD\\0KEY=VALUE\\0…\\0\\0CONFIGURATION`, ended by the closing of that direction; the
-answer is the exit status, a line end, and what to print. `elsewhere` instead asks the executable to do the work itself.
-
 Memory stays bounded when a whole node's pods start at once: a few requests at a time, a bounded queue behind
 them, and an error «try again later» beyond that.
 """
 
 import asyncio
 import logging
-import os
-import socket
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from kube46.cni.errors import CniError, Code
+from kube46.cni.handover import ELSEWHERE, LARGEST_REQUEST, SLOWEST_REQUEST, Handover, listen, own_namespace, parse
 from kube46.cni.masquerading import Masquerading
 from kube46.cni.plugin import Answer, answer, refusal
 from kube46.cni.settings import Settings
-
-LARGEST_REQUEST = 4 << 20  # bytes; a configuration with a long prevResult has some kilobytes
-SLOWEST_REQUEST = 10.0  # seconds to hand one over
-BACKLOG = 1024
 
 log = logging.getLogger(__name__)
 requests_total = Counter("kube46_cni_requests", "CNI requests by result", ["plugin", "verb", "status"])
@@ -39,46 +29,6 @@ request_seconds = Histogram(
 waiting = Gauge("kube46_cni_requests_waiting", "CNI requests in progress or in the queue")
 
 
-@dataclass(frozen=True, slots=True)
-class Handover:
-    """A request as an executable sends it.
-
-    `namespace` is the network namespace it stands in, as in /proc/self/ns/net; `pod` the device and inode of CNI_NETNS.
-    """
-
-    plugin: str
-    namespace: str
-    pod: str
-    environment: dict[str, str]
-    stdin: bytes
-
-    @property
-    def attachment(self) -> tuple[str, str]:
-        """Requests about the same attachment are carried out one after another."""
-        return self.environment.get("CNI_CONTAINERID", ""), self.environment.get("CNI_IFNAME", "")
-
-    @property
-    def verb(self) -> str:
-        """The verb, one of few words as it becomes a metric's label."""
-        verb = self.environment.get("CNI_COMMAND", "")
-        return verb if verb in ("ADD", "DEL", "CHECK", "STATUS", "GC", "VERSION") else "other"
-
-
-def parse(data: bytes) -> Handover:
-    """Raises ValueError when it is no request."""
-    # POD is empty when there is no such namespace any more, so two zeros may stand before the environment, too.
-    plugin, namespace, pod, rest = [*data.split(b"\0", 3), b"", b"", b""][:4]
-    pairs, end, stdin = rest.partition(b"\0\0")
-    if not end:
-        raise ValueError("the request has no end")
-    environment = dict(pair.split("=", 1) for pair in _text(pairs).split("\0"))
-    return Handover(_text(plugin), _text(namespace), _text(pod), environment, stdin)
-
-
-def _text(data: bytes) -> str:
-    return data.decode(errors="surrogateescape")
-
-
 class Server:
     """Carries out requests. `serve` runs until cancelled and leaves nothing unfinished."""
 
@@ -87,12 +37,13 @@ class Server:
         self._slots = asyncio.Semaphore(settings.workers)
         self._waiting = 0
         self._turns: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
-        self._namespace = str(Path("/proc/self/ns/net").readlink())
+        self._namespace = own_namespace()
         self._threads = ThreadPoolExecutor(settings.workers, thread_name_prefix="cni")
 
     async def serve(self) -> None:
         """Answer requests on the socket until cancelled."""
-        listening = _listen(self._settings.socket)
+        listening = listen(self._settings.socket)
+        listening.setblocking(False)
         try:
             server = await asyncio.start_unix_server(self._connected, sock=listening)
             async with server:
@@ -115,10 +66,8 @@ class Server:
                 await writer.wait_closed()
 
     async def _answered(self, handover: Handover) -> bytes:
-        if handover.namespace != self._namespace or handover.pod != _identity(
-            handover.environment.get("CNI_NETNS", "")
-        ):
-            return b"elsewhere\n"
+        if handover.is_elsewhere(self._namespace):
+            return ELSEWHERE
         if self._waiting >= self._settings.workers + self._settings.queue:
             return _bytes(_busy(handover, f"{self._waiting} requests wait already"))
         self._waiting += 1
@@ -159,15 +108,6 @@ class Server:
                 self._turns[key] = lock, users - 1
 
 
-def _identity(path: str) -> str:
-    """The device and inode of a path here, as the executable gives them of the path where it stands; empty without."""
-    try:
-        status = os.stat(path)  # noqa: PTH116 – of any text, also an empty one
-    except (OSError, ValueError):
-        return ""
-    return f"{status.st_dev}:{status.st_ino}"
-
-
 async def _whole(reader: asyncio.StreamReader) -> bytes:
     parts: list[bytes] = []
     size = 0
@@ -177,25 +117,6 @@ async def _whole(reader: asyncio.StreamReader) -> bytes:
         if size > LARGEST_REQUEST:
             raise ValueError(f"the request is larger than {LARGEST_REQUEST} bytes")
     return b"".join(parts)
-
-
-def _listen(path: Path) -> socket.socket:
-    """A listening socket at a path, put in place of the last agent's in one step: there is always one of the two."""
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
-    aside.unlink(missing_ok=True)
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    try:
-        listening.bind(str(aside))
-        aside.chmod(0o600)
-        listening.listen(BACKLOG)
-        listening.setblocking(False)
-        aside.replace(path)
-    except OSError:
-        listening.close()
-        aside.unlink(missing_ok=True)
-        raise
-    return listening
 
 
 def _busy(handover: Handover, reason: str) -> Answer:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SOCKET = Path("/run/kube46/agent/cni.sock")
+HELPERS = Path("/run/kube46/cni")
 CONFIGURATION = Path("/etc/cni/net.d/10-kube46.conflist")
 
 

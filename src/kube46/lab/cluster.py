@@ -94,7 +94,7 @@ def start(settings: Settings, paths: Paths, port: int) -> Daemon:
     daemon = _start_supervisor(paths)
     if not adopted:
         _build(settings, paths)
-    install(paths.plugins)
+    install(paths.plugins, helpers=None)  # every node has an agent, and nothing may outlive the cluster
     pki.ensure(settings, paths, chosen)
     assert daemon.stdin is not None
     daemon.stdin.write(supervisor.GO)

@@ -77,7 +77,7 @@ class Node:
     def execute(self, program: Path, verb: str, pod: str, **changes: Any) -> dict[str, Any]:
         """A request to an executable in the node's namespace."""
         done = subprocess.run(
-            ["ip", "netns", "exec", self.name, program],
+            ["nsenter", f"--net=/run/netns/{self.name}", program],
             input=json.dumps(self.configuration(**changes)).encode(),
             env=self.environment(verb, pod),
             capture_output=True,

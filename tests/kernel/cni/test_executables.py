@@ -2,13 +2,16 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -59,9 +62,18 @@ def answers(path: Path) -> bool:
 
 @pytest.fixture
 def bin_dir(tmp_path: Path) -> Path:
-    """The executables, for a socket of the test's."""
-    install(tmp_path / "bin", python=Path(sys.executable), socket=tmp_path / "cni.sock")
+    """The executables, for a socket of the test's, without helpers."""
+    install(tmp_path / "bin", python=Path(sys.executable), socket=tmp_path / "cni.sock", helpers=None)
     return tmp_path / "bin"
+
+
+@pytest.fixture
+def helpers(tmp_path: Path) -> Iterator[Path]:
+    """A directory for the sockets of helpers; its path is short, as a socket's must be. They end with their sockets."""
+    directory = Path(tempfile.mkdtemp(prefix="k46t-"))
+    install(tmp_path / "helped", python=Path(sys.executable), socket=tmp_path / "cni.sock", helpers=directory)
+    yield directory
+    shutil.rmtree(directory)
 
 
 @pytest.fixture
@@ -95,6 +107,96 @@ def test_without_an_agent(node: Node, bin_dir: Path) -> None:
     assert node.execute(bin_dir / "bridge", "DEL", pod) == {}
     assert node.addresses() == set()
     assert node.links() == {"lo", "cni0"}
+
+
+def processes_of(sockets: list[Path]) -> dict[str, int]:
+    """The helpers that listen on these sockets, by path."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = path.read_text().split("\0")
+            if "kube46.cni.helper" in words and Path(words[-2]) in sockets:
+                found[words[-2]] = int(path.parent.name)
+    return found
+
+
+def test_one_helper_serves_all(node: Node, tmp_path: Path, helpers: Path) -> None:
+    """Without an agent, of 20 first requests one starts a helper, which carries out them and those that follow."""
+    program = tmp_path / "helped" / "bridge"
+    pods = [node.pod() for _ in range(20)]
+    with ThreadPoolExecutor(20) as threads:
+        results = list(threads.map(lambda pod: node.execute(program, "ADD", pod), pods))
+        assert len({one["address"] for result in results for one in result["ips"]}) == 40
+        sockets = list(helpers.glob("*/*"))
+        before = processes_of(sockets)
+        assert len(before) == len(sockets) == 1
+        assert sockets[0].stat().st_mode & 0o777 == 0o600
+        assert list(threads.map(lambda pod: node.execute(program, "DEL", pod), pods)) == [{}] * 20
+    assert node.execute(program, "DEL", pods[0], name="../x")["code"] == 7
+    assert processes_of(sockets) == before
+    assert node.addresses() == set()
+    assert node.links() == {"lo", "cni0"}
+
+    sockets[0].unlink()
+    deadline = time.monotonic() + 20
+    while processes_of(sockets):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_helper_of_each_namespace(make_node: Callable[..., Node], tmp_path: Path, helpers: Path) -> None:
+    """Nodes that are namespaces of one machine have a helper each; one that was killed is replaced."""
+    nodes = make_node("10.244.1.0/24"), make_node("fd00::/64")
+    program = tmp_path / "helped" / "bridge"
+    for node in nodes:
+        assert len(node.execute(program, "ADD", node.pod())["ips"]) == 1
+        assert len(node.links()) == 3
+    sockets = list(helpers.glob("*/*"))
+    running = processes_of(sockets)
+    assert len(running) == 2
+    for process in running.values():
+        os.kill(process, signal.SIGKILL)
+    for node in nodes:
+        assert node.execute(program, "DEL", node.pods[0]) == {}
+        assert node.links() == {"lo", "cni0"}
+    again = processes_of(sockets)
+    assert len(again) == 2
+    assert not set(again.values()) & set(running.values())
+
+
+def test_a_helper_holds_nothing_of_its_first_caller(node: Node, tmp_path: Path, helpers: Path) -> None:
+    """The caller's pipes, directory and environment are not the helper's, so that it keeps nobody waiting."""
+    node.execute(tmp_path / "helped" / "bridge", "VERSION", "x")
+    (process,) = processes_of(list(helpers.glob("*/*"))).values()
+    of = Path("/proc") / str(process)
+    assert [os.readlink(of / "fd" / str(number)) for number in range(3)] == ["/dev/null"] * 3
+    assert os.readlink(of / "cwd") == "/"
+    assert b"CNI_" not in (of / "environ").read_bytes()
+    assert os.getsid(process) == process
+
+
+def test_a_helper_ends_when_nobody_asks(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its idle time it removes its socket and returns, and has answered whoever came meanwhile."""
+    from kube46.cni import helper
+
+    monkeypatch.setattr(helper, "IDLE_SECONDS", 1)
+    path = Path(tempfile.mkdtemp(prefix="k46t-")) / "s"
+    try:
+        serving = helper.Helper(path)
+        waiting = [socket.socket(socket.AF_UNIX) for _ in range(3)]
+        for one in waiting:
+            one.connect(str(path))
+            one.sendall(
+                b"host-local\0" + str(Path("/proc/self/ns/net").readlink()).encode() + b"\0\0CNI_COMMAND=VERSION\0\0{}"
+            )
+            one.shutdown(socket.SHUT_WR)
+        serving.serve()
+        assert not path.exists()
+        for one in waiting:
+            with one:
+                assert one.recv(100).startswith(b"0\n")
+    finally:
+        shutil.rmtree(path.parent)
 
 
 def test_without_perl(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kube46.cni.server import Handover, parse
+from kube46.cni.handover import Handover, parse
 
 
 @pytest.mark.parametrize("pod", ["4:4026532000", ""])
