@@ -1,11 +1,14 @@
 """ADD and DEL of kube46's bridge + host-local beside the reference plugins', interleaved in one run.
 
-    sudo .venv/bin/python bench/cni.py [--rounds 40] [--present 0] [--reference /usr/lib/cni]
+    sudo .venv/bin/python bench/cni.py [--rounds 40] [--bursts 3] [--plugin bridge|ptp] [--masquerade]
+                                       [--reference /usr/lib/cni]
 
-Three contenders: kube46 with its agent, kube46 without (each request starts Python), and the reference plugins (Debian
-package containernetworking-plugins). Each round adds and deletes one pod a contender and family setting, in turn, each
-pod in a network namespace of its own. Prints a table of milliseconds and, as the last line, one JSON object with each
-ratio: the reference's cost over ours.
+Four contenders: kube46 with its agent, kube46 with the helper that the first request starts, kube46 with neither (each
+request starts Python; a few rounds, for what the first request costs), and the reference plugins (Debian package
+containernetworking-plugins). Each round adds and deletes one pod a contender and family setting, in turn, each pod in a
+network namespace of its own; then 50 pods at once; all that without other pods, and among 1,000 (their addresses are
+there, which is what both IPAM plugins look at). Prints tables of milliseconds and, as the last line, one JSON object
+with each ratio: the reference's cost over ours.
 """
 
 import argparse
@@ -17,7 +20,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kube46.cni.installation import install
@@ -28,40 +33,52 @@ FAMILIES = {
     "ipv6": ["fd00:250::/64"],
     "dual": ["10.250.0.0/16", "fd00:250::/64"],
 }
+VERBS = ("ADD", "DEL")
+PRESENT = (0, 1000)
+AT_ONCE = 50
+REFERENCE = "reference"
+SLOW = "direct"  # takes part in one round of eight
 AGENT = """
-import sys, uvloop
+import signal, sys
 from pathlib import Path
 from kube46.cni.masquerading import Masquerading
 from kube46.cni.server import Server
 from kube46.cni.settings import Settings
-uvloop.run(Server(Settings("bench", socket=Path(sys.argv[1])), Masquerading()).serve())
+Server(Settings("bench", socket=Path(sys.argv[1])), Masquerading()).start()
+signal.pause()
 """
 
 
+@dataclass
 class Contender:
-    """A directory with a `bridge`, and the bridge and data that it alone uses."""
+    """A directory with the plugins, and the bridge and data that it alone uses."""
 
-    def __init__(self, name: str, directory: Path, work: Path) -> None:
-        self.name, self.directory = name, directory
-        self.data = work / f"data-{name}"
-        self.times: dict[tuple[str, str], list[float]] = {}
+    name: str
+    directory: Path
+    data: Path
+    options: argparse.Namespace
+    times: dict[tuple[str, str, str], list[float]] = field(default_factory=dict)
 
-    def configuration(self, family: str) -> bytes:
-        """As kube46's agent writes it, but for ipMasq, for which the reference plugin would need iptables."""
-        ranges = [[{"subnet": subnet}] for subnet in FAMILIES[family]]
-        return json.dumps(
-            {
-                "cniVersion": "1.0.0",
-                "name": f"bench-{family}",
-                "type": "bridge",
-                "bridge": f"{self.name[:4]}-{family}",
-                "isDefaultGateway": True,
-                "hairpinMode": True,
-                "ipam": {"type": "host-local", "dataDir": str(self.data), "ranges": ranges},
-            }
-        ).encode()
+    def configuration(self, family: str, present: int) -> bytes:
+        """As kube46's agent writes it, but for what the reference plugins don't know."""
+        network = f"{family}{present}"
+        document = {
+            "cniVersion": "1.0.0",
+            "name": network,
+            "type": self.options.plugin,
+            "ipMasq": self.options.masquerade,
+            "ipam": {
+                "type": "host-local",
+                "dataDir": str(self.data),
+                "ranges": [[{"subnet": subnet}] for subnet in FAMILIES[family]],
+                "routes": [{"dst": "0.0.0.0/0" if "." in subnet else "::/0"} for subnet in FAMILIES[family]],
+            },
+        }
+        if self.options.plugin == "bridge":
+            document |= {"bridge": f"{self.name[:4]}-{network}", "isGateway": True, "hairpinMode": True}
+        return json.dumps(document).encode()
 
-    def request(self, verb: str, family: str, pod: str) -> float:
+    def request(self, verb: str, family: str, present: int, pod: str) -> float:
         """Seconds of one request."""
         environment = {
             "PATH": os.environ["PATH"],
@@ -73,8 +90,8 @@ class Contender:
         }
         started = time.perf_counter()
         done = subprocess.run(
-            [self.directory / "bridge"],
-            input=self.configuration(family),
+            [self.directory / self.options.plugin],
+            input=self.configuration(family, present),
             env=environment,
             capture_output=True,
             check=False,
@@ -84,95 +101,120 @@ class Contender:
             sys.exit(f"{self.name} {verb} {family}: {done.stdout.decode()} {done.stderr.decode()}")
         return taken
 
-    def pod(self, family: str, name: str) -> None:
-        """Add and delete a pod, and note the times."""
-        namespaces.create(name)
-        try:
-            for verb in ("ADD", "DEL"):
-                self.times.setdefault((verb, family), []).append(self.request(verb, family, name))
-        finally:
-            namespaces.delete(name)
+    def assign(self, family: str, present: int) -> None:
+        """Pretend that there are that many pods: their addresses are files."""
+        directory = self.data / f"{family}{present}"
+        directory.mkdir(parents=True, exist_ok=True)
+        for number in range(present):
+            high, low = divmod(number + 1000, 256)
+            for subnet in FAMILIES[family]:
+                name = f"10.250.{high}.{low}" if "." in subnet else f"fd00:250::{number + 4096:x}"
+                (directory / name).write_bytes(f"pod{number}\r\neth0".encode())
+
+    def note(self, key: tuple[str, str, str], seconds: float) -> None:
+        """Remember a time, under what, verb and family."""
+        self.times.setdefault(key, []).append(seconds)
 
 
 def main() -> None:
-    """Run the rounds in a namespace of their own."""
+    """Run everything in a network namespace of its own."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--present", type=int, default=0, help="addresses that are assigned already")
-    parser.add_argument("--burst", type=int, default=50, help="pods of the burst at the end")
+    parser.add_argument("--bursts", type=int, default=3)
+    parser.add_argument("--plugin", choices=("bridge", "ptp"), default="bridge")
+    parser.add_argument("--masquerade", action="store_true", help="with ipMasq; the reference plugins call iptables")
     parser.add_argument("--reference", type=Path, default=Path("/usr/lib/cni"))
     options = parser.parse_args()
     if not (options.reference / "bridge").exists():
         sys.exit(f"{options.reference}/bridge is missing: apt-get install containernetworking-plugins")
     node = f"k46t-f-bench-{os.getpid()}"
-    work = Path(tempfile.mkdtemp(prefix="k46t-f-bench-"))
+    work = Path(tempfile.mkdtemp(prefix="k46t-"))
     namespaces.create(node)
     try:
         with namespaces.entered(node):
             _run(options, node, work)
     finally:
+        shutil.rmtree(work)  # with its socket gone the helper ends
         namespaces.delete(node)
-        shutil.rmtree(work)
 
 
 def _run(options: argparse.Namespace, node: str, work: Path) -> None:
     socket = work / "cni.sock"
-    python = Path(sys.executable)
-    install(work / "agent", python=python, socket=socket)
-    install(work / "alone", python=python, socket=work / "none.sock")
+    python, nothing = Path(sys.executable), work / "none.sock"
+    install(work / "agent", python=python, socket=socket, helpers=None)
+    install(work / "helper", python=python, socket=nothing, helpers=work / "h")
+    install(work / SLOW, python=python, socket=nothing, helpers=None)
     contenders = [
-        Contender("kube46", work / "agent", work),
-        Contender("alone", work / "alone", work),
-        Contender("reference", options.reference, work),
+        Contender(name, directory, work / f"data-{name}", options)
+        for name, directory in (
+            ("agent", work / "agent"),
+            ("helper", work / "helper"),
+            (REFERENCE, options.reference),
+            (SLOW, work / SLOW),
+        )
     ]
-    agent = subprocess.Popen([python, "-c", AGENT, socket])
+    # A session of its own, as every service and the helper have: the scheduler shares the machine among sessions.
+    agent = subprocess.Popen([python, "-c", AGENT, socket], start_new_session=True)
     try:
         while not socket.exists():
             time.sleep(0.01)
-        for contender in contenders:
-            _assign(contender, options.present)
-            contender.pod("dual", f"{node}-warm")
-            contender.times.clear()
-        for number in range(options.rounds):
+        for present in PRESENT:
             for family in FAMILIES:
-                for contender in contenders[number % 3 :] + contenders[: number % 3]:
-                    contender.pod(family, f"{node}-{contender.name}")
-        bursts = {one.name: _burst(one, node, options.burst) for one in (contenders[0], contenders[2])}
+                for contender in contenders:
+                    contender.assign(family, present)
+                    _pod(contender, family, present, f"{node}-warm", lambda *_: None)
+            _rounds(contenders, present, node)
+            _bursts(contenders[:3], present, node)
         cpu = _cpu_of(agent.pid)
     finally:
         agent.terminate()
         agent.wait()
-    _report(contenders, bursts, cpu, options)
+    _report(contenders, cpu, options)
 
 
-def _assign(contender: Contender, count: int) -> None:
-    """Pretend that there are `count` pods: their addresses are files."""
-    for family, subnets in FAMILIES.items():
-        directory = contender.data / f"bench-{family}"
-        directory.mkdir(parents=True, exist_ok=True)
-        for number in range(count):
-            high, low = divmod(number + 1000, 256)
-            names = [f"10.250.{high}.{low}" if "." in subnet else f"fd00:250::{number + 4096:x}" for subnet in subnets]
-            for name in names:
-                (directory / name).write_bytes(f"pod{number}\r\neth0".encode())
+def _rounds(contenders: list[Contender], present: int, node: str) -> None:
+    for number in range(contenders[0].options.rounds):
+        for family in FAMILIES:
+            for one in contenders[number % 4 :] + contenders[: number % 4]:
+                if one.name != SLOW or number % 8 == 0:
+                    _pod(one, family, present, f"{node}-{one.name}", one.note)
 
 
-def _burst(contender: Contender, node: str, count: int) -> tuple[float, float]:
-    """Seconds until `count` dual-stack pods that start at once are all there, and until they are gone."""
-    names = [f"{node}-{number}" for number in range(count)]
+def _pod(
+    contender: Contender, family: str, present: int, name: str, note: Callable[[tuple[str, str, str], float], None]
+) -> None:
+    """Add and delete a pod, and note the times."""
+    namespaces.create(name)
+    try:
+        for verb in VERBS:
+            note((f"alone, {present} present", verb, family), contender.request(verb, family, present, name))
+    finally:
+        namespaces.delete(name)
+
+
+def _bursts(contenders: list[Contender], present: int, node: str) -> None:
+    """Pods that start and end at once: the time of each, and of all."""
+    for number in range(contenders[0].options.bursts):
+        for family in FAMILIES:
+            for one in contenders[number % 3 :] + contenders[: number % 3]:
+                _burst(one, family, present, node)
+
+
+def _burst(contender: Contender, family: str, present: int, node: str) -> None:
+    names = [f"{node}-{number}" for number in range(AT_ONCE)]
     for name in names:
         namespaces.create(name)
-    taken = []
     try:
-        with ThreadPoolExecutor(count) as threads:
-            for verb in ("ADD", "DEL"):
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            for verb in VERBS:
                 started = time.perf_counter()
-                list(threads.map(lambda name, verb=verb: contender.request(verb, "dual", name), names))
-                taken.append(time.perf_counter() - started)
+                requests = [threads.submit(contender.request, verb, family, present, name) for name in names]
+                for one in requests:
+                    contender.note((f"{AT_ONCE} at once, {present} present", verb, family), one.result())
+                contender.note((f"all {AT_ONCE}, {present} present", verb, family), time.perf_counter() - started)
     finally:
         for name in names:
             namespaces.delete(name)
-    return taken[0], taken[1]
 
 
 def _cpu_of(pid: int) -> float:
@@ -180,28 +222,35 @@ def _cpu_of(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _report(
-    contenders: list[Contender], bursts: dict[str, tuple[float, float]], cpu: float, options: argparse.Namespace
-) -> None:
-    print(f"{options.rounds} rounds, {options.present} addresses present; milliseconds, p50 / p99")
-    print(f"{'':12}" + "".join(f"{one.name:>18}" for one in contenders))
+def _report(contenders: list[Contender], cpu: float, options: argparse.Namespace) -> None:
+    reference = next(one for one in contenders if one.name == REFERENCE)
+    masquerade = ", ipMasq" if options.masquerade else ""
+    print(f"{options.plugin}{masquerade}, {options.rounds} rounds, {options.bursts} bursts; milliseconds, p50 / p99")
     ratios: dict[str, float] = {}
-    for verb in ("ADD", "DEL"):
-        for family in FAMILIES:
-            cells = []
-            for one in contenders:
-                times = sorted(one.times[verb, family])
-                cells.append(f"{_ms(statistics.median(times))} / {_ms(times[int(len(times) * 0.99)])}")
-                if one is not contenders[2]:
-                    reference = statistics.median(contenders[2].times[verb, family])
-                    ratios[f"{verb.lower()}_{family}_{one.name}_ratio"] = round(reference / statistics.median(times), 3)
-            print(f"{verb + ' ' + family:12}" + "".join(f"{cell:>18}" for cell in cells))
-    for index, verb in enumerate(("ADD", "DEL")):
-        mine, theirs = bursts["kube46"][index], bursts["reference"][index]
-        ratios[f"burst_{verb.lower()}_ratio"] = round(theirs / mine, 3)
-        print(f"{options.burst} {verb} at once: kube46 {mine:.3f} s, reference {theirs:.3f} s")
+    for what in dict.fromkeys(key[0] for key in reference.times):
+        print(f"{what:26}" + "".join(f"{one.name:>16}" for one in contenders))
+        for verb in VERBS:
+            for family in FAMILIES:
+                key = what, verb, family
+                cells = [_cell(one.times.get(key, [])) for one in contenders]
+                print(f"  {verb + ' ' + family:24}" + "".join(f"{cell:>16}" for cell in cells))
+                for one in contenders:
+                    if one is not reference and key in one.times:
+                        ratio = statistics.median(reference.times[key]) / statistics.median(one.times[key])
+                        ratios[f"{_word(what)}_{verb.lower()}_{family}_{one.name}_ratio"] = round(ratio, 3)
     print(f"agent's CPU time in all: {cpu:.2f} s")
-    print(json.dumps({"bench": "cni", "rounds": options.rounds, "present": options.present, **ratios}))
+    print(json.dumps({"bench": "cni", "plugin": options.plugin, "rounds": options.rounds, **ratios}))
+
+
+def _word(what: str) -> str:
+    return what.replace(",", "").replace(" present", "").replace(" ", "_")
+
+
+def _cell(times: list[float]) -> str:
+    if not times:
+        return "-"
+    ordered = sorted(times)
+    return f"{_ms(statistics.median(ordered))} / {_ms(ordered[int(len(ordered) * 0.99)])}"
 
 
 def _ms(seconds: float) -> str:

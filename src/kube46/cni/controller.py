@@ -5,12 +5,14 @@ import logging
 import os
 from pathlib import Path
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 from kube46.api.objects import Node
 from kube46.api.resources import NODES
 from kube46.cni import routing, rules
+from kube46.cni.handover import Handover
 from kube46.cni.masquerading import Masquerading
+from kube46.cni.plugin import PLUGINS, Answer
 from kube46.cni.server import Server
 from kube46.cni.settings import Settings
 from kube46.kubernetes.caches import Cache, Caches
@@ -26,6 +28,14 @@ log = logging.getLogger(__name__)
 routes_gauge = Gauge("kube46_cni_routes", "Routes to the pods of other nodes")
 skipped_gauge = Gauge("kube46_cni_routes_skipped", "Pod prefixes of other nodes without a route")
 changes_total = Counter("kube46_cni_route_changes", "Routes added and deleted", ["change"])
+requests_total = Counter("kube46_cni_requests", "CNI requests by result", ["plugin", "verb", "status"])
+request_seconds = Histogram(
+    "kube46_cni_request_seconds",
+    "Time from the receipt of a CNI request to its answer",
+    ["plugin", "verb"],
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
+in_progress = Gauge("kube46_cni_requests_in_progress", "CNI requests that are being carried out")
 
 
 async def run(settings: Settings, client: Client, caches: Caches) -> None:
@@ -37,12 +47,15 @@ async def run(settings: Settings, client: Client, caches: Caches) -> None:
     await nodes.synced.wait()
     nodes.listen(lambda old, new: trigger.set() if _matters(old) != _matters(new) else None)
     trigger.set()
+    server = Server(settings, masquerading, _report)
+    in_progress.set_function(lambda: server.busy)
+    server.start()
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(Server(settings, masquerading).serve())
             group.create_task(_watch(trigger, settings.resync))
             group.create_task(trigger.run(passes.run, COALESCE_SECONDS))
     finally:
+        await asyncio.to_thread(server.stop)
         masquerading.close()
 
 
@@ -113,6 +126,15 @@ async def _watch(trigger: Trigger, resync: float) -> None:
                 trigger.set()
         finally:
             loop.remove_reader(monitor.fileno())
+
+
+def _report(request: Handover, found: Answer, seconds: float) -> None:
+    """Count a request, and log one that failed."""
+    plugin = request.plugin if request.plugin in PLUGINS else "other"
+    request_seconds.labels(plugin, request.verb).observe(seconds)
+    requests_total.labels(plugin, request.verb, found.status).inc()
+    if found.status:
+        log.warning("A CNI request failed verb=%s answer=%s", request.verb, found.output.decode().strip())
 
 
 def _matters(node: Node | None) -> object:

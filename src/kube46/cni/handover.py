@@ -11,7 +11,6 @@ from pathlib import Path
 
 LARGEST_REQUEST = 4 << 20  # bytes; a configuration with a long prevResult has some kilobytes
 SLOWEST_REQUEST = 10.0  # seconds to hand one over
-BACKLOG = 1024
 ELSEWHERE = b"elsewhere\n"
 
 
@@ -60,8 +59,11 @@ def own_namespace() -> str:
     return str(Path("/proc/thread-self/ns/net").readlink())
 
 
-def listen(path: Path) -> socket.socket:
-    """A listening socket at a path, put in place of the last one in one step: there is always one of the two."""
+def listen(path: Path, queue: int) -> socket.socket:
+    """A listening socket at a path, put in place of the last one in one step: there is always one of the two.
+
+    `queue` connections wait for `accept`; further ones are refused.
+    """
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}.{os.getpid()}")
     aside.unlink(missing_ok=True)
@@ -69,7 +71,7 @@ def listen(path: Path) -> socket.socket:
     try:
         listening.bind(str(aside))
         aside.chmod(0o600)
-        listening.listen(BACKLOG)
+        listening.listen(queue)
         aside.replace(path)
     except OSError:
         listening.close()

@@ -38,12 +38,17 @@ open(STDIN, '<&', $read) or refuse(5, 'No standard input', "$!.");
 { no warnings; exec { $python[0] } @python, 'kube46.cni.plugin', $plugin; }
 refuse(5, "The plugin cannot be started", "$python[0]: $!; run kube46 cni install again.");
 
-# Does not return when the request was answered; returns whether nobody listens there. AF_UNIX and SOCK_STREAM are 1 on
-# every Linux architecture but MIPS.
+# Does not return when the request was answered; returns whether nobody listens there. The numbers (AF_UNIX, SOCK_STREAM with
+# SOCK_NONBLOCK, F_SETFL, EAGAIN) are those of every Linux architecture but MIPS, SPARC and Alpha.
 sub hand_over {
     my ($path) = @_;
     my $server;
-    return 1 unless length($path) < 108 && socket($server, 1, 1, 0) && connect($server, pack('S a108', 1, $path));
+    return 1 unless length($path) < 108 && socket($server, 1, 2049, 0);
+    unless (connect($server, pack('S a108', 1, $path))) {
+        refuse(11, 'The node is busy', "$path: its queue is full; try again later.") if $! == 11;
+        return 1;
+    }
+    fcntl($server, 4, 0);
     $SIG{ALRM} = sub { refuse(11, 'No answer', "$path gave no answer in 110 s; try again.") };
     alarm 110;
     syswrite_all($server, join('', map { "$_\0" } @fields) . "\0" . $input);

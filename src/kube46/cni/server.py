@@ -1,127 +1,147 @@
-"""The agent's socket: requests that plugin executables hand over, carried out by a few threads.
+"""The socket that plugin executables hand requests to: a few threads, each with one request from receipt to answer.
 
-Memory stays bounded when a whole node's pods start at once: a few requests at a time, a bounded queue behind
-them, and an error «try again later» beyond that.
+What waits, waits in the socket's own queue. When that is full `connect` fails, and the executable says «try again
+later»; so memory stays bounded when a whole node's pods start at once, and no request waits in two places. A request
+whose sender has given up meanwhile is not carried out.
 """
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+import select
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from prometheus_client import Counter, Gauge, Histogram
-
-from kube46.cni.errors import CniError, Code
-from kube46.cni.handover import ELSEWHERE, LARGEST_REQUEST, SLOWEST_REQUEST, Handover, listen, own_namespace, parse
+from kube46.cni import handover
+from kube46.cni.handover import ELSEWHERE, LARGEST_REQUEST, SLOWEST_REQUEST, Handover
 from kube46.cni.masquerading import Masquerading
-from kube46.cni.plugin import Answer, answer, refusal
+from kube46.cni.plugin import Answer, answer
 from kube46.cni.settings import Settings
 
 log = logging.getLogger(__name__)
-requests_total = Counter("kube46_cni_requests", "CNI requests by result", ["plugin", "verb", "status"])
-request_seconds = Histogram(
-    "kube46_cni_request_seconds",
-    "Time from the receipt of a CNI request to its answer",
-    ["plugin", "verb"],
-    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
-)
-waiting = Gauge("kube46_cni_requests_waiting", "CNI requests in progress or in the queue")
+Report = Callable[[Handover, Answer, float], None]  # the last: seconds from receipt to answer
 
 
 class Server:
-    """Carries out requests. `serve` runs until cancelled and leaves nothing unfinished."""
+    """Carries out requests between `start` and `stop`, in the network namespace of the thread that starts it."""
 
-    def __init__(self, settings: Settings, masquerading: Masquerading) -> None:
-        self._settings, self._masquerading = settings, masquerading
-        self._slots = asyncio.Semaphore(settings.workers)
-        self._waiting = 0
-        self._turns: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
-        self._namespace = own_namespace()
-        self._threads = ThreadPoolExecutor(settings.workers, thread_name_prefix="cni")
+    def __init__(self, settings: Settings, masquerading: Masquerading, report: Report = lambda *_: None) -> None:
+        self._settings, self._masquerading, self._report = settings, masquerading, report
+        self._turns = Turns()
+        self._threads: list[threading.Thread] = []
+        self._stopping = False
+        self.last = time.monotonic()
 
-    async def serve(self) -> None:
-        """Answer requests on the socket until cancelled."""
-        listening = listen(self._settings.socket)
-        listening.setblocking(False)
+    @property
+    def busy(self) -> int:
+        """The number of requests that are being carried out or wait for another about the same attachment."""
+        return self._turns.users
+
+    def start(self) -> None:
+        """Listen, and answer from now on. Raises OSError when the socket's path cannot be used."""
+        self._namespace = handover.own_namespace()
+        self._listening = handover.listen(self._settings.socket, self._settings.queue)
+        self._inode = self._settings.socket.stat().st_ino
+        self._threads = [
+            threading.Thread(target=self._work, name=f"cni-{number}") for number in range(self._settings.workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+        log.info("CNI requests are served socket=%s", self._settings.socket)
+
+    def stop(self) -> None:
+        """Take no more; answer those that wait, and return when all are answered."""
+        self._stopping = True
+        self._listening.shutdown(socket.SHUT_RD)  # `accept` fails when its queue is empty, not before
+        for thread in self._threads:
+            thread.join()
+        self._listening.close()
+
+    def is_reachable(self) -> bool:
+        """Whether the socket's path is still this server's."""
         try:
-            server = await asyncio.start_unix_server(self._connected, sock=listening)
-            async with server:
-                log.info("CNI requests are served socket=%s", self._settings.socket)
-                await server.serve_forever()
-        finally:
-            self._threads.shutdown()
+            return self._settings.socket.stat().st_ino == self._inode
+        except FileNotFoundError:
+            return False
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            async with asyncio.timeout(SLOWEST_REQUEST):
-                handover = parse(await _whole(reader))
-            writer.write(await self._answered(handover))
-            await writer.drain()
-        except (ValueError, TimeoutError, OSError) as error:
-            log.warning("A CNI request was dropped error=%s", error)
-        finally:
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
+    def _work(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listening.accept()
+            except OSError as error:
+                if self._stopping:
+                    return
+                log.error("A CNI request cannot be accepted error=%s", error)  # no descriptor is free, say
+                time.sleep(0.1)
+                continue
+            try:
+                with connection:
+                    connection.settimeout(SLOWEST_REQUEST)
+                    connection.sendall(self._answered(connection))
+            except (ValueError, OSError) as error:
+                log.warning("A CNI request was dropped error=%s", error)
+            except Exception:
+                log.exception("A CNI request failed by a mistake of kube46's")  # its sender says so; the next one waits
+            self.last = time.monotonic()
 
-    async def _answered(self, handover: Handover) -> bytes:
-        if handover.is_elsewhere(self._namespace):
+    def _answered(self, connection: socket.socket) -> bytes:
+        started = time.monotonic()
+        request = handover.parse(_whole(connection))
+        if request.is_elsewhere(self._namespace):
             return ELSEWHERE
-        if self._waiting >= self._settings.workers + self._settings.queue:
-            return _bytes(_busy(handover, f"{self._waiting} requests wait already"))
-        self._waiting += 1
-        waiting.inc()
-        try:
-            with request_seconds.labels(handover.plugin[:20], handover.verb).time():
-                found = await self._in_turn(handover)
-        finally:
-            self._waiting -= 1
-            waiting.dec()
-        requests_total.labels(handover.plugin[:20], handover.verb, found.status).inc()
-        if found.status:
-            log.warning("A CNI request failed verb=%s answer=%s", handover.verb, found.output.decode().strip())
-        return _bytes(found)
+        with self._turns.one(request.attachment):
+            if _is_gone(connection):
+                raise ValueError(f"{request.verb} of {request.attachment[0]!r}: its sender has given up")
+            found = answer(request.plugin, request.environment, request.stdin, self._masquerading)
+        self._report(request, found, time.monotonic() - started)
+        return f"{found.status}\n".encode() + found.output
 
-    async def _in_turn(self, handover: Handover) -> Answer:
-        try:
-            async with asyncio.timeout(self._settings.patience) as patience, self._turn(handover), self._slots:
-                patience.reschedule(None)  # it is carried out now, and that has an end
-                return await asyncio.get_running_loop().run_in_executor(
-                    self._threads, answer, handover.plugin, handover.environment, handover.stdin, self._masquerading
-                )
-        except TimeoutError:
-            return _busy(handover, f"it waited for {self._settings.patience:g} s")
 
-    @asynccontextmanager
-    async def _turn(self, handover: Handover) -> AsyncIterator[None]:
-        """Inside, no other request about the attachment runs: a runtime that gave up on an ADD sends a DEL at once."""
-        key = handover.attachment
-        lock, users = self._turns.get(key, (asyncio.Lock(), 0))
-        self._turns[key] = lock, users + 1
+class Turns:
+    """Requests about one attachment go one after another: a runtime that gave up on an ADD sends a DEL at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users: Counter[tuple[str, str]] = Counter()
+        self._locks: dict[tuple[str, str], threading.Lock] = {}
+
+    @property
+    def users(self) -> int:
+        """How many have or await a turn."""
+        with self._lock:
+            return self._users.total()
+
+    @contextmanager
+    def one(self, attachment: tuple[str, str]) -> Iterator[None]:
+        """Inside, no other request about the attachment is carried out."""
+        with self._lock:
+            self._users[attachment] += 1
+            own = self._locks.setdefault(attachment, threading.Lock())
         try:
-            async with lock:
+            with own:
                 yield
         finally:
-            lock, users = self._turns.pop(key)
-            if users > 1:
-                self._turns[key] = lock, users - 1
+            with self._lock:
+                self._users[attachment] -= 1
+                if not self._users[attachment]:
+                    del self._users[attachment], self._locks[attachment]
 
 
-async def _whole(reader: asyncio.StreamReader) -> bytes:
+def _is_gone(connection: socket.socket) -> bool:
+    """Whether the other end is closed altogether, not only for sending."""
+    poll = select.poll()
+    poll.register(connection, 0)
+    return any(events & select.POLLHUP for _, events in poll.poll(0))
+
+
+def _whole(connection: socket.socket) -> bytes:
     parts: list[bytes] = []
     size = 0
-    while part := await reader.read(1 << 16):
+    while part := connection.recv(1 << 16):
         parts.append(part)
         size += len(part)
         if size > LARGEST_REQUEST:
             raise ValueError(f"the request is larger than {LARGEST_REQUEST} bytes")
     return b"".join(parts)
-
-
-def _busy(handover: Handover, reason: str) -> Answer:
-    return refusal(CniError(Code.TRY_AGAIN_LATER, "The node is busy", f"{reason}; try again later."), handover.stdin)
-
-
-def _bytes(found: Answer) -> bytes:
-    return f"{found.status}\n".encode() + found.output

@@ -10,7 +10,7 @@ CONFIGURATION = Path("/etc/cni/net.d/10-kube46.conflist")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`workers` requests are carried out at once, `queue` more wait, none longer than `patience` seconds."""
+    """`workers` requests are carried out at once, `queue` more wait."""
 
     node_name: str
     configuration: Path = CONFIGURATION
@@ -19,5 +19,4 @@ class Settings:
     data_directory: str = ""
     workers: int = 16
     queue: int = 512
-    patience: float = 60.0
     resync: float = 30.0
