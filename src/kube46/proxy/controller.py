@@ -175,7 +175,7 @@ class Proxy:
         view = node_view(self._nodes.get(("", self._settings.node_name)), self._settings)
         if view.families != self._view.families:
             await asyncio.to_thread(sysctls.prepare, view.families, bridged=self._settings.bridged_pods)
-        if (view.name, view.zone) != (self._view.name, self._view.zone):
+        if (view.name, view.zone, view.addresses) != (self._view.name, self._view.zone, self._view.addresses):
             self._dirty.update(self._services)
         self._view = view
         cidrs = () if self._cidrs is None else self._cidrs.values()

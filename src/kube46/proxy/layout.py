@@ -74,7 +74,7 @@ def declarations(settings: Settings) -> Iterable[str]:
             yield f"add set {TABLE} {prefixes}{v} {{ type {address} ; flags interval ; }}"
         for scope, pattern in SCOPES.items():
             key = pattern.format(ip=ip)
-            for verdicts in (scope, f"{scope}-near", f"{scope}-far"):
+            for verdicts in (scope, f"{scope}-near", f"{scope}-far", *(("firewall",) if scope == "service" else ())):
                 yield f"add map {TABLE} {verdicts}{v} {{ typeof {key} : verdict ; }}"
             yield f"add map {TABLE} {scope}-sticky{v} {{ typeof {key} : meta mark ; }}"
             yield f"add map {TABLE} {scope}-slots{v} {{ typeof {key} . numgen random mod 2 : meta mark ; }}"
@@ -126,6 +126,7 @@ def _services(settings: Settings, node: NodeView) -> Iterable[str]:
         elif node.pods.get(family):
             # without a pod CIDR of this family nobody can tell who is a pod: then never (K-10a, K-11)
             yield f"{ip} daddr @cluster-ips{v} {ip} saddr != @pods{v} {_set_mark(settings.mark)}"
+        yield f"{SCOPES['service'].format(ip=ip)} vmap @firewall{v}"
         yield f"{SCOPES['service'].format(ip=ip)} vmap @service{v}"
         yield f"{ip} daddr @cluster-ips{v} goto refuse"
         yield f"{ip} daddr @service-cidrs{v} drop"

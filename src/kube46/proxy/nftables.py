@@ -15,10 +15,10 @@ from typing import Any
 from kube46.netlink.batches import carry_out
 from kube46.netlink.expressions import inserted
 from kube46.nftables import Nft, NftError, elements
-from kube46.proxy import affinity, metrics
+from kube46.proxy import affinity, firewall, metrics
 from kube46.proxy.claims import Change, Changes, Claims, difference
-from kube46.proxy.layout import FIXED_CHAINS, TABLE, chains, declarations, marker, pick_rules, read_pick
-from kube46.proxy.rules import Elements
+from kube46.proxy.layout import FIXED_CHAINS, TABLE, WORDS, chains, declarations, marker, pick_rules, read_pick
+from kube46.proxy.rules import Element, Elements
 from kube46.proxy.settings import NodeView, Settings
 
 GRACE = 2.0
@@ -101,7 +101,7 @@ class ProxyTable:
             return None
         found -= {*FIXED_CHAINS, marker(self._settings)}
         actual = dict(read_elements(listed))
-        self._uses = Counter(filter(None, map(_target, actual.values())))
+        self._uses = Counter(filter(None, (_target(element, value) for element, value in actual.items())))
         self._idle = {name: 0.0 for name in found if not self._uses[name]}
         for name in found:
             self._uses.setdefault(name, 0)
@@ -111,6 +111,8 @@ class ProxyTable:
 
     def _length(self, name: str) -> int:
         """How many rules a chain shall have."""
+        if firewall.ranges_set(name):
+            return 1
         mark = self._settings.mark
         return len([*pick_rules(name, mark)]) + (len(affinity.rules(name, mark)) if read_pick(name).sticky else 0)
 
@@ -122,7 +124,7 @@ class ProxyTable:
         if text:
             await self._nft.apply(text)
         for name in new:
-            if read_pick(name).sticky:  # until now it has picked by chance
+            if not firewall.ranges_set(name) and read_pick(name).sticky:  # until now it has picked by chance
                 await self._finish(name)
         self._uses, self._idle, self._broken, self._trusted = uses, idle, set(), True
 
@@ -141,15 +143,15 @@ class ProxyTable:
         for broken in sorted(self._broken):
             new.append(broken)
             yield from self._new_chain(broken)
-        for change in changes.values():
-            if (name := _target(change.new)) is not None:
+        for element, change in changes.items():
+            if (name := _target(element, change.new)) is not None:
                 if name not in uses and name not in FIXED_CHAINS:
                     new.append(name)
                     yield from self._new_chain(name)
                 uses[name] += 1
                 idle.pop(name, None)
-        for change in changes.values():
-            if (name := _target(change.old)) is not None:
+        for element, change in changes.items():
+            if (name := _target(element, change.old)) is not None:
                 uses[name] -= 1
                 if not uses[name] and name not in FIXED_CHAINS:
                     idle[name] = now
@@ -158,8 +160,16 @@ class ProxyTable:
         for name in [name for name, since in idle.items() if now - since > GRACE]:
             del idle[name], uses[name]
             yield f"flush chain {TABLE} {name}\ndelete chain {TABLE} {name}\n"
+            if ranges := firewall.ranges_set(name):
+                yield f"delete set {TABLE} {ranges[0]}\n"
 
     def _new_chain(self, name: str) -> Iterator[str]:
+        if ranges := firewall.ranges_set(name):
+            ip, kind, _ = WORDS[ranges[1]]
+            yield f"add set {TABLE} {ranges[0]} {{ type {kind} ; flags interval ; }}\n"
+            yield f"add chain {TABLE} {name}\nflush chain {TABLE} {name}\n"
+            yield f"add rule {TABLE} {name} {ip} saddr != @{ranges[0]} drop\n"
+            return
         yield f"add chain {TABLE} {name}\nflush chain {TABLE} {name}\n"
         for rule in pick_rules(name, self._settings.mark):
             yield f"add rule {TABLE} {name} {rule}\n"
@@ -189,9 +199,11 @@ def _grouped(verb: str, changes: Changes) -> Iterator[str]:
         yield from elements(verb, TABLE, name, texts)
 
 
-def _target(value: str | None) -> str | None:
-    """The chain that a verdict goes to."""
-    return value[5:] if value is not None and value.startswith("goto ") else None
+def _target(element: Element, value: str | None) -> str | None:
+    """The chain that an element needs: the one that its verdict goes to, or whose set it is in."""
+    if not value:
+        return firewall.chain_of(element[0]) if value is not None else None
+    return value[5:] if value.startswith(("goto ", "jump ")) else None
 
 
 def _first_line(error: NftError) -> str:
@@ -220,6 +232,8 @@ def _text(value: Any) -> str:
             return f"{address}/{length}"
         case {"goto": {"target": chain}}:
             return f"goto {chain}"
+        case {"jump": {"target": chain}}:
+            return f"jump {chain}"
         case {"drop": _}:
             return "drop"
         case {"elem": {"val": inner}}:

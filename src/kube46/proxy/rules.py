@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import collapse_addresses, ip_network
+from ipaddress import ip_network
 
 from kube46.addresses.families import Family, Prefix, family_of
 from kube46.api.objects import ClientIPConfig, EndpointSlice, Service, ServiceCIDR, ServicePort
-from kube46.proxy import affinity
+from kube46.proxy import affinity, firewall
 from kube46.proxy.endpoints import Choice, address_text, choose
+from kube46.proxy.firewall import collapsed, prefix_key
 from kube46.proxy.layout import LOCAL, PROTOCOLS, backend_map, pick_chain
 from kube46.proxy.settings import NodeView
 
@@ -58,6 +59,7 @@ def service_elements(
                 client = _memory(service, port)
                 for frontend in _external_frontends(service, port, family):
                     found.update(_external(service, frontend, choice, client, before))
+                found.update(_firewall(service, port, family, node))
                 inside = _at(cluster_ip, port, family)
                 found.update(_internal(service, inside, choice, client, before))
                 for address in choice.own_addresses:
@@ -87,17 +89,7 @@ def static_elements(node: NodeView, service_cidrs: Iterable[ServiceCIDR]) -> dic
     for cidr in service_cidrs:
         for prefix in map(ip_network, cidr.spec.cidrs):
             ranges.setdefault(f"service-cidrs{family_of(prefix).version}", []).append(prefix)
-    return {(name, prefix_key(prefix)): "" for name, prefixes in ranges.items() for prefix in _collapsed(prefixes)}
-
-
-def _collapsed(prefixes: list[Prefix]) -> Iterable[Prefix]:
-    """Without overlaps, which an interval set refuses and ServiceCIDRs may have."""
-    return collapse_addresses(prefixes)  # type: ignore[type-var]  # each list is of one family
-
-
-def prefix_key(prefix: Prefix) -> str:
-    """A prefix as nft lists it: a single address has no length."""
-    return str(prefix.network_address) if prefix.prefixlen == prefix.max_prefixlen else str(prefix)
+    return {(name, prefix_key(prefix)): "" for name, prefixes in ranges.items() for prefix in collapsed(prefixes)}
 
 
 def _at(address: str, port: ServicePort, family: Family) -> Frontend:
@@ -107,14 +99,27 @@ def _at(address: str, port: ServicePort, family: Family) -> Frontend:
 
 def _external_frontends(service: Service, port: ServicePort, family: Family) -> Iterable[Frontend]:
     """External and load-balancer addresses of the family (K-3), and the node port."""
-    ingress = (entry.ip for entry in service.status.load_balancer.ingress if entry.ip_mode in (None, "VIP"))
-    for text in (*service.spec.external_ips, *ingress):
-        address = address_text(text, family)
-        if address is not None:
-            yield _at(address, port, family)
+    external = (address_text(text, family) for text in service.spec.external_ips)
+    for address in (*filter(None, external), *_balanced(service, family)):
+        yield _at(address, port, family)
     if service.spec.type in ("NodePort", "LoadBalancer") and 0 < port.node_port < 65536:
         protocol = port.protocol.lower()
         yield Frontend("nodeport", family, protocol, f"{protocol} . {port.node_port}", str(port.node_port))
+
+
+def _balanced(service: Service, family: Family) -> list[str]:
+    """The addresses of the load balancer that this node answers for (K-3)."""
+    ingress = (entry.ip for entry in service.status.load_balancer.ingress if entry.ip_mode in (None, "VIP"))
+    return [*filter(None, (address_text(text, family) for text in ingress))]
+
+
+def _firewall(service: Service, port: ServicePort, family: Family, node: NodeView) -> dict[Element, str]:
+    if not service.spec.load_balancer_source_ranges or service.spec.type != "LoadBalancer":
+        return {}
+    addresses = _balanced(service, family)
+    ranges = firewall.allowed(service, addresses, family, node)
+    keys = [_at(address, port, family).key for address in addresses]
+    return firewall.elements(keys, ranges, family) if ranges else {}
 
 
 @dataclass(frozen=True, slots=True)

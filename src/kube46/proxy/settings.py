@@ -51,6 +51,7 @@ class NodeView:
     zone: str = ""
     pods: Mapping[Family, tuple[Prefix, ...]] = field(default_factory=dict)
     nodeport_addresses: Mapping[Family, tuple[Prefix, ...]] = field(default_factory=dict)
+    addresses: Mapping[Family, tuple[Prefix, ...]] = field(default_factory=dict)
 
     @property
     def families(self) -> tuple[Family, ...]:
@@ -61,12 +62,12 @@ class NodeView:
 def node_view(node: Node | None, settings: Settings) -> NodeView:
     """The view of a node as the API shows it; without one, what the settings alone say."""
     pods = settings.cluster_cidrs or (tuple(map(ip_network, node.spec.pod_cidrs)) if node else ())
-    own = _addresses(node.status.internal_ips) if node else ()
+    own = _grouped(_addresses(node.status.internal_ips) if node else ())
     nodeports = _grouped(settings.nodeport_addresses)
-    for family, prefixes in _grouped(own).items():
+    for family, prefixes in own.items():
         nodeports.setdefault(family, (EVERYTHING[family],) if settings.nodeport_addresses else prefixes[:1])
     zone = node.metadata.labels.get(ZONE_LABEL, "") if node else ""
-    return NodeView(settings.node_name, zone, _grouped(pods), nodeports)
+    return NodeView(settings.node_name, zone, _grouped(pods), nodeports, own)
 
 
 def _addresses(texts: Iterable[str]) -> Iterable[Prefix]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kernel.proxy.cluster import CLIENT, NODE, PODS, UNALLOCATED, ask, ask_udp, connect, datagrams, talk
-from kube46.api.objects import EndpointPort, LoadBalancerIngress, LoadBalancerStatus, ServicePort, ServiceStatus
+from kernel.proxy.cluster import CLIENT, NODE, PODS, UNALLOCATED, ask, ask_udp, connect, datagrams, ip, talk
+from kube46.api.objects import EndpointPort, ServicePort
 from patience import patient
 from unit.proxy.samples import CLUSTER_IPS, pods, service, slices
 
@@ -23,6 +23,7 @@ BRIDGE_IPS = ("10.244.0.1", "fd00:10:244::1")
 POD2 = ("10.244.0.2", "fd00:10:244::2")
 TCP = ServicePort("http", "TCP", None, 80, 8080, 30080)
 UDP = ServicePort("dns", "UDP", None, 53, 8080, 30053)
+BALANCED = ("198.51.100.9", "2001:db8:9::9")
 PORTS = (EndpointPort("http", "TCP", 8080), EndpointPort("dns", "UDP", 8080))
 
 
@@ -150,15 +151,59 @@ def test_an_unallocated_service_address_is_dropped(node: "Node", index: int) -> 
 @both
 def test_external_and_load_balancer_addresses(node: "Node", index: int) -> None:
     """Both are answered on the Service's port for outside clients."""
-    status = ServiceStatus(
-        LoadBalancerStatus((LoadBalancerIngress("198.51.100.9"), LoadBalancerIngress("2001:db8:9::9")))
-    )
-    made = service(ports=(TCP,), external_ips=("198.51.100.1", "2001:db8:9::1"), type="LoadBalancer")
-    made = type(made)(metadata=made.metadata, spec=made.spec, status=status)
+    made = service(ports=(TCP,), external_ips=("198.51.100.1", "2001:db8:9::1"), type="LoadBalancer", ingress=BALANCED)
     node.hold(made, slices(pods(2), ports=PORTS))
     node.apply()
     for address in (("198.51.100.1", "2001:db8:9::1")[index], ("198.51.100.9", "2001:db8:9::9")[index]):
         assert ask(CLIENT, address, 80)[0] == "pod2"
+
+
+@both
+def test_source_ranges_of_a_load_balancer(node: "Node", index: int) -> None:
+    """Who lies outside is dropped at the load balancer's address, of its family, and at no other; a change of the
+    ranges takes effect, also to none and to the other family's only (K-14)."""
+    spec = {
+        "ports": (TCP,),
+        "type": "LoadBalancer",
+        "ingress": BALANCED,
+        "external_ips": ("198.51.100.1", "2001:db8:9::1"),
+    }
+    inside, outside = ("192.0.2.0/24", "2001:db8:c::/64"), ("203.0.113.0/24", "2001:db8:77::/64")
+
+    def reached(*ranges: str) -> bool:
+        node.hold(service(load_balancer_source_ranges=ranges, **spec), slices(pods(2), ports=PORTS))
+        node.apply()
+        assert ask(CLIENT, NODE_IPS[index], 30080)[0] == ask(CLIENT, CLUSTER_IPS[index], 80)[0] == "pod2"
+        assert ask(CLIENT, ("198.51.100.1", "2001:db8:9::1")[index], 80)[0] == "pod2"
+        try:
+            return ask(CLIENT, BALANCED[index], 80, 0.3)[0] == "pod2"
+        except TimeoutError:
+            return False
+
+    assert reached(*inside, *outside)
+    assert not reached(*outside)
+    assert reached(outside[1 - index])
+    assert reached(*outside, ("0.0.0.0/0", "::/0")[index])
+    assert not reached(*outside)
+    assert reached()
+
+
+@both
+def test_a_node_in_the_ranges_reaches_its_own_load_balancer(node: "Node", index: int) -> None:
+    """A packet of the node's to an address that it carries itself has that address as source (K-14)."""
+    own = f"{BALANCED[index]}/{(32, 128)[index]}"
+    ip(NODE, f"addr add {own} dev lo")
+    try:
+        made = service(
+            ports=(TCP,), type="LoadBalancer", ingress=BALANCED, load_balancer_source_ranges=[f"{NODE_IPS[index]}"]
+        )
+        node.hold(made, slices(pods(2), ports=PORTS))
+        node.apply()
+        assert ask(NODE, BALANCED[index], 80)[0] == "pod2"
+        with pytest.raises(TimeoutError):
+            ask(CLIENT, BALANCED[index], 80, 0.3)
+    finally:
+        ip(NODE, f"addr del {own} dev lo")
 
 
 @both

@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from kernel.proxy.cluster import CLIENT, NODE, PODS, ask, change_another_table
 from kube46.api.objects import EndpointPort, ServicePort
 from kube46.nftables import Nft, handle
-from kube46.proxy.claims import Claims
+from kube46.proxy.claims import Claims, merge
 from kube46.proxy.layout import PROTOCOLS, TABLE
 from kube46.proxy.nftables import ProxyTable, clean, other_proxies, read_elements
 from unit.proxy.samples import CLUSTER_IPS, SETTINGS, pods, service, slices
@@ -174,6 +174,28 @@ def test_a_successor_leaves_backends_in_their_places(node: "Node") -> None:
     node.hold(service(), slices(pods(3, 4)))
     assert node.apply() == {}
     assert held(node) == before
+
+
+def test_lists_of_source_ranges_share_and_overlap(node: "Node", monkeypatch: pytest.MonkeyPatch) -> None:
+    """Services with the same list share a set, overlapping lists and a contested address harm nobody, and what
+    nobody uses is deleted; a successor finds nothing to change."""
+    monkeypatch.setattr("kube46.proxy.nftables.GRACE", -1.0)
+    vip = ("198.51.100.9", "2001:db8:9::9")
+    lists = {"a": ["10.0.0.0/8", "fd00::/8"], "b": ["10.1.0.0/16", "fd00::/16"], "c": ["10.0.0.0/9", "10.128.0.0/9"]}
+    for count, (name, ranges) in enumerate(lists.items()):
+        ips = (f"10.96.2.{count}", f"fd00:10:96::2:{count}")
+        made = service(name, cluster_ips=ips, type="LoadBalancer", ingress=vip, load_balancer_source_ranges=ranges)
+        node.hold(made, slices(pods(2), name=name))
+        node.apply()
+        assert held(node) == dict(node.claims)
+    adopted(node)
+    for name in lists:
+        merge(node.changes, node.claims.replace(("default", name), {}))
+        node.apply()
+    node.apply()
+    listed = node.nft.list_json(f"list table {TABLE}")
+    names = {entry[kind]["name"] for entry in listed for kind in ("set", "chain") if kind in entry}
+    assert not {name for name in names if name.startswith(("allow", "ranges"))}
 
 
 def test_unused_chains_go(node: "Node", monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,8 @@ from kube46.api.objects import (
     EndpointConditions,
     EndpointPort,
     EndpointSlice,
+    LoadBalancerIngress,
+    LoadBalancerStatus,
     Meta,
     Node,
     NodeAddress,
@@ -17,6 +19,7 @@ from kube46.api.objects import (
     Service,
     ServicePort,
     ServiceSpec,
+    ServiceStatus,
 )
 from kube46.proxy.settings import NodeView, Settings, node_view
 
@@ -43,6 +46,7 @@ def service(
     *,
     ports: Sequence[ServicePort] = (HTTP,),
     cluster_ips: Sequence[str] = CLUSTER_IPS,
+    ingress: Sequence[str] = (),
     **spec: Any,
 ) -> Service:
     """A dual-stack Service."""
@@ -51,6 +55,7 @@ def service(
     return Service(
         metadata=Meta(name=name, namespace="default"),
         spec=ServiceSpec(cluster_ip=cluster_ips[0], cluster_ips=tuple(cluster_ips), ports=tuple(ports), **spec),
+        status=ServiceStatus(LoadBalancerStatus(tuple(map(LoadBalancerIngress, ingress)))),
     )
 
 
