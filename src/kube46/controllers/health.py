@@ -2,9 +2,10 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Protocol
 
 from prometheus_client import REGISTRY
 from prometheus_client.exposition import choose_encoder
@@ -12,22 +13,43 @@ from prometheus_client.exposition import choose_encoder
 from kube46.addresses.families import bracketed
 
 
+class Page(Protocol):
+    """What a page of somebody else's answers."""
+
+    @property
+    def status(self) -> int:
+        """Of HTTP."""
+
+    @property
+    def body(self) -> bytes:
+        """What follows the headers."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """But for the length; the type is plain text unless said."""
+
+
+NO_PAGES: Mapping[str, Callable[[], Page]] = {}
+
+
 class BadAddress(ValueError):
     """The text is no `address:port`, or cannot be listened on; says the mend."""
 
 
 @contextmanager
-def served(address: str, ready: Callable[[], bool]) -> Iterator[str]:
+def served(
+    address: str, ready: Callable[[], bool], pages: Mapping[str, Callable[[], Page]] = NO_PAGES
+) -> Iterator[str]:
     """Serves on `address` (`127.0.0.1:10257`, `[::1]:0`; port 0 is any) inside the block; yields the real one.
 
-    The address `0` serves nowhere. Raises BadAddress.
+    `pages` are further ones by path, or in the place of these. The address `0` serves nowhere. Raises BadAddress.
     """
     if address == "0":
         yield ""
         return
     host, port = parse(address)
     try:
-        server = _Server(host, port, ready)
+        server = _Server(host, port, ready, pages)
     except OSError as error:
         raise BadAddress(f"--bind-address {address}: {error.strerror}; choose another port, or 0 for none") from error
     thread = threading.Thread(target=server.serve_until_ended, name="health", daemon=True)
@@ -53,9 +75,11 @@ def parse(address: str) -> tuple[str, int]:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, host: str, port: int, ready: Callable[[], bool]) -> None:
+    def __init__(
+        self, host: str, port: int, ready: Callable[[], bool], pages: Mapping[str, Callable[[], Page]]
+    ) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.ready, self._ended = ready, False
+        self.ready, self.pages, self._ended = ready, pages, False
         super().__init__((host, port), _Handler)
 
     def serve_until_ended(self) -> None:
@@ -76,9 +100,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answers one probe."""
         path = self.path.partition("?")[0]
-        if path == "/metrics":
+        if path in self.server.pages:
+            page = self.server.pages[path]()
+            self._answer(page.status, page.body, **page.headers)
+        elif path == "/metrics":
             encode, kind = choose_encoder(self.headers.get("Accept", ""))
-            self._answer(200, encode(REGISTRY), kind)
+            self._answer(200, encode(REGISTRY), **{"Content-Type": kind})
         elif path in ("/healthz", "/livez"):
             self._answer(200, b"ok")
         elif path == "/readyz":
@@ -87,9 +114,10 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(404, b"not found")
 
-    def _answer(self, status: int, body: bytes, kind: str = "text/plain; charset=utf-8") -> None:
+    def _answer(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", kind)
+        for name, value in {"Content-Type": "text/plain; charset=utf-8", **headers}.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

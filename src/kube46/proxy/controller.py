@@ -7,10 +7,11 @@ the objects and the table it finds; nothing is flushed on the way in or out.
 import asyncio
 import gc
 import logging
+import time
 from collections import defaultdict
-from datetime import UTC, datetime
 from typing import Any
 
+from kube46.addresses.families import Family
 from kube46.api.objects import EndpointSlice, Node, Service, ServiceCIDR
 from kube46.api.resources import ENDPOINT_SLICES, NODES, SERVICE_CIDRS, SERVICES, Resource
 from kube46.kubernetes.caches import Cache, Caches
@@ -18,12 +19,16 @@ from kube46.kubernetes.client import Client
 from kube46.kubernetes.errors import KubernetesError, NotFound
 from kube46.kubernetes.queues import Trigger, delay
 from kube46.netlink import conntrack
-from kube46.nftables import Nft, NftError
+from kube46.netlink.conntrack import Flow
+from kube46.nftables import Nft
 from kube46.proxy import metrics, nftables, sysctls
+from kube46.proxy.checks import Check, service_checks
 from kube46.proxy.claims import NOBODY, NOTHING, Changes, Claims, Owner, merge
 from kube46.proxy.flows import stale_flows
 from kube46.proxy.nftables import ProxyTable
-from kube46.proxy.rules import service_elements, static_elements
+from kube46.proxy.probes import Probes
+from kube46.proxy.reports import Report
+from kube46.proxy.rules import cluster_ips, service_elements, static_elements
 from kube46.proxy.settings import Settings, node_view
 
 __all__ = ["Settings", "clean", "run"]
@@ -34,11 +39,14 @@ NO_RANGES = "The API has no ServiceCIDRs (Kubernetes 1.33 has): packets to unall
 log = logging.getLogger(__name__)
 
 
-async def run(settings: Settings, client: Client, caches: Caches) -> None:
-    """Keep the node's table as the cluster's Services want it, until cancelled. The table stays when this ends."""
+async def run(settings: Settings, client: Client, caches: Caches, report: Report | None = None) -> None:
+    """Keep the node's table as the cluster's Services want it, until cancelled. The table stays when this ends.
+
+    `report` is told how that fares.
+    """
     nft = Nft()
+    proxy = Proxy(settings, caches, nft, report or Report())
     try:
-        proxy = Proxy(settings, caches, nft)
         if await served(client, SERVICE_CIDRS):
             proxy.watch_service_cidrs()
         else:
@@ -50,6 +58,7 @@ async def run(settings: Settings, client: Client, caches: Caches) -> None:
             group.create_task(proxy.trigger.run(proxy.sync, settings.min_sync_period))
             group.create_task(proxy.resync_now_and_then())
     finally:
+        proxy.probes.close()
         nft.close()
 
 
@@ -81,8 +90,10 @@ async def clean() -> None:
 class Proxy:
     """One node's proxy: the objects by Service, the claims made from them, and the table."""
 
-    def __init__(self, settings: Settings, caches: Caches, nft: Nft) -> None:
+    def __init__(self, settings: Settings, caches: Caches, nft: Nft, report: Report) -> None:
         self.trigger = Trigger("proxy")
+        self.report = report
+        self.probes = Probes(report.is_healthy)
         self._settings = settings
         self._services: Cache[Service] = caches.of(SERVICES)
         self._slices: Cache[EndpointSlice] = caches.of(ENDPOINT_SLICES)
@@ -97,11 +108,10 @@ class Proxy:
         self._node_changed = True
         self._pending: Changes = {}
         self._trigger_times: list[str] = []
-        self._started = datetime.now(UTC)
         self._services.listen(self._service_changed)
         self._slices.listen(self._slice_changed)
         self._nodes.listen(self._surroundings_changed)
-        self.trigger.set()
+        self._due()
 
     def watch_service_cidrs(self) -> None:
         """Know the Service ranges, so that packets to unallocated addresses of theirs are dropped."""
@@ -119,7 +129,8 @@ class Proxy:
     def _service_changed(self, old: Service | None, new: Service | None) -> None:
         self._dirty.add((new or old).key)  # type: ignore[union-attr]  # one of them is there
         metrics.SERVICE_CHANGES.inc()
-        self.trigger.set()
+        metrics.SERVICES_PENDING.inc()
+        self._due()
 
     def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         for part in filter(None, (old, new)):
@@ -132,28 +143,43 @@ class Proxy:
         if new is not None and (changed := new.metadata.annotations.get(TRIGGER_TIME)):
             self._trigger_times.append(changed)
         metrics.ENDPOINT_CHANGES.inc()
-        self.trigger.set()
+        metrics.ENDPOINTS_PENDING.inc()
+        self._due()
 
     def _surroundings_changed(self, old: object, new: object) -> None:
         self._node_changed = True
+        self._due()
+
+    def _due(self) -> None:
+        self.report.queued()
         self.trigger.set()
 
     async def sync(self) -> None:
         """One pass. Raises NftError when the kernel refuses it; what was to be done is done by the next."""
-        with metrics.SYNC_SECONDS.time():
+        begin, since, full = time.perf_counter(), self.report.began(), not self._table.is_trusted
+        metrics.SERVICES_PENDING.set(0)
+        metrics.ENDPOINTS_PENDING.set(0)
+        try:
             await self._decide()
-            times, self._trigger_times = self._trigger_times, []
-            try:
-                done = await self._table.apply(self._pending, self._claims, self._view)
-            except NftError:
-                metrics.SYNC_FAILURES.inc()
-                raise
-            self._pending = {}
-        metrics.LAST_SYNC.set_to_current_time()
+            done = await self._table.apply(self._pending, self._claims, self._view)
+        except BaseException:
+            self.report.failed(since)
+            for family in self._view.families:
+                metrics.SYNC_FAILURES.labels(family).inc()
+            raise
+        self._pending = {}
+        times, self._trigger_times = self._trigger_times, []
+        self.report.done(self._view.families, time.perf_counter() - begin, times, full=full)
         metrics.ELEMENTS.set(len(self._claims))
-        self._observe(times)
-        if flows := stale_flows(done, self._claims):
-            metrics.FLOWS_FORGOTTEN.inc(await asyncio.to_thread(conntrack.forget, flows))
+        await self.probes.sync()
+        await self._forget(stale_flows(done, self._claims))
+
+    async def _forget(self, flows: set[Flow]) -> None:
+        """Delete the connections of flows that the last pass made stale."""
+        for family in Family:
+            if mine := [flow for flow in flows if flow.family is family]:
+                with metrics.FLOWS_SECONDS.labels(family).time():
+                    metrics.FLOWS_FORGOTTEN.labels(family).inc(await asyncio.to_thread(conntrack.forget, mine))
 
     async def _decide(self) -> None:
         """Bring the claims up to date with the objects, and gather what that changes."""
@@ -168,11 +194,19 @@ class Proxy:
             slices = [self._slices[key] for key in sorted(self._slice_names.get(owner, ())) if key in self._slices]
             claims = NOTHING if service is None else service_elements(service, slices, self._view, before)
             merge(self._pending, self._claims.replace(owner, claims))
+            self.probes.want(owner, {} if service is None else self._checks(service, slices))
             if not self._slice_names.get(owner):
                 self._slice_names.pop(owner, None)
 
+    def _checks(self, service: Service, slices: list[EndpointSlice]) -> dict[Family, Check]:
+        if not service.spec.health_check_node_port:  # of nearly all Services
+            return {}
+        return service_checks(service, slices, self._view, cluster_ips(service))
+
     async def _look_at_node(self) -> None:
-        view = node_view(self._nodes.get(("", self._settings.node_name)), self._settings)
+        self.report.node = self._nodes.get(("", self._settings.node_name))
+        view = node_view(self.report.node, self._settings)
+        self.probes.addresses = view.nodeport_addresses
         if view.families != self._view.families:
             await asyncio.to_thread(sysctls.prepare, view.families, bridged=self._settings.bridged_pods)
         if (view.name, view.zone, view.addresses) != (self._view.name, self._view.zone, self._view.addresses):
@@ -181,20 +215,9 @@ class Proxy:
         cidrs = () if self._cidrs is None else self._cidrs.values()
         merge(self._pending, self._claims.replace(NOBODY, static_elements(view, cidrs)))
 
-    def _observe(self, times: list[str]) -> None:
-        """Report how long the changes of endpoints took, but for those from before we started."""
-        now = datetime.now(UTC)
-        for text in times:
-            try:
-                changed = datetime.fromisoformat(text)
-            except ValueError:
-                continue
-            if changed.tzinfo is not None and changed >= self._started:
-                metrics.NETWORK_PROGRAMMING_SECONDS.observe(max(0.0, (now - changed).total_seconds()))
-
     async def resync_now_and_then(self) -> None:
         """Read the table every `resync_period` seconds: somebody else may have changed it."""
         while True:
             await asyncio.sleep(self._settings.resync_period)
             self._table.distrust()
-            self.trigger.set()
+            self._due()

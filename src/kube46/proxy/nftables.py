@@ -59,6 +59,11 @@ class ProxyTable:
         self._fixed = fixed
         return repaired
 
+    @property
+    def is_trusted(self) -> bool:
+        """Whether the next `apply` only writes."""
+        return self._trusted
+
     def distrust(self) -> None:
         """Read the table at the next `apply`."""
         self._trusted = False
