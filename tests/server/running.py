@@ -17,6 +17,7 @@ import httpx2
 from kube46.kubernetes.config import ClusterConfig
 from kube46.lab import access
 from kube46.lab.controllers import names
+from patience import patient
 
 TOKENS = """admintoken,admin,admin,"system:masters"
 nodetoken,system:node:node1,node1,"system:nodes"
@@ -153,19 +154,19 @@ class Server:
         path.write_text(json.dumps(config))
         return path
 
-    def kubectl(self, *arguments: str, stdin: str = "") -> str:
-        """What real kubectl prints; fails with what it says when it fails."""
-        done = self.try_kubectl(*arguments, stdin=stdin)
-        assert done.returncode == 0, done.stderr
+    def kubectl(self, *arguments: str, stdin: str = "", code: int = 0, **variables: str) -> str:
+        """What real kubectl prints; fails with all it says when it ends with another status than `code`."""
+        done = self.try_kubectl(*arguments, stdin=stdin, **variables)
+        assert done.returncode == code, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def try_kubectl(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        home = self.directory / "home"
-        environment = {"KUBECONFIG": str(self.kubeconfig()), "HOME": str(home), "PATH": os.environ["PATH"]}
-        command = [str(KUBECTL), *arguments]
+    def try_kubectl(self, *arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        """kubectl as an administrator with a home of its own; `variables` are added to its environment."""
+        home = {"KUBECONFIG": str(self.kubeconfig()), "HOME": str(self.directory / "home"), "PATH": os.environ["PATH"]}
         return subprocess.run(
-            command, input=stdin, env=environment, capture_output=True, text=True, timeout=30, check=False
-        )
+            [str(KUBECTL), *arguments],
+            input=stdin, env={**home, **variables}, capture_output=True, text=True, timeout=patient(30), check=False,
+        )  # fmt: skip
 
 
 def connect(server: Server) -> ssl.SSLSocket:

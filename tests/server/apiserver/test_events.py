@@ -1,10 +1,8 @@
 """One Event, read and written in core's form and in that of events.k8s.io."""
 
-import subprocess
-
 import httpx2
 
-from server.running import KUBECTL, Server
+from server.running import Server
 
 MERGE = {"content-type": "application/merge-patch+json"}
 
@@ -40,7 +38,6 @@ def test_kubectl_shows_both(server: Server, api: httpx2.Client, namespace: str) 
     body = {"metadata": {"name": "e"}, "involvedObject": about, "reason": "Old", "message": "hello", "type": "Normal"}
     assert api.post(f"/api/v1/namespaces/{namespace}/events", json=body).status_code == 201
     for resource in ("events", "events.events.k8s.io"):
-        command = [KUBECTL, "--kubeconfig", server.kubeconfig(), "-n", namespace, "get", resource]
-        lines = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.splitlines()
+        lines = server.kubectl("-n", namespace, "get", resource).splitlines()
         assert lines[0].split() == ["LAST", "SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
         assert lines[1].split()[-4:] == ["Normal", "Old", "pod/p", "hello"]

@@ -42,13 +42,8 @@ CLUSTER_WIDE = ("clusterrole", "clusterrolebinding", "priorityclass")
 def kubectl(server: Server, namespace: str) -> Kubectl:
     """Runs kubectl in the test's namespace; a failure shows what it said."""
 
-    def run(*arguments: str, text: str = "", code: int = 0, environment: dict[str, str] | None = None) -> str:
-        command = [str(KUBECTL), "--kubeconfig", str(server.kubeconfig()), "-n", namespace, *arguments]
-        done = subprocess.run(
-            command, capture_output=True, text=True, input=text, timeout=30, check=False, env=environment
-        )
-        assert done.returncode == code, f"{arguments}: {done.stdout}{done.stderr}"
-        return done.stdout
+    def run(*arguments: str, text: str = "", code: int = 0, **variables: str) -> str:
+        return server.kubectl("-n", namespace, *arguments, stdin=text, code=code, **variables)
 
     return run
 
@@ -120,7 +115,7 @@ def test_changes(kubectl: Kubectl, tmp_path: Path) -> None:
         "edit",
         "deployment",
         "web",
-        environment={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "KUBE_EDITOR": str(editor)},
+        KUBE_EDITOR=str(editor),
     )
     assert value("replicas") == "5"
     body = json.loads(kubectl("get", "deployment", "web", "-o", "json"))

@@ -1,12 +1,11 @@
 """Roles and bindings, as clients meet them."""
 
 import json
-import subprocess
 
 import httpx2
 import pytest
 
-from server.running import KUBECTL, Server
+from server.running import Server
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
@@ -105,10 +104,7 @@ def test_kubectl_auth(server: Server, api: httpx2.Client, namespace: str) -> Non
     bind(api, namespace, "view", "viewer")
 
     def kubectl(*arguments: str, code: int = 0, text: str = "") -> str:
-        command = [KUBECTL, "--kubeconfig", server.kubeconfig(), "-n", namespace, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, input=text, timeout=30, check=False)
-        assert done.returncode == code, done.stderr
-        return done.stdout
+        return server.kubectl("-n", namespace, *arguments, stdin=text, code=code)
 
     assert kubectl("auth", "can-i", "create", "pods") == "yes\n"
     assert kubectl("auth", "can-i", "get", "pods", "--as", "viewer") == "yes\n"

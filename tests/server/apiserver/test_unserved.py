@@ -2,7 +2,6 @@
 
 import base64
 import json
-import subprocess
 
 import pytest
 from cryptography import x509
@@ -11,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from server.running import KUBECTL, Server
+from server.running import Server
 
 MANIFESTS = {
     "NetworkPolicy": ("networking.k8s.io/v1", {"podSelector": {}, "policyTypes": ["Ingress"]}),
@@ -22,8 +21,7 @@ MANIFESTS = {
 
 def kubectl(server: Server, namespace: str, *arguments: str, text: str = "") -> tuple[int, str]:
     """Status and all output."""
-    command = [KUBECTL, "--kubeconfig", server.kubeconfig(), "-n", namespace, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, input=text, timeout=30, check=False)
+    done = server.try_kubectl("-n", namespace, *arguments, stdin=text)
     return done.returncode, done.stdout + done.stderr
 
 
