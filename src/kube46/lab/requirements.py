@@ -17,7 +17,7 @@ from kube46.proxy.settings import NodeView, Settings
 # program → Debian package
 PROGRAMS = {"ip": "iproute2", "crun": "crun", "named": "bind9", "unshare": "util-linux", "nsenter": "util-linux"}
 LINKS = "link add bridge0 type bridge\nlink add veth0 type veth peer name veth1\n"
-PICKS = [layout.pick_chain(scope, kind, "tcp", 2, sticky=True) for scope in layout.SCOPES for kind in layout.KINDS]
+PICKS = [layout.pick_chain(scope, kind, "tcp", 2, sticky=10800) for scope in layout.SCOPES for kind in layout.KINDS]
 
 
 class Missing(RuntimeError):
