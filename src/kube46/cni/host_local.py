@@ -57,26 +57,26 @@ def addresses_of(request: Request, network: Network) -> list[str]:
 def check(request: Request, network: Network) -> None:
     """Raises CniError 100 when the attachment has no address assigned."""
     ranges.load(network)
-    store = store_of(network)
-    with store.locked():
-        if not store.addresses_of(request.attachment):
-            raise CniError(
-                Code.CHECK_FAILED,
-                "No address is assigned",
-                f"{store.directory} has none for container {request.attachment.container_id}.",
-            )
+    if not addresses_of(request, network):
+        details = f"{store_of(network).directory} has none for container {request.attachment.container_id}."
+        raise CniError(Code.CHECK_FAILED, "No address is assigned", details)
 
 
 def status(network: Network) -> None:
-    """Raises CniError 50 when a range set has no free address."""
-    store = store_of(network)
+    """Raises CniError 50 when a range set has no free address, or the files of the plugin cannot be used."""
     sets = ranges.load(network)
-    with store.locked():
-        for index, one in enumerate(sets):
-            if ranges.next_free(one, store.last(index), store.taken()) is None:
-                raise CniError(
-                    Code.NOT_AVAILABLE, "No address is free", f"{_span(one)} of {network.name} is exhausted."
-                )
+    _routes(network)
+    store = store_of(network)
+    try:
+        _dns(network.ipam.resolv_conf)
+        with store.locked():
+            exhausted = [
+                one for index, one in enumerate(sets) if ranges.next_free(one, store.last(index), store.taken()) is None
+            ]
+    except OSError as error:
+        raise CniError(Code.NOT_AVAILABLE, "A file cannot be used", f"{error}.") from error
+    for one in exhausted:
+        raise CniError(Code.NOT_AVAILABLE, "No address is free", f"{_span(one)} of {network.name} is exhausted.")
 
 
 def collect_garbage(network: Network, valid: frozenset[Attachment]) -> list[str]:

@@ -74,12 +74,14 @@ class Node:
         assert bool(found.status) == ("code" in document)
         return document
 
-    def execute(self, program: Path, verb: str, pod: str, **changes: Any) -> dict[str, Any]:
+    def execute(
+        self, program: Path, verb: str, pod: str, *, env: dict[str, str] | None = None, **changes: Any
+    ) -> dict[str, Any]:
         """A request to an executable in the node's namespace."""
         done = subprocess.run(
             ["nsenter", f"--net=/run/netns/{self.name}", program],
             input=json.dumps(self.configuration(**changes)).encode(),
-            env=self.environment(verb, pod),
+            env=self.environment(verb, pod, **(env or {})),
             capture_output=True,
             check=False,
         )

@@ -21,7 +21,9 @@ SETS = [[{"subnet": "10.9.0.0/29"}], [{"subnet": "fd09::/125"}]]  # 5 and 6 addr
 CAPACITY = 5
 
 
-def call(data: str, verb: str, container_id: str, *, args: str = "", **changes: Any) -> tuple[int, dict[str, Any]]:
+def call(
+    data: str, verb: str, container_id: str, *, args: str = "", env: dict[str, str] | None = None, **changes: Any
+) -> tuple[int, dict[str, Any]]:
     """One request; the status, and what was printed."""
     ipam = {"type": "host-local", "dataDir": data, "ranges": SETS} | changes.pop("ipam", {})
     configuration = {"cniVersion": "1.1.0", "name": "net", "type": "host-local", "ipam": ipam} | changes
@@ -31,7 +33,7 @@ def call(data: str, verb: str, container_id: str, *, args: str = "", **changes: 
         "CNI_NETNS": "/none",
         "CNI_IFNAME": "eth0",
         "CNI_ARGS": args,
-    }
+    } | (env or {})
     found = answer("host-local", environment, json.dumps(configuration).encode(), Masquerading())
     return found.status, json.loads(found.output or b"{}")
 
@@ -102,6 +104,69 @@ def test_garbage_collection(data: str) -> None:
     assert call(data, "GC", "", **valid) == (0, {})
     assert [call(data, "CHECK", name)[0] for name in "abc"] == [1, 0, 1]
     assert call(data, "GC", "")[1]["code"] == 7
+
+
+def test_ranges_of_the_runtime(data: str) -> None:
+    """The capability ipRanges gives further range sets, before the configured ones."""
+    more = {"ipRanges": [[{"subnet": "10.8.0.0/24", "rangeStart": "10.8.0.50", "gateway": "10.8.0.254"}]]}
+    result = call(data, "ADD", "a", runtimeConfig=more, args="IP=10.8.0.60")[1]
+    assert result["ips"][0] == {"address": "10.8.0.60/24", "gateway": "10.8.0.254"}
+    assert len(result["ips"]) == 3
+    again = call(data, "ADD", "b", runtimeConfig=more | {"ips": ["fd09::5"]})[1]
+    assert addresses(again) == {"10.8.0.61", "10.9.0.3", "fd09::5"}
+
+
+PATHS = ["../../etc", "a/b", "..", ".", "/etc", "a\0b", "a\n", "", "-a", "\u00e4"]
+
+
+@pytest.mark.parametrize("text", PATHS, ids=repr)
+def test_names_that_lead_elsewhere(tmp_path: Path, text: str) -> None:
+    """A container id, an interface or a network whose name might lead out of its directory is refused by every verb,
+    and not even the directory is made.
+    """
+    data = tmp_path / "data"
+    for verb in ("ADD", "DEL", "CHECK"):
+        assert call(str(data), verb, text)[1]["code"] == 4
+        assert call(str(data), verb, "a", name=text)[1]["code"] == 7
+        if text not in ("-a", "\u00e4"):  # which a link may be called
+            assert call(str(data), verb, "a", env={"CNI_IFNAME": text})[1]["code"] == 4
+    assert os.listdir(tmp_path) == []
+
+
+BAD_RANGES: list[dict[str, Any]] = [
+    {"ranges": [[{"subnet": "10.9.0.0/24"}], [{"subnet": "10.9.0.128/25"}]]},
+    {"ranges": [[{"subnet": "10.9.0.0/24"}, {"subnet": "fd09::/64"}]]},
+    {"ranges": [[{"subnet": "10.9.0.0/24", "rangeStart": "10.9.1.1"}]]},
+    {"ranges": [[{"subnet": "10.9.0.0/24", "rangeEnd": "fd09::1"}]]},
+    {"ranges": [[{"subnet": "10.9.0.0/33"}]]},
+    {"ranges": []},
+    {"ranges": "10.9.0.0/24"},
+    {"routes": [{"dst": "nowhere"}]},
+    {"routes": [{"gw": "10.9.0.1"}]},
+    {"dataDir": "relative"},
+    {"dataDir": "/tmp/../etc"},
+    {"dataDir": 5},
+]
+
+
+@pytest.mark.parametrize("ipam", BAD_RANGES, ids=str)
+def test_configurations_that_are_refused(tmp_path: Path, ipam: dict[str, Any]) -> None:
+    """What cannot be assigned from is error 7 with the key in it, for ADD and STATUS, and nothing is made."""
+    for verb in ("ADD", "STATUS"):
+        status, answer = call(str(tmp_path / "data"), verb, "a", ipam=ipam)
+        assert (status, answer["code"]) == (1, 7)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_directory_that_cannot_be(tmp_path: Path) -> None:
+    """Where the directory cannot be made ADD is error 5, STATUS 50; DEL, GC and CHECK know that nothing is there."""
+    (tmp_path / "file").write_text("")
+    data = str(tmp_path / "file")
+    assert call(data, "ADD", "a")[1]["code"] == 5
+    assert call(data, "STATUS", "")[1]["code"] == 50
+    assert call(data, "DEL", "a") == (0, {})
+    assert call(data, "GC", "", **{"cni.dev/valid-attachments": []}) == (0, {})
+    assert call(data, "CHECK", "a")[1]["code"] == 100
 
 
 @pytest.mark.parametrize("directory", ["relative", "/tmp/../etc"])
