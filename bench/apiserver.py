@@ -25,6 +25,7 @@ from apiserver_steps import (
     beside,
     changes,
     creates,
+    fill,
     gets,
     idle,
     lists,
@@ -44,7 +45,9 @@ def run(peers: list[Peer], options: argparse.Namespace) -> Figures:
         for peer in peers:
             begun = time.monotonic()
             step(peer, figures)
-            print(f"{step.__name__} {peer.name}: {time.monotonic() - begun:.1f} s", file=sys.stderr)
+            print(
+                f"{step.__qualname__.partition('.')[0]} {peer.name}: {time.monotonic() - begun:.1f} s", file=sys.stderr
+            )
 
     both(prepare)
     both(memory("idle"))
@@ -56,7 +59,7 @@ def run(peers: list[Peer], options: argparse.Namespace) -> Figures:
         for step in (gets, lists(FEW, 10), changes, watches):
             both(step)
     if options.many:
-        both(lambda peer, figures: figures.add("create_many_ms", peer, peer.create(0, options.many)["each"]))
+        both(fill(options.many))
         both(memory(f"{options.many}"))
         for _ in range(options.rounds):
             both(lists(options.many, 3))

@@ -156,6 +156,15 @@ def memory(name: str) -> Step:
     return step
 
 
+def fill(count: int) -> Step:
+    """So many Services more, by 32 clients."""
+
+    def step(peer: Peer, figures: Figures) -> None:
+        figures.add("create_many_ms", peer, peer.create(0, count)["each"])
+
+    return step
+
+
 def restart(peer: Peer, figures: Figures) -> None:
     """Stop and start with what is stored."""
     peer.stop()
