@@ -4,9 +4,9 @@ set -euo pipefail
 declare -A packages=(
     # bind9 serves names, crun runs containers, libnftables1 takes rules; the rest is mostly there already.
     [run]="bind9 busybox ca-certificates crun curl iproute2 libnftables1 nftables procps python3 python3-venv util-linux"
-    # The reference CNI plugins are the peer of ours, etcd is the real API server's storage; strace shows what is synced
-    # to disk; nginx, postgresql and redis are what the examples run.
-    [test]="bind9-dnsutils bind9-utils conntrack containernetworking-plugins debootstrap etcd-server iputils-ping libnss-wrapper nginx-light postgresql-15 redis-server strace"
+    # The reference CNI plugins are the peer of ours, podman and containerd (with runc) call ours; etcd is the real API
+    # server's storage; strace shows what is synced to disk; nginx, postgresql and redis are what the examples run.
+    [test]="bind9-dnsutils bind9-utils conntrack containerd containernetworking-plugins debootstrap etcd-server iputils-ping libnss-wrapper nginx-light podman postgresql-15 redis-server runc strace"
 )
 missing=()
 for group in "$@"; do
