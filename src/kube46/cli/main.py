@@ -22,6 +22,7 @@ COMMANDS = {
     "apiserver": ("apiserver", "Run the API server."),
     "controllers": ("controllers", "Run the cluster-wide loops."),
     "agent": ("agent", "Run a node's parts."),
+    "proxy": ("proxy", "Run the Service proxy in kube-proxy's place."),
     "kubelet": ("kubelet", "Run the stand-in kubelet of a stand-alone cluster's node."),
     "image": ("image", "Load, list and remove container images."),
     "run": ("run", "Run a program of this machine as pods, in one line."),

@@ -97,7 +97,7 @@ def chains(settings: Settings, node: NodeView) -> Iterable[str]:
         "postrouting": list(_postrouting(settings.mark)),
         "refuse": ["meta l4proto tcp reject with tcp reset", "reject with icmpx port-unreachable"],
         "services": list(_services(settings, node)),
-        **{f"{scope}-policy": list(_policy(scope, settings.mark)) for scope in SCOPES},
+        **{f"{scope}-policy": list(_policy(scope, settings)) for scope in SCOPES},
     }
     for name in rules:
         hook = f" {{ {hooks[name]} }}" if name in hooks else ""
@@ -123,6 +123,8 @@ def _services(settings: Settings, node: NodeView) -> Iterable[str]:
         v = family.version
         if settings.masquerade_all:
             yield f"{ip} daddr @cluster-ips{v} {_set_mark(settings.mark)}"
+        elif settings.pod_interface:
+            yield f'{ip} daddr @cluster-ips{v} iifname != "{settings.pod_interface}" {_set_mark(settings.mark)}'
         elif node.pods.get(family):
             # without a pod CIDR of this family nobody can tell who is a pod: then never (K-10a, K-11)
             yield f"{ip} daddr @cluster-ips{v} {ip} saddr != @pods{v} {_set_mark(settings.mark)}"
@@ -134,14 +136,15 @@ def _services(settings: Settings, node: NodeView) -> Iterable[str]:
         yield f"{local} {SCOPES['nodeport']} vmap @nodeport{v}"
 
 
-def _policy(scope: str, mark: int) -> Iterable[str]:
+def _policy(scope: str, settings: Settings) -> Iterable[str]:
     """externalTrafficPolicy Local: pods and the node itself reach any endpoint, others only those here (K-10c)."""
     for family, (ip, _, _) in WORDS.items():
         v, key = family.version, SCOPES[scope].format(ip=ip)
-        yield f"{ip} saddr @pods{v} {key} vmap @{scope}-near{v}"
         # `meta nfproto`: a rule without an address of a family would be run for packets of both
         inside = f"meta nfproto {family.lower()} "
-        yield f"{inside}fib saddr type local {_set_mark(mark)} {key} vmap @{scope}-near{v}"
+        pod = f'{inside}iifname "{settings.pod_interface}"' if settings.pod_interface else f"{ip} saddr @pods{v}"
+        yield f"{pod} {key} vmap @{scope}-near{v}"
+        yield f"{inside}fib saddr type local {_set_mark(settings.mark)} {key} vmap @{scope}-near{v}"
         yield f"{inside}{key} vmap @{scope}-far{v}"
     yield "drop"
 

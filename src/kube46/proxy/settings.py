@@ -20,6 +20,10 @@ class Settings:
     node_name: str
     cluster_cidrs: tuple[Prefix, ...] = ()
     """Sources in these are pods and keep their address on the way to a ClusterIP. Empty: this node's own pod CIDRs."""
+    detect_local: str = "NodeCIDR"
+    """How pods are told from others: NodeCIDR is as `cluster_cidrs` says, ClusterCIDR without such tells none."""
+    pod_interface: str = ""
+    """Pods are what comes from this interface, or from those that begin so, if it ends with `*`."""
     nodeport_addresses: tuple[Prefix, ...] = ()
     """Local addresses that answer for node ports. Empty: the node's InternalIP of each family. Of one family only:
     every address of the other (K-13)."""
@@ -61,7 +65,9 @@ class NodeView:
 
 def node_view(node: Node | None, settings: Settings) -> NodeView:
     """The view of a node as the API shows it; without one, what the settings alone say."""
-    pods = settings.cluster_cidrs or (tuple(map(ip_network, node.spec.pod_cidrs)) if node else ())
+    pods = settings.cluster_cidrs
+    if not pods and node and settings.detect_local == "NodeCIDR":
+        pods = tuple(map(ip_network, node.spec.pod_cidrs))
     own = _grouped(_addresses(node.status.internal_ips) if node else ())
     nodeports = _grouped(settings.nodeport_addresses)
     for family, prefixes in own.items():

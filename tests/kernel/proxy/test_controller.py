@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -243,3 +244,58 @@ def test_an_api_without_service_ranges_holds_nothing_up(
     except* EnoughSeen:
         pass
     assert [record.message for record in caplog.records].count(controller.NO_RANGES) == 1
+
+
+def test_in_kube_proxys_place(api: Api) -> None:
+    """Started as kube-proxy is, with its file and --hostname-override, packets flow in both families, /healthz, /livez
+    and /metrics are as kube-proxy's, the table outlives the process, and --cleanup removes it."""
+    config = api.directory / "config.conf"
+    document = {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": "nftables",
+        "clientConnection": {"kubeconfig": str(api.kubeconfig)},
+        "clusterCIDR": "10.244.0.0/16,fd00:10:244::/56",
+        "healthzBindAddress": "[::]:10256",
+        "nftables": {"minSyncPeriod": "1ms"},
+    }
+    config.write_text(json.dumps(document))
+    addresses = api.do(create_objects)
+    proxy = api.start("proxy", "--config", str(config), "--hostname-override", "node1")
+    for address in addresses:
+        assert eventually(lambda a=address: ask(PODS[3], a, 80), api)[0] == "pod2"
+    for host in ("127.0.0.1", "[::1]"):
+        health = eventually(lambda h=host: fetch(f"http://{h}:10256/healthz"), api)
+        assert json.loads(health)["nodeEligible"] is True
+        assert json.loads(health)["status"].keys() == {"IPv4", "IPv6"}
+    assert json.loads(fetch("http://127.0.0.1:10256/livez"))["healthy"] is True
+    assert fetch("http://127.0.0.1:10249/proxyMode") == "nftables"
+    metrics = fetch("http://127.0.0.1:10249/metrics")
+    for name in KUBE_PROXYS:
+        assert f"# TYPE kubeproxy_{name} " in metrics
+    proxy.terminate()
+    assert proxy.wait(20) == 0
+    assert ask(PODS[3], addresses[1], 80)[0] == "pod2"
+    assert api.start("proxy", "--cleanup").wait(20) == 0
+    with Nft(NODE) as nft:
+        assert "kube46-proxy" not in {entry["table"]["name"] for entry in nft.list_json("list tables")}
+
+
+KUBE_PROXYS = (
+    "network_programming_duration_seconds", "sync_proxy_rules_duration_seconds",
+    "sync_full_proxy_rules_duration_seconds", "sync_partial_proxy_rules_duration_seconds",
+    "sync_proxy_rules_last_timestamp_seconds", "sync_proxy_rules_last_queued_timestamp_seconds",
+    "sync_proxy_rules_service_changes_total", "sync_proxy_rules_service_changes_pending",
+    "sync_proxy_rules_endpoint_changes_total", "sync_proxy_rules_endpoint_changes_pending",
+    "proxy_healthz_total", "proxy_livez_total",
+)  # fmt: skip
+
+
+def fetch(url: str) -> str:
+    """A page, asked for on the node."""
+
+    def work() -> str:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return str(answer.read().decode())
+
+    return in_namespace(NODE, work)

@@ -1,0 +1,306 @@
+"""kube-proxy's KubeProxyConfiguration (v1alpha1) as our settings; what we don't do is refused by name. Pure.
+
+Sections of other modes (iptables, ipvs, winkernel) mean nothing to kube-proxy in nftables mode, and nothing here.
+Source: k8s.io/kube-proxy/config/v1alpha1/types.go and cmd/kube-proxy/app/options.go of Kubernetes 1.37.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any
+
+from kube46.addresses import prefixes
+from kube46.addresses.families import Prefix
+from kube46.proxy.settings import EVERYTHING, Settings
+
+API_VERSION, KIND = "kubeproxy.config.k8s.io/v1alpha1", "KubeProxyConfiguration"
+Document = Mapping[str, Any]
+
+
+class Refused(ValueError):
+    """A field that is wrong, or means something that this proxy doesn't do; says which, why, and the mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conntrack:
+    """Limits of connection tracking; None and 0 leave them as they are. Times in seconds."""
+
+    max_per_core: int | None = 32 * 1024
+    least: int | None = 128 * 1024
+    timeouts: Mapping[str, float] = field(default_factory=dict)
+    liberal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """All that the process is told."""
+
+    settings: Settings
+    kubeconfig: str = ""
+    healthz: str = "0.0.0.0:10256"
+    metrics: str = "127.0.0.1:10249"
+    hard_fail: bool = False
+    sync_period: float = 30.0
+    oom_score: int = -999
+    conntrack: Conntrack = Conntrack()
+
+
+TIMEOUTS = {
+    "tcpEstablishedTimeout": ("nf_conntrack_tcp_timeout_established", "24h"),
+    "tcpCloseWaitTimeout": ("nf_conntrack_tcp_timeout_close_wait", "1h"),
+    "udpTimeout": ("nf_conntrack_udp_timeout", "0s"),
+    "udpStreamTimeout": ("nf_conntrack_udp_timeout_stream", "0s"),
+}
+WITHOUT_EFFECT = frozenset(
+    {
+        "iptables",
+        "ipvs",
+        "winkernel",
+        "windowsRunAsService",
+        "configSyncPeriod",
+        "logging",
+        "clientConnection.qps",
+        "clientConnection.burst",
+        "clientConnection.contentType",
+        "clientConnection.acceptContentTypes",
+    }
+)
+"""Of other modes, or the tuning of a client that waits for nothing."""
+KNOWN = WITHOUT_EFFECT | {
+    "apiVersion", "kind", "featureGates", "clientConnection.kubeconfig", "hostnameOverride", "bindAddress",
+    "healthzBindAddress", "metricsBindAddress", "bindAddressHardFail", "enableProfiling",
+    "showHiddenMetricsForVersion", "mode", "oomScoreAdj", "clusterCIDR", "nodePortAddresses", "detectLocalMode",
+    "detectLocal.bridgeInterface", "detectLocal.interfaceNamePrefix", "nftables.masqueradeBit",
+    "nftables.masqueradeAll", "nftables.syncPeriod", "nftables.minSyncPeriod", "conntrack.maxPerCore", "conntrack.min",
+    "conntrack.tcpBeLiberal", *(f"conntrack.{name}" for name in TIMEOUTS),
+}  # fmt: skip
+SECTIONS = ("clientConnection", "detectLocal", "nftables", "conntrack")
+
+
+def read(document: Document, hostname: str) -> Configuration:
+    """The configuration that a document means, on a host of that name. Raises Refused."""
+    if (document.get("apiVersion"), document.get("kind")) != (API_VERSION, KIND):
+        raise Refused(f"apiVersion and kind: they must be {API_VERSION} and {KIND}")
+    flat = dict(_flat(document))
+    for name in flat:
+        if name not in KNOWN:
+            raise Refused(f"{name}: kube-proxy's {API_VERSION} has no such field")
+    _refuse(flat)
+    return Configuration(
+        _settings(flat, hostname),
+        kubeconfig=_text(flat, "clientConnection.kubeconfig"),
+        healthz=_address(flat, "healthzBindAddress", 10256),
+        metrics=_address(flat, "metricsBindAddress", 10249),
+        hard_fail=bool(flat.get("bindAddressHardFail")),
+        sync_period=_duration(flat, "nftables.syncPeriod", "30s") or 30.0,
+        oom_score=_number(flat, "oomScoreAdj", -999, -1000, 1000),
+        conntrack=_conntrack(flat),
+    )
+
+
+def _flat(document: Document) -> list[tuple[str, Any]]:
+    """Fields by path; absent and null ones are left out."""
+    found: list[tuple[str, Any]] = []
+    for name, value in document.items():
+        if name in SECTIONS and isinstance(value, Mapping):
+            found += [(f"{name}.{inner}", given) for inner, given in value.items() if given is not None]
+        elif value is not None:
+            found.append((name, value))
+    return found
+
+
+def _refuse(flat: Document) -> None:
+    """What would mean something else here."""
+    if flat.get("mode", "") not in ("", "nftables"):
+        raise Refused(f"mode: {flat['mode']!r} is not done here; give nftables, or nothing")
+    if flat.get("enableProfiling"):
+        raise Refused("enableProfiling: there are no Go profiles of a Python program; give false")
+    if flat.get("showHiddenMetricsForVersion"):
+        raise Refused("showHiddenMetricsForVersion: no metrics are hidden; leave it empty")
+    for name, on in (flat.get("featureGates") or {}).items():
+        if on:
+            raise Refused(f"featureGates.{name}: there is no such gate here; leave it out")
+    bind = _text(flat, "bindAddress")
+    try:
+        specific = bool(bind) and not ip_address(bind).is_unspecified
+    except ValueError as error:
+        raise Refused(f"bindAddress: {bind!r} is no address") from error
+    if specific:
+        raise Refused("bindAddress: the node's addresses are those of its Node object; give 0.0.0.0 or ::")
+
+
+def _settings(flat: Document, hostname: str) -> Settings:
+    mode = _text(flat, "detectLocalMode") or "ClusterCIDR"
+    interface = {
+        "BridgeInterface": _text(flat, "detectLocal.bridgeInterface"),
+        "InterfaceNamePrefix": f"{_text(flat, 'detectLocal.interfaceNamePrefix')}*",
+    }.get(mode, "")
+    if mode not in ("ClusterCIDR", "NodeCIDR", "BridgeInterface", "InterfaceNamePrefix"):
+        raise Refused(f"detectLocalMode: {mode!r}; give ClusterCIDR, NodeCIDR, BridgeInterface or InterfaceNamePrefix")
+    if mode in ("BridgeInterface", "InterfaceNamePrefix") and not re.fullmatch(r"[A-Za-z0-9_.-]{1,15}\*?", interface):
+        raise Refused(f"detectLocal: {mode} needs the name of an interface, or its beginning")
+    cidrs = [*map(str.strip, filter(None, _text(flat, "clusterCIDR").split(",")))]
+    return Settings(
+        (_text(flat, "hostnameOverride") or hostname).strip().lower(),
+        cluster_cidrs=tuple(_prefix("clusterCIDR", text) for text in cidrs) if mode == "ClusterCIDR" else (),
+        detect_local=mode,
+        pod_interface=interface,
+        nodeport_addresses=nodeport_addresses(flat.get("nodePortAddresses") or ()),
+        masquerade_all=bool(flat.get("nftables.masqueradeAll")),
+        masquerade_bit=_number(flat, "nftables.masqueradeBit", 14, 0, 31),
+        min_sync_period=_duration(flat, "nftables.minSyncPeriod", "1ms"),
+    )
+
+
+def nodeport_addresses(words: object) -> tuple[Prefix, ...]:
+    """`primary` (no prefixes: the node's own addresses), `all`, and prefixes. Raises Refused."""
+    found: list[Prefix] = []
+    if (
+        isinstance(words, str)
+        or not isinstance(words, list | tuple)
+        or not all(isinstance(word, str) for word in words)
+    ):
+        raise Refused("nodePortAddresses: it must be a list of words and prefixes")
+    for word in words:
+        if word == "localhost":
+            raise Refused(
+                "nodePortAddresses: localhost is not served: the kernel sends no packet of ::1 out of the node, and"
+                " would for 127.0.0.0/8 only with route_localnet, which opens the node's own services to its neighbours"
+            )
+        if word == "primary" and len(words) > 1:
+            raise Refused("nodePortAddresses: primary stands alone here; name the other addresses, or all of them")
+        if word == "all":
+            found += EVERYTHING.values()
+        elif word != "primary":
+            found.append(_prefix("nodePortAddresses", word))
+    return tuple(found)
+
+
+def _conntrack(flat: Document) -> Conntrack:
+    timeouts = {sysctl: _duration(flat, f"conntrack.{name}", usual) for name, (sysctl, usual) in TIMEOUTS.items()}
+    return Conntrack(
+        _number(flat, "conntrack.maxPerCore", 32 * 1024, 0, 1 << 31),
+        _number(flat, "conntrack.min", 128 * 1024, 0, 1 << 31),
+        {sysctl: seconds for sysctl, seconds in timeouts.items() if seconds > 0},
+        bool(flat.get("conntrack.tcpBeLiberal")),
+    )
+
+
+def _prefix(name: str, text: str) -> Prefix:
+    try:
+        return prefixes.parse(text)
+    except ValueError as error:
+        raise Refused(f"{name}: {error}") from error
+
+
+def _text(flat: Document, name: str) -> str:
+    value = flat.get(name, "")
+    if not isinstance(value, str):
+        raise Refused(f"{name}: {value!r} must be a text")
+    return value
+
+
+def _number(flat: Document, name: str, usual: int, least: int, most: int) -> int:
+    value = flat.get(name, usual)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise Refused(f"{name}: {value!r} must be a number from {least} to {most}")
+    return value
+
+
+def _address(flat: Document, name: str, port: int) -> str:
+    """`address:port`; without a port the usual one."""
+    text = _text(flat, name)
+    if not text:
+        usual = "0.0.0.0" if port == 10256 else "127.0.0.1"
+        if ":" in _text(flat, "bindAddress"):
+            usual = "[::]" if port == 10256 else "[::1]"
+        return f"{usual}:{port}"
+    bare = text.strip("[]")
+    try:
+        return f"[{bare}]:{port}" if ip_address(bare).version == 6 else f"{bare}:{port}"
+    except ValueError:
+        return text
+
+
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_PART = r"(\d+(?:\.\d*)?|\.\d+)(h|ms|m|s|us|µs|ns)"
+
+
+def _duration(flat: Document, name: str, usual: str) -> float:
+    """Seconds of Go's `1h2m3.5s`; 0 is the usual, as kube-proxy has it."""
+    text = flat.get(name, usual)
+    if text in ("0", "0s", 0):
+        text = usual
+    if not isinstance(text, str) or not (re.fullmatch(rf"({_PART})+", text) or text == "0"):
+        raise Refused(f"{name}: {text!r} is no duration such as 30s or 1m30s")
+    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, text))
+
+
+# flags
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A flag of kube-proxy's: the field it means, and how its text is read."""
+
+    path: str
+    read: Callable[[str], object] = str
+
+
+def _int(text: str) -> int:
+    return int(text)
+
+
+def _bool(text: str) -> bool:
+    if text.lower() not in ("true", "false", "t", "f", "1", "0"):
+        raise ValueError(f"{text!r} is neither true nor false")
+    return text.lower() in ("true", "t", "1")
+
+
+FLAGS: Mapping[str, Flag] = {
+    "kubeconfig": Flag("clientConnection.kubeconfig"),
+    "hostname-override": Flag("hostnameOverride"),
+    "bind-address": Flag("bindAddress"),
+    "bind-address-hard-fail": Flag("bindAddressHardFail", _bool),
+    "healthz-bind-address": Flag("healthzBindAddress"),
+    "metrics-bind-address": Flag("metricsBindAddress"),
+    "profiling": Flag("enableProfiling", _bool),
+    "proxy-mode": Flag("mode"),
+    "masquerade-all": Flag("nftables.masqueradeAll", _bool),
+    "cluster-cidr": Flag("clusterCIDR"),
+    "detect-local-mode": Flag("detectLocalMode"),
+    "pod-bridge-interface": Flag("detectLocal.bridgeInterface"),
+    "pod-interface-name-prefix": Flag("detectLocal.interfaceNamePrefix"),
+    "nodeport-addresses": Flag("nodePortAddresses", _split),
+    "oom-score-adj": Flag("oomScoreAdj", _int),
+    "conntrack-max-per-core": Flag("conntrack.maxPerCore", _int),
+    "conntrack-min": Flag("conntrack.min", _int),
+    "conntrack-tcp-timeout-established": Flag("conntrack.tcpEstablishedTimeout"),
+    "conntrack-tcp-timeout-close-wait": Flag("conntrack.tcpCloseWaitTimeout"),
+    "conntrack-tcp-be-liberal": Flag("conntrack.tcpBeLiberal", _bool),
+    "conntrack-udp-timeout": Flag("conntrack.udpTimeout"),
+    "conntrack-udp-timeout-stream": Flag("conntrack.udpStreamTimeout"),
+    "config-sync-period": Flag("configSyncPeriod"),
+    "kube-api-qps": Flag("clientConnection.qps"),
+    "kube-api-burst": Flag("clientConnection.burst"),
+    "kube-api-content-type": Flag("clientConnection.contentType"),
+}
+
+
+def from_flags(flags: Mapping[str, str]) -> dict[str, Any]:
+    """The document that flags mean. Raises Refused."""
+    document: dict[str, Any] = {"apiVersion": API_VERSION, "kind": KIND}
+    for name, text in flags.items():
+        flag = FLAGS[name]
+        section, _, inner = flag.path.rpartition(".")
+        try:
+            value = flag.read(text)
+        except ValueError as error:
+            raise Refused(f"--{name}: {error}") from error
+        (document.setdefault(section, {}) if section else document)[inner] = value
+    return document

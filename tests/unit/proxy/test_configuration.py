@@ -1,0 +1,177 @@
+"""kube-proxy's configuration: what is accepted, with which meaning, and what is refused by name."""
+
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kube46.addresses.families import Family
+from kube46.agent.proxy import limit_connections
+from kube46.cli.proxy import configuration
+from kube46.proxy.configuration import API_VERSION, FLAGS, KIND, Conntrack, Refused, from_flags, read
+from kube46.proxy.layout import chains
+from kube46.proxy.settings import node_view
+from unit.proxy.samples import node
+
+KUBEADM = f"""
+apiVersion: {API_VERSION}
+bindAddress: 0.0.0.0
+bindAddressHardFail: false
+clientConnection: {{acceptContentTypes: "", burst: 0, contentType: "", qps: 0,
+  kubeconfig: /var/lib/kube-proxy/kubeconfig.conf}}
+clusterCIDR: 10.244.0.0/16,fd00:10:244::/56
+configSyncPeriod: 0s
+conntrack: {{maxPerCore: null, min: null, tcpBeLiberal: false, tcpCloseWaitTimeout: null, tcpEstablishedTimeout: null,
+  udpStreamTimeout: 0s, udpTimeout: 0s}}
+detectLocal: {{bridgeInterface: "", interfaceNamePrefix: ""}}
+detectLocalMode: ""
+enableProfiling: false
+healthzBindAddress: ""
+hostnameOverride: ""
+iptables: {{localhostNodePorts: null, masqueradeAll: false, masqueradeBit: null, minSyncPeriod: 0s, syncPeriod: 0s}}
+ipvs: {{excludeCIDRs: null, minSyncPeriod: 0s, scheduler: "", strictARP: false, syncPeriod: 0s, tcpFinTimeout: 0s}}
+kind: KubeProxyConfiguration
+logging: {{flushFrequency: 0, options: {{json: {{infoBufferSize: "0"}}, text: {{infoBufferSize: "0"}}}}, verbosity: 0}}
+metricsBindAddress: ""
+mode: ""
+nftables: {{masqueradeAll: false, masqueradeBit: null, minSyncPeriod: 0s, syncPeriod: 0s}}
+nodePortAddresses: null
+oomScoreAdj: null
+showHiddenMetricsForVersion: ""
+winkernel: {{enableDSR: false, forwardHealthCheckVip: false, networkName: "", rootHnsEndpointName: "", sourceVip: ""}}
+"""
+
+
+def document(**fields: Any) -> dict[str, Any]:
+    """A configuration with these fields."""
+    return {"apiVersion": API_VERSION, "kind": KIND, **fields}
+
+
+def test_kubeadms_file_is_taken_as_it_is() -> None:
+    """The ConfigMap that kubeadm writes means kube-proxy's defaults."""
+    made = read(yaml.safe_load(KUBEADM), "Node1")
+    assert made.settings.node_name == "node1"
+    assert made.settings.cluster_cidrs == (ip_network("10.244.0.0/16"), ip_network("fd00:10:244::/56"))
+    assert made.kubeconfig == "/var/lib/kube-proxy/kubeconfig.conf"
+    assert (made.healthz, made.metrics) == ("0.0.0.0:10256", "127.0.0.1:10249")
+    assert made.conntrack.timeouts == {
+        "nf_conntrack_tcp_timeout_established": 86400,
+        "nf_conntrack_tcp_timeout_close_wait": 3600,
+    }
+    assert (made.sync_period, made.oom_score, made.settings.mark) == (30, -999, 0x4000)
+
+
+REFUSED: dict[str, dict[str, Any]] = {
+    "mode": {"mode": "ipvs"},
+    "enableProfiling": {"enableProfiling": True},
+    "featureGates.KubeProxyNFTablesLocalhostNodePorts": {"featureGates": {"KubeProxyNFTablesLocalhostNodePorts": True}},
+    "bindAddress": {"bindAddress": "192.0.2.1"},
+    "bindAddress: 'x'": {"bindAddress": "x"},
+    "showHiddenMetricsForVersion": {"showHiddenMetricsForVersion": "1.36"},
+    "nodePortAddresses: localhost": {"nodePortAddresses": ["localhost"]},
+    "nodePortAddresses: primary": {"nodePortAddresses": ["primary", "10.0.0.0/8"]},
+    "nodePortAddresses": {"nodePortAddresses": "10.0.0.0/8"},
+    "clusterCIDR": {"clusterCIDR": "10.244.0.0/99"},
+    "detectLocalMode": {"detectLocalMode": "Guess"},
+    "detectLocal:": {"detectLocalMode": "BridgeInterface"},
+    "nftables.masqueradeBit": {"nftables": {"masqueradeBit": 32}},
+    "nftables.minSyncPeriod": {"nftables": {"minSyncPeriod": "soon"}},
+    "nftables.colour": {"nftables": {"colour": "red"}},
+    "oomScoreAdj": {"oomScoreAdj": 2000},
+    "portRange": {"portRange": "1-2"},
+    "apiVersion": {"apiVersion": "kubeproxy.config.k8s.io/v1"},
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_means_something_else_is_refused_by_name(name: str) -> None:
+    """The refusal begins with the field."""
+    with pytest.raises(Refused) as refusal:
+        read(document(**REFUSED[name]), "n")
+    assert str(refusal.value).startswith(name)
+
+
+def test_times_addresses_and_node_ports() -> None:
+    """Go's durations; an address without a port gets the usual one; `all` and `primary`."""
+    made = read(
+        document(
+            nftables={"syncPeriod": "1m0.5s", "minSyncPeriod": "20ms"},
+            healthzBindAddress="::",
+            metricsBindAddress="[::1]:99",
+            nodePortAddresses=["all"],
+            conntrack={"maxPerCore": 0, "udpTimeout": "1h"},
+        ),
+        "n",
+    )
+    assert (made.sync_period, made.settings.min_sync_period) == (60.5, 0.02)
+    assert (made.healthz, made.metrics) == ("[::]:10256", "[::1]:99")
+    assert set(made.settings.nodeport_addresses) == {ip_network("0.0.0.0/0"), ip_network("::/0")}
+    assert read(document(nodePortAddresses=["primary"]), "n").settings.nodeport_addresses == ()
+    assert made.conntrack.timeouts["nf_conntrack_udp_timeout"] == 3600
+    assert read(document(bindAddress="::"), "n").metrics == "[::1]:10249"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expression"),
+    [
+        ({"detectLocalMode": "BridgeInterface", "detectLocal": {"bridgeInterface": "cni0"}}, '"cni0"'),
+        ({"detectLocalMode": "InterfaceNamePrefix", "detectLocal": {"interfaceNamePrefix": "cali"}}, '"cali*"'),
+    ],
+)
+def test_pods_may_be_known_by_their_interface(fields: dict[str, Any], expression: str) -> None:
+    """Then no address decides who is masqueraded, or who is near, in either family."""
+    settings = read(document(**fields), "node1").settings
+    text = "\n".join(chains(settings, node_view(node(), settings)))
+    for family in Family:
+        ip = "ip" if family is Family.IPV4 else "ip6"
+        assert f"{ip} daddr @cluster-ips{family.version} iifname != {expression} meta mark" in text
+        assert f"meta nfproto {family.lower()} iifname {expression}" in text
+    assert "saddr @pods" not in text
+    assert "saddr != @pods" not in text
+
+
+def test_without_a_detector_nobody_is_masqueraded() -> None:
+    """ClusterCIDR, which is kube-proxy's default, with no CIDR (K-10a); NodeCIDR takes the node's own."""
+    for mode, expected in (("", False), ("NodeCIDR", True)):
+        settings = read(document(detectLocalMode=mode), "node1").settings
+        assert bool(node_view(node(), settings).pods) is expected
+
+
+def test_flags_mean_what_the_file_means() -> None:
+    """Every flag names a field that a file may have; a file has the last word but for the node's name."""
+    for name, flag in FLAGS.items():
+        text = "0s" if "timeout" in name else {"_bool": "false", "_int": "1"}.get(flag.read.__name__, "")
+        read(from_flags({name: text}), "n")
+    made = read(from_flags({"masquerade-all": "true", "nodeport-addresses": "10.0.0.0/8, fd00::/8"}), "n")
+    assert made.settings.masquerade_all
+    assert made.settings.nodeport_addresses == (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+    with pytest.raises(Refused, match="--masquerade-all"):
+        from_flags({"masquerade-all": "perhaps"})
+
+
+def test_a_file_has_the_last_word_but_for_the_nodes_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As kube-proxy has it; ignored flags are named."""
+    path = tmp_path / "config.conf"
+    path.write_text(KUBEADM)
+    made = configuration(path, {"hostname-override": "Worker", "cluster-cidr": "10.0.0.0/8"})
+    assert made.settings.node_name == "worker"
+    assert ip_network("10.0.0.0/8") not in made.settings.cluster_cidrs
+    assert "cluster-cidr" in caplog.text
+    for text in ("- a\n", "{", ""):
+        path.write_text(text)
+        with pytest.raises(Refused, match="--config"):
+            configuration(path, {})
+
+
+def test_limits_of_connection_tracking_are_set(tmp_path: Path) -> None:
+    """Times that differ are written, the number of connections is only raised, and a missing switch harms nobody."""
+    for name, value in {"nf_conntrack_max": "7", "nf_conntrack_tcp_timeout_established": "432000"}.items():
+        (tmp_path / name).write_text(value)
+    limit_connections(Conntrack(1, 1000, {"nf_conntrack_tcp_timeout_established": 86400.0, "absent": 1.0}), tmp_path)
+    assert (tmp_path / "nf_conntrack_max").read_text() == "1000"
+    assert (tmp_path / "nf_conntrack_tcp_timeout_established").read_text() == "86400"
+    limit_connections(Conntrack(0, 5000), tmp_path)
+    limit_connections(Conntrack(1, 5), tmp_path)
+    assert (tmp_path / "nf_conntrack_max").read_text() == "1000"
