@@ -193,7 +193,9 @@ class Proxy:
             before = self._claims.of(owner) or held
             slices = [self._slices[key] for key in sorted(self._slice_names.get(owner, ())) if key in self._slices]
             claims = NOTHING if service is None else service_elements(service, slices, self._view, before)
-            merge(self._pending, self._claims.replace(owner, claims))
+            changes = self._claims.replace(owner, claims)
+            self.report.count(changes)
+            merge(self._pending, changes)
             self.probes.want(owner, {} if service is None else self._checks(service, slices))
             if not self._slice_names.get(owner):
                 self._slice_names.pop(owner, None)

@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING
 from kube46.addresses.families import Family
 from kube46.proxy import metrics
 from kube46.proxy.checks import Answer, Health, healthz, is_eligible, livez
+from kube46.proxy.claims import Changes
+from kube46.proxy.rules import DROP
 
 if TYPE_CHECKING:
     from kube46.api.objects import Node
+
+DROPPING = {
+    f"{name}{family.version}": (policy, family)
+    for name, policy in (("service", "internal"), ("nodeport-far", "external"))
+    for family in Family
+}
+"""Maps in which a policy Local without endpoints here is a drop."""
 
 
 class Report:
@@ -50,6 +59,14 @@ class Report:
             metrics.LAST_SYNC.labels(family).set(now.timestamp())
             for delay in delays:
                 metrics.NETWORK_PROGRAMMING_SECONDS.labels(family).observe(delay)
+
+    def count(self, changes: Changes) -> None:
+        """Keep the number of Service ports that have endpoints, but none that their policy allows on this node."""
+        for (name, _), change in changes.items():
+            if name in DROPPING:
+                difference = (change.new == DROP) - (change.old == DROP)
+                if difference:
+                    metrics.NO_LOCAL_ENDPOINTS.labels(*DROPPING[name]).inc(difference)
 
     def is_healthy(self) -> bool:
         """Whether the proxy keeps up."""
