@@ -42,6 +42,7 @@ class Answer:
     pieces: Iterator[bytes] | None = None  # of a long list, made while it is sent
     stream: AsyncGenerator[bytes, None] | None = None
     watch: Watch | None = None
+    sent: bool = False  # already, by who made it
 
     @property
     def endless(self) -> bool:
@@ -90,7 +91,7 @@ def warning_headers(warnings: Iterable[str]) -> list[tuple[bytes, bytes]]:
     return [(b"warning", f'299 - "{text}"'.encode("latin-1", "replace")) for text in clean]
 
 
-async def send(answer: Answer, request: Request, emit: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+async def send(answer: Answer, request: Request, asgi: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
     """Write an answer to a client; raises TimeoutError for one that does not read for SEND_SECONDS."""
     headers = _headers(answer, request)
     cycle = request.scope["state"]["cycle"]
@@ -103,17 +104,17 @@ async def send(answer: Answer, request: Request, emit: Callable[[dict[str, Any]]
         return
     compressed = answer.pieces is not None and _takes_gzip(request)
     headers += COMPRESSED if compressed else ()
-    await _emit(emit, {"type": "http.response.start", "status": answer.code, "headers": headers})
+    await emit(asgi, {"type": "http.response.start", "status": answer.code, "headers": headers})
     if answer.stream is not None:
         async with aclosing(answer.stream) as parts:
             async for part in parts:
-                await _emit(emit, {"type": "http.response.body", "body": part, "more_body": True})
+                await emit(asgi, {"type": "http.response.body", "body": part, "more_body": True})
     elif answer.watch is not None:
         await answer.watch.serve(Stream(cycle, SEND_SECONDS))
     elif answer.pieces is not None:
         async with asyncio.timeout(REQUEST_SECONDS):
             await _send_pieces(answer.pieces, Stream(cycle, SEND_SECONDS), compressed=compressed)
-    await _emit(emit, {"type": "http.response.body", "body": b"", "more_body": False})
+    await emit(asgi, {"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _send_pieces(pieces: Iterable[bytes], out: Stream, *, compressed: bool) -> None:
@@ -131,16 +132,23 @@ async def _send_pieces(pieces: Iterable[bytes], out: Stream, *, compressed: bool
 
 def _headers(answer: Answer, request: Request) -> list[tuple[bytes, bytes]]:
     """What kube-apiserver says with every answer: the id under which its log has the request, and who may keep it."""
-    audit = request.headers.get(b"audit-id")
-    headers = [(b"audit-id", audit or str(uuid.uuid4()).encode()), (b"content-type", answer.content_type)]
+    headers = correlation(request)
+    if answer.content_type:
+        headers.append((b"content-type", answer.content_type))
     if not any(name == b"cache-control" for name, _ in answer.headers):
         headers.append((b"cache-control", b"no-cache, private"))
     return [*headers, *answer.headers]
 
 
-async def _emit(emit: Callable[[dict[str, Any]], Awaitable[None]], message: dict[str, Any]) -> None:
+def correlation(request: Request) -> list[tuple[bytes, bytes]]:
+    """The header that names a request in logs."""
+    return [(b"audit-id", request.headers.get(b"audit-id") or str(uuid.uuid4()).encode())]
+
+
+async def emit(asgi: Callable[[dict[str, Any]], Awaitable[None]], message: dict[str, Any]) -> None:
+    """Send a piece; raises TimeoutError for a client that does not read for SEND_SECONDS."""
     async with asyncio.timeout(SEND_SECONDS):
-        await emit(message)
+        await asgi(message)
 
 
 def _takes_gzip(request: Request) -> bool:

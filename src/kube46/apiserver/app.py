@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from kube46.apiserver.measures import Measures
     from kube46.apiserver.metrics import Metrics
     from kube46.apiserver.paths import Paths
+    from kube46.apiserver.proxying.proxy import Proxy
     from kube46.apiserver.requests import Request, Target
     from kube46.apiserver.resources import Resources
     from kube46.apiserver.reviews import Reviews
@@ -58,12 +59,14 @@ class Application:
 
     def __init__(
         self, authenticator: Authenticator, authorizer: Authorizer, resources: Resources, subresources: Subresources,
-        reviews: Reviews, kubelets: Kubelets, measures: Measures, paths: Paths, metrics: Metrics, catalog: Catalog,
+        reviews: Reviews, kubelets: Kubelets, proxy: Proxy, measures: Measures, paths: Paths, metrics: Metrics,
+        catalog: Catalog,
     ) -> None:  # fmt: skip
         self._authenticator, self._authorizer, self._catalog = authenticator, authorizer, catalog
         self._resources, self._subresources = resources, subresources
         self._measures, self._in_flight = measures, InFlight()
         self._reviews, self._kubelets, self._paths, self._metrics = reviews, kubelets, paths, metrics
+        self._proxy = proxy
         self._components = Components(resources)
 
     async def __call__(
@@ -93,8 +96,8 @@ class Application:
         except Exception:  # the server stays up: one request's bug must not end all others
             log.exception("request failed method=%s path=%r user=%r", request.method, request.path, request.user.name)
             answer = refusal(StatusError(500, "InternalError", "Internal error occurred: see the server's log", {}))
-        if answer is None:  # the connection was taken over
-            self._observe(request, 101, None)
+        if answer is None or answer.sent:  # the connection was taken over, or all is said
+            self._observe(request, 101 if answer is None else answer.code, None)
             return
         self._observe(request, answer.code, None if answer.endless else time.perf_counter() - started)
         answers.write(answer, request.accept)
@@ -175,6 +178,8 @@ class Application:
             return await self._kubelets.answer(request, target)
         if target.subresource == "log":
             return await self._kubelets.answer(request, target)
+        if target.subresource == "proxy":
+            return await self._proxy.answer(request, target)
         negotiate(request.accept)  # before anything is written
         return await self._subresources.answer(request, target)
 
@@ -190,7 +195,7 @@ class Application:
 def _long(request: Request) -> bool:
     """Whether a request may last as long as its client likes."""
     target = request.target
-    return request.verb == "watch" or (target is not None and target.subresource in ("log", *STREAMS))
+    return request.verb == "watch" or (target is not None and target.subresource in ("log", "proxy", *STREAMS))
 
 
 async def _send_stream(answer: Answer, request: Request, send: Any) -> None:

@@ -24,6 +24,7 @@ EPHEMERAL_CONTAINERS = Subresource("ephemeralcontainers")
 FINALIZE = Subresource("finalize", ("update",))
 TOKEN = Subresource("token", ("create",), "TokenRequest", "authentication.k8s.io", "v1")
 APPROVAL, RESIZE = Subresource("approval"), Subresource("resize")
+CONNECT = ("create", "delete", "get", "patch", "update")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ POD_SUBRESOURCES = (
     Subresource("exec", ("create", "get"), "PodExecOptions"),
     Subresource("log", ("get",)),
     Subresource("portforward", ("create", "get"), "PodPortForwardOptions"),
+    Subresource("proxy", CONNECT, "PodProxyOptions"),
     RESIZE,
     STATUS,
 )
@@ -141,10 +143,12 @@ KINDS: tuple[Kind, ...] = (
     Kind("", "v1", "namespaces", "Namespace", False, ("ns",), (), (FINALIZE, STATUS),
          verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
          fields=("status.phase",), returns_deleted=True),
-    Kind("", "v1", "nodes", "Node", False, ("no",), (), (STATUS,), fields=("spec.unschedulable",)),
+    Kind("", "v1", "nodes", "Node", False, ("no",), (), (Subresource("proxy", CONNECT, "NodeProxyOptions"), STATUS),
+         fields=("spec.unschedulable",)),
     Kind("", "v1", "pods", "Pod", True, ("po",), ("all",), POD_SUBRESOURCES, fields=POD_FIELDS, generation=True,
          returns_deleted=True),
-    Kind("", "v1", "services", "Service", True, ("svc",), ("all",), (STATUS,),
+    Kind("", "v1", "services", "Service", True, ("svc",), ("all",),
+         (Subresource("proxy", CONNECT, "ServiceProxyOptions"), STATUS),
          fields=("spec.clusterIP", "spec.type"), returns_deleted=True),
     Kind("", "v1", "endpoints", "Endpoints", True, ("ep",), warning=ENDPOINTS_WARNING),
     Kind("", "v1", "configmaps", "ConfigMap", True, ("cm",)),

@@ -8,17 +8,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
-
-import httptools
 
 from kube46.addresses.families import bracketed
 from kube46.apiserver import statuses
 from kube46.apiserver.answers import Answer
 from kube46.apiserver.kinds import BY_PLURAL
+from kube46.apiserver.responses import BadResponse, Response
 from kube46.apiserver.statuses import StatusError
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ class Kubelets:
 
     def __init__(self, store: Store, credentials: Credentials) -> None:
         self._store = store
-        self._context = credentials.context()
+        self.context = credentials.context()
         self._open: set[StreamWriter] = set()
 
     def close(self) -> None:
@@ -96,7 +95,7 @@ class Kubelets:
 
     async def fetch(self, node: Object, path: str) -> bytes:
         """What a node's kubelet serves at a path. Raises StatusError, TimeoutError, OSError."""
-        parts = self._parts(Endpoint(*_address(node), path))
+        parts = self._parts(Endpoint(*kubelet_address(node), path))
         async with asyncio.timeout(FETCH_SECONDS), aclosing(parts):
             return b"".join([part async for part in parts])
 
@@ -116,7 +115,7 @@ class Kubelets:
             raise statuses.bad_request(f"pod {target.name} does not have a host assigned")
         if node is None:
             raise statuses.not_found(BY_PLURAL["nodes"], name)
-        host, port = _address(node)
+        host, port = kubelet_address(node)
         query = dict(request.query)
         parts = [PATHS[target.subresource], target.namespace, target.name]
         if target.subresource != "portforward":
@@ -134,7 +133,7 @@ class Kubelets:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 reader, writer = await asyncio.open_connection(
-                    endpoint.host, endpoint.port, ssl=self._context, server_hostname=endpoint.host
+                    endpoint.host, endpoint.port, ssl=self.context, server_hostname=endpoint.host
                 )
         except (OSError, TimeoutError, ValueError, OverflowError) as error:  # the last two: what is no host or port
             place = bracketed(endpoint.host, endpoint.port)
@@ -165,14 +164,18 @@ class Kubelets:
         async with self._connected(endpoint) as (reader, writer):
             head = f"GET {endpoint.path} HTTP/1.1\r\nhost: {bracketed(endpoint.host, endpoint.port)}\r\n"
             writer.write(f"{head}connection: close\r\n\r\n".encode())
-            response = _Response(reader)
-            await response.read_head()
+            response = Response(reader)
+            try:
+                await response.read_head()
+            except (BadResponse, OSError) as error:
+                raise StatusError(502, "", f"the kubelet gave no answer: {error}") from error
             if response.code != 200:
                 body = b"".join([part async for part in response.parts()])
                 raise StatusError(response.code, *_refusal(response.code, body))
             yield b""
-            async for part in response.parts():
-                yield part
+            with suppress(BadResponse):  # a kubelet that ends amid a log: so does the log
+                async for part in response.parts():
+                    yield part
 
     # Pipes
 
@@ -199,58 +202,8 @@ async def _pump(reader: StreamReader, writer: StreamWriter) -> None:
     writer.close()
 
 
-class _Response:
-    """An HTTP answer read from a stream, its body given part by part as it comes."""
-
-    def __init__(self, reader: StreamReader) -> None:
-        self._reader = reader
-        self._parser = httptools.HttpResponseParser(self)
-        self._parts: list[bytes] = []
-        self._headers_done = self._done = False
-        self.code = 0
-
-    def on_headers_complete(self) -> None:
-        """The parser's callback."""
-        self._headers_done, self.code = True, self._parser.get_status_code()
-
-    def on_body(self, body: bytes) -> None:
-        """The parser's callback."""
-        self._parts.append(body)
-
-    def on_message_complete(self) -> None:
-        """The parser's callback."""
-        self._done = True
-
-    async def _feed(self) -> None:
-        data = await self._reader.read(1 << 16)
-        if not data:
-            self._done = True
-            return
-        self._parser.feed_data(data)
-
-    async def read_head(self) -> None:
-        """Wait for the status line and the headers; raises StatusError 502 for what is not HTTP."""
-        try:
-            while not self._headers_done:
-                await self._feed()
-                if self._done and not self._headers_done:
-                    raise StatusError(502, "", "the kubelet closed the connection without an answer")
-        except httptools.HttpParserError as error:
-            raise StatusError(502, "", f"the kubelet's answer is not HTTP: {error}") from error
-
-    async def parts(self) -> AsyncIterator[bytes]:
-        """The body."""
-        while True:
-            parts, self._parts = self._parts, []
-            if parts:
-                yield b"".join(parts)
-            if self._done and not self._parts:
-                return
-            if not self._done:
-                await self._feed()
-
-
-def _address(node: Object) -> tuple[str, int]:
+def kubelet_address(node: Object) -> tuple[str, int]:
+    """Where a node's kubelet listens; raises StatusError 500 for a node that names no address."""
     status = node.get("status") or {}
     addresses = status.get("addresses") or ()
     host = next((a["address"] for a in addresses if a["type"] == "InternalIP"), "")

@@ -21,6 +21,7 @@ MAX_BODY = 3 << 20  # bytes; kube-apiserver's limit
 BODY_SECONDS = 60  # a client has so long to send its body
 UINT64 = 1 << 64
 VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
+PROXIED = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,8 @@ def _verb(request: Request) -> str:
     method, target = request.method, request.target
     if target is None:
         return method.lower()
+    if method == "OPTIONS" and target.subresource == "proxy":
+        return ""  # as upstream: only who may do everything may ask so
     if method in ("GET", "HEAD"):
         if target.name:
             return "get"
@@ -148,6 +151,8 @@ def _target(raw_path: str, catalog: Catalog) -> Target | None:
     if rest[0] == "namespaces" and len(rest) > 2 and not (len(rest) == 3 and rest[2] in ("status", "finalize")):
         namespace, rest = rest[1], rest[2:]
     kind = catalog.find(group, version, rest[0])
+    if len(rest) > 3 and rest[2] == "proxy":  # what follows is somebody else's path
+        rest = rest[:3]
     if kind is None or len(rest) > 3 or "" in rest or any("/" in part for part in rest):
         return None
     name, subresource = [*rest[1:], "", ""][:2]
@@ -163,6 +168,8 @@ def _target(raw_path: str, catalog: Catalog) -> Target | None:
 
 def check_method(request: Request, target: Target) -> None:
     """Refuse verbs that the resource does not have."""
+    if target.subresource == "proxy" and request.method in PROXIED:
+        return
     if target.subresource:
         subresource = target.kind.subresource(target.subresource)
         assert subresource is not None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from kube46.addresses.families import bracketed
+from kube46.addresses.families import bracketed, family_of
 from kube46.addresses.prefixes import nth
 from kube46.api.features import DUAL_STACK
 from kube46.apiserver import authentication, bootstrap, expiry, localservices, portrepair, sockets
@@ -28,10 +28,12 @@ from kube46.apiserver.certificates import Authority, write_private
 from kube46.apiserver.connections import Connection
 from kube46.apiserver.customresources import cleanup
 from kube46.apiserver.database import DataError
-from kube46.apiserver.kubelets import Credentials, Kubelets
+from kube46.apiserver.kubelets import Credentials, Kubelets, kubelet_address
 from kube46.apiserver.measures import Measures
 from kube46.apiserver.metrics import Metrics
 from kube46.apiserver.paths import Checks, Paths
+from kube46.apiserver.proxying.locations import Locations
+from kube46.apiserver.proxying.proxy import Proxy
 from kube46.apiserver.resources import Resources
 from kube46.apiserver.reviews import Reviews
 from kube46.apiserver.settings import Settings, SettingsError
@@ -98,6 +100,8 @@ class _Server:
         authorizer = Authorizer(store)
         resources = Resources(self._registry, self._stopping, authorizer)
         self._kubelets = Kubelets(store, _kubelet_credentials(settings))
+        primary = family_of(settings.service_ranges[0])
+        self._proxy = Proxy(Locations(store, primary, kubelet_address), self._kubelets)
         measures = Measures(store, self._kubelets)
         metrics = Metrics(store.counts, lambda: resources.watching, settings.features)
         subresources = Subresources(resources, signer, authorizer)
@@ -105,8 +109,8 @@ class _Server:
         paths = Paths(self._checks(), metrics, bracketed(str(address), settings.secure_port), catalog, signer)
         reviews = Reviews(authenticator, authorizer)
         self._app = Application(
-            authenticator, authorizer, resources, subresources, reviews, self._kubelets, measures, paths, metrics,
-            catalog,
+            authenticator, authorizer, resources, subresources, reviews, self._kubelets, self._proxy, measures, paths,
+            metrics, catalog,
         )  # fmt: skip
 
     def _checks(self) -> Checks:
@@ -140,6 +144,7 @@ class _Server:
             self._stopping.set()
             self._store.wake_all()
             self._kubelets.close()
+            self._proxy.close()
             server.should_exit = True
 
         for number in (signal.SIGTERM, signal.SIGINT):
