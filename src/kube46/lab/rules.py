@@ -148,6 +148,7 @@ def _commands(settings: Settings, paths: Paths, place: str) -> list[str]:
             *(line for member in members for line in _port(member, paths.namespace(member))),
             *_addresses("underlay", UNDERLAY, [underlay_address(CP, family) for family in families]),
             *_defaults([underlay_address(EDGE, family) for family in families]),
+            *_to_pods(settings),
         ]
     if place == EDGE:
         return [
@@ -190,6 +191,15 @@ def _addresses(link: str, prefix_of: Mapping[Family, Prefix], addresses: Iterabl
 
 def _defaults(routers: Iterable[Address]) -> list[str]:
     return [f"route add default via {router}" for router in routers]
+
+
+def _to_pods(settings: Settings) -> list[str]:
+    """The API server reaches pods (its `proxy` subresources) by way of any node: each knows where the others' are."""
+    hops = {
+        family: " ".join(f"nexthop via {underlay_address(node, family)}" for node in settings.node_names)
+        for family in settings.families
+    }
+    return [f"route add {prefix} {hops[family_of(prefix)]}" for prefix in settings.pod_cidrs]
 
 
 def _narrow_defaults(routers: Iterable[Address]) -> list[str]:

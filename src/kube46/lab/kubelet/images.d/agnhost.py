@@ -1,17 +1,23 @@
 #!/usr/bin/python3
-"""`agnhost netexec|liveness|serve-hostname|pause` for pods without a registry: Kubernetes' test server.
+"""`agnhost netexec|liveness|serve-hostname|porter|pause` for pods without a registry: Kubernetes' test server.
 
 netexec answers over HTTP: / /hostname /clientip /echo?msg= /header?key= /healthz /exit?code=
 /dial?host=&port=&request=&protocol=http|udp&tries=, and over UDP: `hostname`, `clientip`, `echo TEXT`.
-liveness is healthy for ten seconds; serve-hostname says its name on port 9376. Standard library only.
+liveness is healthy for ten seconds; serve-hostname says its name on port 9376; porter says what the variable
+SERVE_PORT_n (SERVE_TLS_PORT_n, by HTTPS) holds on each such port n. Standard library only.
 Source: the commands and answers of kubernetes/test/images/agnhost.
 """
 
 import argparse
+import functools
 import json
 import os
+import re
 import signal
 import socket
+import ssl
+import subprocess
+import tempfile
 import threading
 import time
 import urllib.request
@@ -126,6 +132,28 @@ class HostName(Handler):
         self.reply(socket.gethostname())
 
 
+class Porter(Handler):
+    """A server that always says the same."""
+
+    def do_GET(self):
+        """What the environment says, to any request."""
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        text = self.server.text
+        self.reply(json.dumps({"Method": self.command, "Body": text}) if self.server.json else text)
+
+    do_DELETE = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = do_GET  # noqa: N815
+
+    def reply(self, text, status=200):
+        """The whole answer; Go's guess of its type."""
+        data = text.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", f"text/{'html' if text.startswith('<a') else 'plain'}; charset=utf-8")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+
 def dialled(query):
     """The answer of another server to /dial's request. Raises OSError."""
     host, port, request = query["host"], int(query["port"]), query["request"]
@@ -215,6 +243,32 @@ def serve_hostname(options):
     pause(options)
 
 
+def porter(options):
+    """Says on each port what the environment has for it."""
+    for name, text in os.environ.items():
+        found = re.fullmatch(r"SERVE_(TLS_|)PORT_([0-9]+)", name)
+        if found:
+            server = Server(int(found[2]), Porter)
+            server.text, server.json = text, options.json_response
+            if found[1]:
+                server.socket = certified().wrap_socket(server.socket, server_side=True)
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+    pause(options)
+
+
+@functools.cache
+def certified():
+    """TLS with a certificate that nobody signed."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as file:
+        making = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
+        made = subprocess.run([*making, "-keyout", "-"], check=True, capture_output=True)
+        file.write(made.stdout)
+        file.flush()
+        context.load_cert_chain(file.name)
+    return context
+
+
 def pause(options):
     """Waits to be told to end."""
     number = signal.sigwait({signal.SIGTERM, signal.SIGINT})
@@ -234,10 +288,13 @@ def main():
     naming = commands.add_parser("serve-hostname")
     naming.add_argument("--port", type=int, default=9376, dest="http_port")
     naming.set_defaults(delay_shutdown=0)
+    porting = commands.add_parser("porter")
+    porting.add_argument("--json-response", action="store_true")
+    porting.set_defaults(delay_shutdown=0)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     options = parser.parse_args()
-    doing = {"netexec": netexec, "liveness": liveness, "serve-hostname": serve_hostname, "pause": pause}
-    doing[options.command](options)
+    doing = {"netexec": netexec, "liveness": liveness, "serve-hostname": serve_hostname, "porter": porter}
+    doing.get(options.command, pause)(options)
 
 
 if __name__ == "__main__":
