@@ -78,6 +78,7 @@ class Process:
         self._terminal = False
         self._shim = 0
         self._pidfd = self._events = -1
+        self._kept: Kept | None = None  # our ends of the shim's store, until we have the terminal
 
     def spawn(self, crun: Path, config: Mapping[str, Any], groups: Iterable[str], stdin: Stdin) -> None:
         """Start the container from its OCI config, `groups` being the files to enter its control groups by.
@@ -94,6 +95,7 @@ class Process:
             os.chown(place.pipe(name), *owner(config))
         place.config.write_text(json.dumps(config))
         with ExitStack() as stack:
+            failing = stack.enter_context(ExitStack())
             ends = {}
             # Open both ways: the container then is its own reader, and nobody's going away breaks its output.
             for number, path in ((1, place.pipe("out")), (2, place.pipe("err")), (0, Path(os.devnull))):
@@ -101,7 +103,7 @@ class Process:
                 stack.callback(os.close, ends[number])
             if self._terminal or stdin is Stdin.ONCE:
                 kept = keeping.make(place.pipe(CONSOLE) if self._terminal else None)
-                stack.callback(kept.close)
+                (failing if self._terminal else stack).callback(kept.close)
                 ends |= kept.inherited
             if piped:
                 ends[0] = _input(place, None if stdin is Stdin.ENDLESS else kept)
@@ -119,6 +121,9 @@ class Process:
             )
             record = read_record(place.record) or {}
             write(place.record, json.dumps(record | {"shim": self._shim, "terminal": self._terminal}))
+            if self._terminal:
+                failing.pop_all()
+                self._kept = kept
             self._attend()
 
     def adopt(self, crun: Path) -> bool:
@@ -171,6 +176,9 @@ class Process:
     def close(self) -> None:
         """Let go of it without ending it: the kubelet stops."""
         self.output.close()
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
         for fd in (self._events, self._pidfd):
             if fd >= 0:
                 asyncio.get_running_loop().remove_reader(fd)
@@ -193,10 +201,14 @@ class Process:
         """Have the terminal, once crun has sent it; it did so before it told the pid."""
         if not self._terminal or self.output.source(CONSOLE) is not None:
             return
-        if (kept := keeping.of(self._pidfd)) is not None:
-            if (master := kept.console()) is not None:
-                self.output.add(CONSOLE, master, self.directory.beginning(CONSOLE))
+        kept, ours = self._kept or keeping.of(self._pidfd), self._kept is not None
+        if kept is None:
+            return
+        if (master := kept.console()) is not None:
+            self.output.add(CONSOLE, master, self.directory.beginning(CONSOLE))
+        if master is not None or not ours:  # a program may end, and its shim with it, before we look again
             kept.close()
+            self._kept = None
 
     def _begun(self) -> None:
         """crun wrote the pid: the container is made, its program is about to be executed."""
