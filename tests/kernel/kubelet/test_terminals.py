@@ -110,6 +110,18 @@ def test_the_last_words_of_a_terminal(node: Node) -> None:
     node.kubectl("delete", "pod", "t-last", "--wait=false")
 
 
+def test_terminals_that_end_at_once(node: Node) -> None:
+    """A program that says a word and ends takes nothing along, also when the kubelet looks only then."""
+    names = [f"t-brief{number}" for number in range(8)]
+    for name in names:
+        one = container("main", "echo", f"word of {name}", tty=True)
+        node.apply(name, restartPolicy="Never", containers=[one])
+    for name in names:
+        node.until(name, lambda p: p["status"]["phase"] == "Succeeded", 30)
+        assert node.kubectl("logs", name).stdout.splitlines() == [f"word of {name}"]
+    node.kubectl("delete", "pod", "--wait=false", *names)
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_stdin_once(node: Node, transport: str) -> None:
     """With stdinOnce the container's input ends with the first client's; a killed kubelet does not end it."""
@@ -150,7 +162,9 @@ def test_commands_over_spdy(node: Node, target: str) -> None:
     assert mixed.stdout == "x" * 300_000 + "\n"
     assert mixed.stderr.splitlines()[0] == "oops"
     assert mixed.returncode == 42
-    assert "/no/such" in execute("/no/such").stderr
+    missing = execute("/no/such")
+    assert missing.stderr.count("/no/such") == 1  # told once, and not by crun to the client
+    assert (missing.stdout, missing.returncode) == ("", 1)
     assert execute("head", "-c", "100000000", "/dev/zero", options=()).stdout == "\0" * 100_000_000
 
 

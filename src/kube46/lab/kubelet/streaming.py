@@ -78,11 +78,14 @@ async def _feed(session: Session, stdin: Sink) -> None:
             await stdin.feed(asked)
 
 
-async def _copy(session: Session, reader: asyncio.StreamReader, channel: Channel) -> None:
-    """Everything the reader gives, to the client."""
+async def _copy(session: Session, reader: asyncio.StreamReader, channel: Channel, directory: Path) -> None:
+    """Everything the reader gives, to the client; but not crun's own complaint, which the session's end tells."""
+    begun = False
     with suppress(OSError):  # EIO: a terminal's last program has ended
         while data := await reader.read(BLOCK):
-            await session.send(channel, data)
+            begun = begun or not executing.complaint(directory)  # crun writes its log first
+            if begun:
+                await session.send(channel, data)
 
 
 async def _on_pipes(session: Session, target: Target, directory: Path) -> int | str:
@@ -97,7 +100,7 @@ async def _on_pipes(session: Session, target: Target, directory: Path) -> int | 
         env=ENVIRONMENT,
     )
     outputs = [(process.stdout, Channel.STDOUT), (process.stderr, Channel.STDERR)]
-    copies = [_copy(session, reader, channel) for reader, channel in outputs if reader]
+    copies = [_copy(session, reader, channel, directory) for reader, channel in outputs if reader]
     return await _together(session, process, copies, Writer(process.stdin), directory)
 
 
@@ -135,7 +138,8 @@ async def _on_terminal(session: Session, target: Target, directory: Path) -> int
     )
     try:
         stdin = Terminal(os.dup(terminal), ends=True)
-        return await _together(session, process, [_copy(session, reader, Channel.STDOUT)], stdin, directory)
+        copy = _copy(session, reader, Channel.STDOUT, directory)
+        return await _together(session, process, [copy], stdin, directory)
     finally:
         transport.close()
 
