@@ -33,12 +33,15 @@ def marked(value: Any) -> Any:
 
 def drop(value: Any) -> bool:
     """Take them out, in place; whether there were any."""
-    found = False
-    if isinstance(value, dict):
-        for name in [name for name, inner in value.items() if isinstance(inner, MARKS)]:
-            del value[name]
+    if type(value) is list:  # marks are subclasses: exact types pass the many other values by at little cost
+        return sum([drop(inner) for inner in value if type(inner) is dict or type(inner) is list]) > 0
+    empty, found = [], False
+    for name, inner in value.items():
+        kind = type(inner)
+        if kind in MARKS:
+            empty.append(name)
+        elif (kind is dict or kind is list) and inner and drop(inner):
             found = True
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        if isinstance(inner, (dict, list)) and drop(inner):
-            found = True
-    return found
+    for name in empty:
+        del value[name]
+    return found or bool(empty)
