@@ -102,7 +102,7 @@ def _check(call: Call, options: DeleteOptions, obj: Object) -> None:
         raise statuses.conflict_of_kind(call.kind, call.name, text)
     if options.unsafe:
         text = "unsafe deletion is not allowed because the object is decodable from storage"
-        raise statuses.storage_conflict(call.kind, call.namespace, call.name, text)
+        raise statuses.storage_conflict(call.kind, call.namespace, call.name, text, dry_run=call.dry_run)
 
 
 def _mark(call: Call, options: DeleteOptions, obj: Object) -> bool:

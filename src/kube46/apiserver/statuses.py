@@ -87,10 +87,11 @@ def conflict_of_kind(kind: Kind, name: str, text: str) -> StatusError:
     return StatusError(409, "Conflict", f'Operation cannot be fulfilled on {qualified} "{name}": {text}', details)
 
 
-def storage_conflict(kind: Kind, namespace: str, name: str, text: str) -> StatusError:
-    """409 with the words of upstream's storage, the key in etcd included."""
+def storage_conflict(kind: Kind, namespace: str, name: str, text: str, *, dry_run: bool = False) -> StatusError:
+    """409 with the words of upstream's storage, the key in etcd included; a dry run knows no prefix of keys."""
     place = "/".join(part for part in (stored_under(kind), namespace, name) if part)
-    start = f"StorageError: invalid object, Code: 4, Key: /registry/{place}, ResourceVersion: 0, AdditionalErrorMsg: "
+    key = f"/{place}" if dry_run else f"/registry/{place}"
+    start = f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: "
     return conflict(kind, name, start + text)
 
 

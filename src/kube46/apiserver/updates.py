@@ -9,18 +9,37 @@ from kube46.apiserver import statuses
 from kube46.apiserver.transactions import copied
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kube46.apiserver.kinds import Kind
     from kube46.apiserver.strategy import Object
     from kube46.apiserver.writes import Call
 
-# metadata that /status may change (the rest stays as stored)
-STATUS_META = ("labels", "annotations", "finalizers", "ownerReferences", "managedFields")
+RESET = ("deletionTimestamp", "selfLink", "labels", "annotations", "finalizers", "ownerReferences")
+# metadata that /status does not change (ResetObjectMetaForStatus and its like)
+STATUS_KEEPS = {
+    "deployments": ("labels",),
+    "pods": ("ownerReferences", "deletionTimestamp"),
+    **dict.fromkeys(
+        (
+            "customresourcedefinitions",
+            "devicetaintrules",
+            "flowschemas",
+            "podcertificaterequests",
+            "prioritylevelconfigurations",
+            "resourceclaims",
+            "servicecidrs",
+            "storageversionmigrations",
+            "validatingadmissionpolicies",
+            "volumeattachments",
+        ),
+        RESET,
+    ),
+}
 DUPLICATE_OWNERS = (
     ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, "
     "and may reject such requests as early as 1.24; please fix your requests"
 )
-STATUS_KEEPS_LABELS = ("deployments",)
-SYSTEM_META = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink")
 
 
 def desire(kind: Kind, obj: Object) -> Object:
@@ -35,21 +54,27 @@ def check_uid(call: Call, uid: str, stored: str) -> None:
     """Refuse with 409 a PUT that names another object; one that names none takes any."""
     if uid and uid != stored:
         text = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}"
-        raise statuses.storage_conflict(call.kind, call.namespace, call.name, text)
+        raise statuses.storage_conflict(call.kind, call.namespace, call.name, text, dry_run=call.dry_run)
 
 
 def check_revision(call: Call, meta: dict[str, Any], stored: str, *, unconditional: bool) -> None:
     """Refuse with 409 an update of an older revision, and with 422 one of none where the kind wants one."""
+    asked = revision(meta)
+    if asked == 0:
+        if not unconditional:
+            unset = errors.invalid("metadata.resourceVersion", 0, "must be specified for an update")
+            raise statuses.invalid_resource(call.kind, call.name, [unset])
+    elif asked != int(stored):
+        raise statuses.conflict(call.kind, call.name)
+
+
+def revision(meta: dict[str, Any]) -> int:
+    """The resourceVersion that an object says, 0 for none; raises the StatusError 500 that upstream answers with."""
     text = meta.get("resourceVersion") or "0"
     if not (text.isascii() and text.isdecimal()):
         quoted = errors.go_quote(text)
         raise statuses.StatusError(500, "", f"strconv.ParseUint: parsing {quoted}: invalid syntax")
-    if int(text) == 0:
-        if not unconditional:
-            unset = errors.invalid("metadata.resourceVersion", 0, "must be specified for an update")
-            raise statuses.invalid_resource(call.kind, call.name, [unset])
-    elif int(text) != int(stored):
-        raise statuses.conflict(call.kind, call.name)
+    return int(text)
 
 
 def check_name(call: Call, meta: Any) -> None:
@@ -90,27 +115,42 @@ def merge_owners(call: Call, meta: dict[str, Any]) -> None:
         call.warnings.append(f"{DUPLICATE_OWNERS}; duplicate UID(s) observed: {', '.join(twice)}")
 
 
+def _keep(meta: dict[str, Any], stored: dict[str, Any], names: Iterable[str]) -> None:
+    for name in names:
+        meta.pop(name, None)
+        if name in stored:
+            meta[name] = stored[name]
+
+
+def _carry_metadata(call: Call, meta: dict[str, Any], stored: dict[str, Any]) -> None:
+    """The server's own metadata; a link to itself is only forgotten as an object is stored."""
+    meta["uid"] = meta.get("uid") or stored["uid"]  # another one is refused later: it can't be changed
+    _keep(meta, stored, ("creationTimestamp", "generation"))
+    if not call.dry_run:
+        meta.pop("selfLink", None)
+
+
+def keep_deletion(meta: dict[str, Any], stored: dict[str, Any]) -> None:
+    """What is on its way out stays so; a writer owns what it says of that all the same, so this comes later."""
+    _keep(meta, stored, ["deletionTimestamp"] if "deletionTimestamp" in stored else ())
+    if "deletionGracePeriodSeconds" in stored:
+        meta.setdefault("deletionGracePeriodSeconds", stored["deletionGracePeriodSeconds"])
+
+
 def carry_over(call: Call, new: Object, old: Object) -> Object:
-    """What the server decides stays as stored; /status changes only status and some metadata, others never status."""
+    """What the server decides stays as stored; /status changes only status and metadata, others never status."""
     stored: dict[str, Any] = old["metadata"]
+    meta: dict[str, Any] = new["metadata"]
+    _carry_metadata(call, meta, stored)
     if call.subresource == "status":
-        meta = new["metadata"] if not call.kind.custom else stored
         merged = copied(old)
-        changed = [k for k in STATUS_META if k != "labels" or call.kind.plural not in STATUS_KEEPS_LABELS]
-        merged["metadata"] = {k: v for k, v in merged["metadata"].items() if k not in changed}
-        merged["metadata"] |= {k: meta[k] for k in changed if meta.get(k)}
+        if not call.kind.custom:
+            _keep(meta, stored, STATUS_KEEPS.get(call.kind.plural, ()))
+            merged["metadata"] = meta
         merged.pop("status", None)
         if "status" in new:
             merged["status"] = new["status"]
         return merged
-    meta = new["metadata"]
-    meta["uid"] = meta.get("uid") or stored["uid"]  # another one is refused later: it can't be changed
-    for name in (*SYSTEM_META[:1], *SYSTEM_META[3:], *(SYSTEM_META[1:2] if "deletionTimestamp" in stored else ())):
-        meta.pop(name, None)
-        if name in stored:
-            meta[name] = stored[name]
-    if "deletionGracePeriodSeconds" in stored:
-        meta.setdefault("deletionGracePeriodSeconds", stored["deletionGracePeriodSeconds"])
     if call.kind.resource == "namespaces" and call.subresource != "finalize":
         new["spec"] = copied(old.get("spec", {}))
     if call.kind.has_status and call.subresource != "approval":  # approvals are conditions

@@ -22,7 +22,7 @@ from kube46.apiserver.strategy import Context, Object, Strategy, User
 from kube46.apiserver.transactions import copied, now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from kube46.addresses.families import Prefix
     from kube46.apiserver.storage import Store
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 # what a request can't set on a new object
-WIPED = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion")
+WIPED = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
 
 
 @dataclass(slots=True)
@@ -116,27 +116,30 @@ class Registry:
                 body["metadata"]["name"] = self.strategy(call.kind).generate_name(generate)
             try:
                 with self.store.begin() as txn:
-                    made = self.stage(call, body, txn, revision=str(meta.get("resourceVersion") or ""))
+                    made = self.stage(call, body, txn, posted=True, revision=str(meta.get("resourceVersion") or ""))
             except statuses.StatusError as error:
                 if error.reason != "AlreadyExists" or not generate or attempt == 7:
                     raise
             else:
                 await self.finish(call, txn)
-                if call.dry_run:
-                    made["metadata"].pop("resourceVersion", None)
                 return self.view(call, made)
         raise AssertionError
 
-    def stage(self, call: Call, obj: Object, txn: Txn, *, applied: bool = False, revision: str = "") -> Object:
-        """The steps of a create within a transaction; `revision` is what the body of a POST has for one."""
+    def stage(
+        self, call: Call, obj: Object, txn: Txn, *, applied: bool = False, posted: bool = False, revision: str = ""
+    ) -> Object:
+        """The steps of a create within a transaction; `revision` is what the body of a POST has for one.
+
+        What nobody may set belongs to who sets it by a PUT, as upstream takes it away later there.
+        """
         kind, strategy, meta = call.kind, self.strategy(call.kind), obj["metadata"]
         call.name = str(meta.get("name") or "")
         if kind.namespaced:
             meta["namespace"] = call.namespace
             self._check_namespace_lives(call, txn)
         strategy.default(obj)
-        for name in WIPED:
-            meta.pop(name, None)
+        _wipe(meta, WIPED if posted else ())
+        _wipe(meta, () if call.dry_run else ("resourceVersion",))  # a dry run shows it as sent
         updates.merge_owners(call, meta)
         meta.update(uid=str(uuid.uuid4()), creationTimestamp=now(), **({"generation": 1} if kind.generation else {}))
         if call.subresource and not applied:  # owned is what was sent of the status, though a create drops it
@@ -148,6 +151,7 @@ class Registry:
         if not call.subresource and not applied:
             managedfields.note(call, obj, None, strategy.blank)
         told_empty.drop(obj)
+        _wipe(meta, () if posted else WIPED[1:])
         if kind.resource == "namespaces":
             _fill_namespace(obj)
         if call.name:
@@ -224,6 +228,7 @@ class Registry:
             return self.replace(call, obj, old, txn)
         if not self._creates(call):
             raise statuses.not_found(call.kind, call.name)
+        updates.revision(obj["metadata"])
         return self.stage(call, obj, txn)
 
     async def change(self, call: Call, edit: Callable[[Object], Object]) -> Object:
@@ -274,6 +279,7 @@ class Registry:
             updates.check_namespace(call, obj["metadata"])
             updates.check_name(call, obj["metadata"])
             if old is None:
+                updates.revision(obj["metadata"])
                 made = self.stage(call, obj, txn, applied=True)
             else:
                 made = self.replace(call, obj, old, txn, applied=True)
@@ -292,6 +298,7 @@ class Registry:
         new = updates.carry_over(call, new, old)
         if not applied:
             managedfields.note(call, new, old)
+        updates.keep_deletion(new["metadata"], old["metadata"])
         call.emptied = told_empty.drop(new) and kind.kind in told_empty.EXACT
         admit(call.user, kind, call.subresource, call.name, new, old, txn)
         context = self.context(call, txn)
@@ -327,6 +334,11 @@ class Registry:
         if kind.resource == "namespaces":
             return not (obj.get("spec") or {}).get("finalizers")
         return not meta.get("deletionGracePeriodSeconds")
+
+
+def _wipe(meta: Object, names: Iterable[str]) -> None:
+    for name in names:
+        meta.pop(name, None)
 
 
 def _fill_namespace(obj: Object) -> None:
