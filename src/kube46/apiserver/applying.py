@@ -53,7 +53,7 @@ async def config_of(request: Request, call: Call) -> Object:
     if (written_version(version), named) != (kind.api_version, kind.kind):
         raise statuses.bad_request(f"invalid object type: {_told(version, named)}")
     meta = config.get("metadata")
-    if isinstance(meta, dict) and meta.get("managedFields") is not None:
+    if isinstance(meta, dict) and isinstance(meta.get("managedFields"), list):
         raise statuses.bad_request("metadata.managedFields must be nil")
     if not isinstance(kind, CustomKind) and (text := typed.problem(config, kind.group, kind.version, kind.kind)):
         raise StatusError(500, "", f"failed to create typed patch object ({described(config, kind)}): {text}")
@@ -93,7 +93,7 @@ def described(obj: Object, kind: Kind) -> str:
     """An object as upstream's apply names it: a new one says its namespace only if its config does."""
     meta = obj.get("metadata")
     meta = meta if isinstance(meta, dict) else {}
-    return f"{meta.get('namespace') or ''}/{meta.get('name') or ''}; {gvk(kind)}"
+    return f"{_text(meta.get('namespace'))}/{_text(meta.get('name'))}; {gvk(kind)}"
 
 
 def gvk(kind: Kind) -> str:

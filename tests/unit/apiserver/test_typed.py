@@ -24,6 +24,16 @@ from kube46.apiserver.managedfields import typed
         ),
         ({"ports": [1]}, ".spec.ports: element 0: associative list with keys may not have non-map elements"),
         (
+            {"ports": [{"port": 80, "protocol": {}}]},
+            ".spec.ports[port=80,protocol=].protocol: expected string, got "
+            "&value.valueUnstructured{Value:map[string]interface {}{}}",
+        ),
+        ({"ports": [{"port": [1, "a"], "name": 1}], "x": 1},
+         'errors:\n  .spec.ports[port=[1,"a"],protocol="TCP"].name: expected string, got '
+         '&value.valueUnstructured{Value:1}\n'
+         '  .spec.ports[port=[1,"a"],protocol="TCP"].port: expected numeric (int or float), got []interface {}\n'
+         "  .spec.x: field not declared in schema"),
+        (
             {"ports": [{"port": 80}, {"port": 80}]},
             '.spec.ports: duplicate entries for key [port=80,protocol="TCP"]',
         ),
@@ -39,6 +49,10 @@ def test_metadata() -> None:
     uid = {"metadata": {"uid": [{}]}}
     told = "expected string, got &value.valueUnstructured{Value:[]interface {}{map[string]interface {}{}}}"
     assert typed.problem(uid, "", "v1", "Service") == f".metadata.uid: {told}"
+    time = {"metadata": {"creationTimestamp": [], "deletionTimestamp": 7}}
+    assert typed.problem(time, "", "v1", "Service") == ".metadata.creationTimestamp: expected any scalar, got &{[]}"
+    ended = {"metadata": {"uid": 1.5, "surplus": "x"}}  # before uid in the order of names
+    assert typed.problem(ended, "", "v1", "Service") == ".metadata.surplus: field not declared in schema"
     two = {"spec": {"ipFamilies": 1, "clusterIPs": 2}}
     lines = typed.problem(two, "", "v1", "Service").splitlines()
     assert lines[0] == "errors:"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kube46.apiserver.schemas import Field, Shape
 
 NUMBERS = ("int32", "int64", "float64")
-STRINGS = ("string", "bytes", "time", "microtime")
+STRINGS = ("string", "bytes")  # a time is any scalar
 ZERO: dict[str, Any] = {**dict.fromkeys(STRINGS, ""), **dict.fromkeys(NUMBERS, 0)}
 UNKNOWN = "field not declared in schema"
 
@@ -34,7 +34,7 @@ def problem(config: dict[str, Any], group: str, version: str, kind: str) -> str:
 
 def _struct(value: dict[str, Any], ref: str) -> Iterator[str]:
     fields = Schemas.load().type(ref).fields
-    for name, inner in value.items():
+    for name, inner in sorted(value.items()):  # Go walks through a map of few keys mostly in this order
         described = fields.get(name)
         if described is None:
             yield f".{name}: {UNKNOWN}"
@@ -100,7 +100,7 @@ def _element(value: Any, shape: Shape, kind: str, keys: tuple[str, ...]) -> str:
             what = "a null element" if value is None else "non-map elements"
             raise ValueError(f"associative list with keys may not have {what}")
         found = {key: _key(value, shape, key) for key in sorted(keys)}
-        texts = [f"{key}={json.dumps(inner, ensure_ascii=False)}" for key, inner in found.items() if inner is not None]
+        texts = [f"{key}={_text(inner)}" for key, inner in found.items() if inner is not None]
         return f"[{','.join(texts)}]"
     if kind != "set":
         return ""
@@ -121,6 +121,15 @@ def _key(value: dict[str, Any], shape: Shape, key: str) -> Any:
     if key == "protocol":
         return "TCP"
     return ZERO.get(described.shape.kind) if described is not None and described.presence == "!" else None
+
+
+def _text(value: Any) -> str:
+    """A key's value (value.ToString)."""
+    if isinstance(value, dict):
+        return "".join(f"{name}={_text(inner)}" for name, inner in sorted(value.items()))
+    if isinstance(value, list):
+        return f"[{','.join(map(_text, value))}]"
+    return go_quote(value) if isinstance(value, str) else "null" if value is None else _number(value)
 
 
 def _type(value: Any) -> str:

@@ -194,8 +194,11 @@ def _merged(way: Merging, live: list[Any], element: str, item: Any) -> Any:
 
 
 def without(value: Any, gone: Set, way: Merging) -> Any:
-    """The value less the fields and items of a set; a member goes with all that is below it, or is left empty."""
-    if way.of(value) == "leaf":
+    """The value less the fields and items of a set; a member goes with all that is below it.
+
+    An object or list of which nothing is left becomes null (removingWalker).
+    """
+    if not gone or way.of(value) == "leaf":
         return value
     kept = [
         (inner, without(inner, gone.get(element, {}), below), named)
@@ -203,8 +206,8 @@ def without(value: Any, gone: Set, way: Merging) -> Any:
         if MEMBER not in gone.get(element, {}) or below.absent == {}
     ]
     if way.of(value) == "map":
-        return {named[1:]: inner for _, inner, named in kept}
-    return [inner for _, inner, _ in kept]
+        return {named[1:]: inner for _, inner, named in kept} or None
+    return [inner for _, inner, _ in kept] or None
 
 
 def joined(sets: list[Set]) -> Set:
