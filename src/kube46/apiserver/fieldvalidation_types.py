@@ -127,6 +127,9 @@ class Decoder:
 
     def _pairs(self, found: dict[str, Any], known: dict[str, Field] | None) -> Iterable[tuple[str, Any]]:
         """The members in order; repeated ones are reported, and their last value wins."""
+        if self._unstructured and known is not None:  # the converter goes by Go's struct
+            places = {name: place for place, name in enumerate(known)}
+            return sorted(found.items(), key=lambda pair: places.get(pair[0], len(places)))
         if not isinstance(found, Repeated):
             return found.items()
         seen: set[str] = set()
@@ -238,8 +241,6 @@ class Decoder:
             text = spelled(value) if described(value) == "number" else "?"
         if not isinstance(text, str):
             return self._misfit(value, shape)
-        if text == "" and shape.kind in ("time", "microtime"):
-            return None
         try:
             return PARSERS[shape.kind](text.strip() if shape.kind == "quantity" else text)
         except ValueError as problem:
@@ -279,7 +280,10 @@ class Decoder:
             raise Mismatch(self._converter_text(value, shape))
         go = go or ("string" if shape.kind in ("time", "microtime") else shape.go.removeprefix("*"))
         where = f"Go struct field {self._struct}.{'.'.join(self._names)}"
-        self._first = self._first or f"json: cannot unmarshal {what or described(value)} into {where} of type {go}"
+        text = f"json: cannot unmarshal {what or described(value)} into {where} of type {go}"
+        if shape.kind in ("time", "microtime", "intorstring"):  # types that read themselves: Go goes no further
+            raise Mismatch(text)
+        self._first = self._first or text
 
     @staticmethod
     def _converter_text(value: Any, shape: Shape) -> str:

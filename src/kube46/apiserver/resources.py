@@ -68,8 +68,8 @@ class Resources:
         if form.media_type == PROTOBUF:
             return ProtobufView(target.kind, strategy, form, self._messages)
         view = View(target.kind, strategy, form, request.query.get("includeObject", ""))
-        if request.verb != "get":  # before anything is written; upstream refuses when it is done
-            view.check(several=request.verb in ("list", "deletecollection"))
+        if request.verb not in ("get", "list"):  # before anything is written; upstream refuses when it is done
+            view.check(several=request.verb == "deletecollection")
         return view
 
     def call(self, request: Request, target: Target) -> Call:
@@ -106,6 +106,7 @@ class Resources:
         view, selector = self.view(request, target), _selector(request, target)
         page = reads.page_of(request.query)
         values, metadata = await reads.listing(self._store, target.kind, target.namespace, selector, page)
+        view.check(several=True)
         pieces = view.many(values, metadata)
         if len(values) <= AT_ONCE or request.flag("pretty"):
             return _answer(view, b"".join(pieces))

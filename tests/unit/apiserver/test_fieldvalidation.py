@@ -68,6 +68,23 @@ def test_decode_as_go(case: dict[str, Any]) -> None:
     assert decoded.warnings == case.get("Strict", [])
 
 
+@pytest.mark.parametrize(
+    ("meta", "text"),
+    [
+        ({"creationTimestamp": ""}, 'parsing time "" as "2006-01-02T15:04:05Z07:00": cannot parse "" as "2006"'),
+        ({"name": 1, "creationTimestamp": ""}, 'parsing time "" as'),
+        ({"name": 1, "deletionTimestamp": [None], "creationTimestamp": "yesterday"},
+         "json: cannot unmarshal array into Go struct field ObjectMeta.metadata.deletionTimestamp of type string"),
+        ({"name": 1, "generation": "x"}, "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.name"),
+    ],
+)  # fmt: skip
+def test_types_that_read_themselves(meta: dict[str, Any], text: str) -> None:
+    """Go goes no further than the first of them that does not fit; of other misfits it tells the first at the end."""
+    with pytest.raises(StatusError) as refusal:
+        fv.decode(json.dumps({"metadata": meta}).encode(), BY_PLURAL["nodes"])
+    assert f'Node in version "v1" cannot be handled as a Node: {text}' in refusal.value.message
+
+
 @pytest.mark.parametrize("case", [case for case in answers("decode") if case.values[0].get("Wire")])
 def test_protobuf_as_go(case: dict[str, Any]) -> None:
     """The protobuf that Go makes of an object reads back as that object; an empty list is no list there."""

@@ -35,10 +35,10 @@ def entry_errors(field: str, entry: Object, known: list[str]) -> list[FieldError
         found += ip.legacy_ip(f"{field}.ip", address, known)
         if mode is None:
             found.append(required(f"{field}.ipMode", "must be specified when `ip` is set"))
+        elif mode not in MODES:
+            found.append(not_supported(f"{field}.ipMode", mode, MODES))
     elif mode is not None:
         found.append(forbidden(f"{field}.ipMode", "may not be specified when `ip` is not set"))
-    if mode is not None and mode not in MODES:
-        found.append(not_supported(f"{field}.ipMode", mode, MODES))
     if host:
         found += each_invalid(f"{field}.hostname", host, names.subdomain(host))
         if ip.sloppy(host) is not None:
