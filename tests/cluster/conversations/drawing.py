@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hypothesis import strategies as st
@@ -196,8 +197,17 @@ class Drawer:
         )
 
     def pointers(self) -> Step:
-        """A JSON Patch."""
-        return Step("PATCH", self.path(self.name(), query=self.query()), edits=self.edits(1, 3), form=POINTERS)
+        """A JSON Patch: fields are mostly added or removed, but also replaced, tested, moved and copied."""
+        edits = tuple(self.operation(edit) for edit in self.edits(1, 3))
+        return Step("PATCH", self.path(self.name(), query=self.query()), edits=edits, form=POINTERS)
+
+    def operation(self, edit: Edit) -> Edit:
+        """The edit as one of JSON Patch's operations; what is moved comes from a place of its own."""
+        chosen = self.one("add", "add", "add", "add", "replace", "replace", "test", "move", "copy")
+        if edit.value is REMOVED:
+            return edit
+        value = self.edits(1, 1)[0].pointer if chosen in ("move", "copy") else edit.value
+        return replace(edit, operation=chosen, value=value)
 
     def apply(self, part: str = "") -> Step:
         """Server-side apply of a few fields by one of two managers."""
@@ -230,6 +240,13 @@ class Drawer:
         )  # fmt: skip
         return Step("DELETE", self.path(self.name()), options)
 
+    def delete_all(self) -> Step:
+        """DELETE of those that a selector finds; of what a cluster has by itself, too, nothing else would be safe."""
+        everything = ("", "labelSelector=a=b") if "namespaces/" in self.topic.collection else ()
+        query = self.one(*everything, "fieldSelector=metadata.name=app", "labelSelector=a=b,!d")
+        options: Json = self.one(None, None, {"propagationPolicy": "Background"}, {"dryRun": ["All"]})
+        return Step("DELETE", self.path(query=query), options)
+
     def get(self) -> Step:
         """GET of one object or of all, as JSON or as a table."""
         if self.draw(st.integers(0, 1)):
@@ -243,26 +260,37 @@ class Drawer:
         )
         return Step("GET", self.path(query=query), accept=self.one(JSON, *self.accepts))
 
-    def conversation(self, most: int = 6) -> Conversation:
-        """Begins with a create; ends with a look at everything."""
+    def steps(self, most: int) -> list[Step]:
+        """Steps about the topic; the first creates something."""
         kinds: list[Callable[[], Step]] = [
             self.create, self.put, self.put, self.replace, self.replace, self.replace, self.replace, self.patch,
             self.patch, self.patch, self.pointers, self.apply, self.apply, self.delete, self.get,
         ]  # fmt: skip
         kinds += [self.report, self.report] if self.topic.status else []
+        kinds += [self.delete_all] if self.draw(st.integers(0, 3)) == 0 else []
         steps = [self.one(self.create, self.create, self.create, self.put, self.apply)()]
-        steps += [self.one(*kinds)() for _ in range(self.draw(st.integers(0, most)))]
+        return [*steps, *(self.one(*kinds)() for _ in range(self.draw(st.integers(0, most))))]
+
+    def looks(self) -> list[Step]:
+        """All that there is to see when all is said."""
         looks = [Step("GET", path) for path in (self.topic.collection, *self.topic.afterwards)]
-        looks.append(Step("GET", self.topic.collection, accept=TABLE))
-        return Conversation(self.topic.name, (*steps, *looks))
+        return [*looks, Step("GET", self.topic.collection, accept=TABLE)]
 
 
 def conversations(topics: Sequence[Topic], most: int = 6, *, machinery: bool = True) -> st.SearchStrategy[Conversation]:
-    """Conversations about one of the topics each; without the machinery, about the kinds' own fields only."""
+    """Conversations that end with a look at everything; without the machinery, about the kinds' own fields only.
+
+    Most are about one topic. Every tenth has steps about two in turns: Services and IPAddresses, for one, meet.
+    """
+    weighted = [topic for topic in topics for _ in range(topic.weight)]
 
     @st.composite
     def made(draw: st.DrawFn) -> Conversation:
-        weighted = [topic for topic in topics for _ in range(topic.weight)]
-        return Drawer(draw, draw(st.sampled_from(weighted)), machinery=machinery).conversation(most)
+        chosen = [draw(st.sampled_from(weighted)) for _ in range(2 if draw(st.integers(0, 9)) == 0 else 1)]
+        drawers = [Drawer(draw, topic, machinery=machinery) for topic in dict.fromkeys(chosen)]
+        turns = zip_longest(*(drawer.steps(most // len(drawers)) for drawer in drawers))
+        steps = [step for turn in turns for step in turn if step is not None]
+        looks = [look for drawer in drawers for look in drawer.looks()]
+        return Conversation("+".join(drawer.topic.name for drawer in drawers), (*steps, *looks))
 
     return made()

@@ -71,9 +71,9 @@ IPADDRESSES = Topic(
     ),
     names=(
         "10.98.0.7", "10.98.0.7", "10.98.0.7", "fd00:10:98::7", "FD00:10:98::7", "10.98.0.07", "::ffff:10.98.0.7", "app",
-        "10.98.0.8", "fd00:10:98:0::7", "0.0.0.0", "127.0.0.1",
+        "10.98.0.8", "fd00:10:98:0::7", "0.0.0.0", "127.0.0.1", "10.96.0.20", "fd00:10:96::20",
     ),
-    queries=("fieldSelector=spec.parentRef.name=nobody", "fieldSelector=metadata.name=10.98.0.7"),
+    queries=("fieldSelector=spec.parentRef.name=nobody", "fieldSelector=spec.parentRef=.services.x.y", "fieldSelector=metadata.name=10.98.0.7"),
 )  # fmt: skip
 
 BACKEND: Json = {"service": {"name": "web", "port": {"number": 80}}}

@@ -102,7 +102,21 @@ SPEC = fields(
         "publishNotReadyAddresses": (True, False, None, "yes"),
     },
 )
+DIRECTIVES: tuple[Json, ...] = (
+    [{"port": 80, "$patch": "delete"}], [{"$patch": "replace"}, {"port": 81, "name": "b"}], [{"port": 80, "$patch": "bad"}],
+    [{"port": 80, "name": "a"}, {"$patch": "delete", "port": 81}], [{"$patch": "delete"}], [{"port": 82, "name": "c"}, {"port": 80}],
+)  # fmt: skip
 REST = fields(
+    "spec",
+    {
+        "ports": DIRECTIVES,
+        "$setElementOrder/ports": ([{"port": 81}, {"port": 80}], [{"port": 80}], [], [{"name": "a"}], {}),
+        "$retainKeys": (["ports", "type"], [], "ports"),
+        "$deleteFromPrimitiveList/clusterIPs": ([V4[0]], ["x"]),
+        "$deleteFromPrimitiveList/externalIPs": (["192.0.2.7"], []),
+        "$patch": ("replace", "delete", "merge", "bad"),
+    },
+) + fields(
     "",
     {
         "spec": ({}, None, {"ports": [{"port": 80}]}, {"type": "ExternalName", "externalName": "a.b"}, [], "x"),

@@ -25,10 +25,11 @@ REMOVED = Removed.REMOVED
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Set one field, or remove it."""
+    """Set one field, or remove it; in a JSON Patch, maybe by another operation."""
 
     path: tuple[str | int, ...]
     value: Json
+    operation: str = "add"
 
     @property
     def pointer(self) -> str:
@@ -36,7 +37,8 @@ class Edit:
         return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in self.path)
 
     def __str__(self) -> str:
-        return f"{self.pointer} {'removed' if self.value is REMOVED else '= ' + json.dumps(self.value)}"
+        how = "" if self.operation == "add" else f" ({self.operation})"
+        return f"{self.pointer} {'removed' if self.value is REMOVED else '= ' + json.dumps(self.value)}{how}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,9 @@ def _in_order(value: Json) -> Json:
 def _operation(edit: Edit) -> Json:
     if edit.value is REMOVED:
         return {"op": "remove", "path": edit.pointer}
-    return {"op": "add", "path": edit.pointer, "value": edit.value}
+    if edit.operation in ("move", "copy"):
+        return {"op": edit.operation, "from": edit.value, "path": edit.pointer}
+    return {"op": edit.operation, "path": edit.pointer, "value": edit.value}
 
 
 def set_field(document: Json, edit: Edit, *, null: bool = False) -> None:
