@@ -1,6 +1,7 @@
 """CHECK: is what the result of the ADD says still so in the kernel?"""
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 
 from kube46.addresses.families import Address
 from kube46.cni import results, wiring
@@ -37,13 +38,40 @@ def check_host(host: Netlink, request: Request, network: Network, previous: Resu
     if not end.up and not network.disable_container_interface:
         raise _failed(f"{end.name} is down")
     if network.gateway:
-        there = {str(one.interface.ip) for one in host.addresses(bridge.name)}
-        for assigned in previous.ips:
-            if assigned.gateway and str(assigned.gateway) not in there:
-                raise _failed(f"the bridge {bridge.name} has no address {assigned.gateway}")
+        if host.link(network.gateway_link) is None:
+            raise _failed(f"there is no link {network.gateway_link}")
+        _check_gateways(host, network.gateway_link, previous)
     for path, value in wiring.forwarding(wiring.families_of(previous)).items() if network.gateway else ():
         if host.sysctl(path) != value:
             raise _failed(f"{path} is not {value}")
+
+
+def check_host_routes(host: Netlink, end: Link, previous: Result) -> None:
+    """Raises CniError 100 when the host's end of a pod's link, its addresses or the routes are not as they were."""
+    if not end.up:
+        raise _failed(f"{end.name} is down")
+    _check_gateways(host, end.name, previous)
+    there = {route.destination for route in host.routes(None) if route.link == end.index}
+    for assigned in previous.ips:
+        if ip_network(assigned.address.ip) not in there:
+            raise _failed(f"there is no route to {assigned.address.ip} on {end.name}")
+    for path, value in wiring.forwarding(wiring.families_of(previous)).items():
+        if host.sysctl(path) != value:
+            raise _failed(f"{path} is not {value}")
+
+
+def check_spoofing(allowed: set[tuple[str, str]], end: Link, previous: Result) -> None:
+    """Raises CniError 100 when frames with other MAC addresses than the pod's would pass."""
+    macs = {one.mac for one in previous.interfaces if one.sandbox}
+    if {mac for link, mac in allowed if link == end.name} != macs:
+        raise _failed(f"{end.name} is not held to the MAC address {', '.join(sorted(macs))}")
+
+
+def _check_gateways(host: Netlink, link: str, previous: Result) -> None:
+    there = {str(one.interface.ip) for one in host.addresses(link)}
+    for assigned in previous.ips:
+        if assigned.gateway and str(assigned.gateway) not in there:
+            raise _failed(f"{link} has no address {assigned.gateway}")
 
 
 def host_end(host: Netlink, previous: Result) -> Link:

@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 
 from kube46.cni.errors import CniError, Code
-from kube46.cni.requests import IDENTIFIER, Verb
+from kube46.cni.requests import IDENTIFIER, LINK_NAME_BYTES, Verb
 
 VERSIONS = ("0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 NEWEST = VERSIONS[-1]
 SINCE = {Verb.CHECK: "0.4.0", Verb.GC: "1.1.0", Verb.STATUS: "1.1.0"}
 SMALLEST_MTU, LARGEST_MTU = 68, 65535
-UNSUPPORTED = ("vlan", "vlanTrunk", "macspoofchk")
+DEFAULT_MTU = 1500  # of a veth that is given none
 
 
 class Range(msgspec.Struct, frozen=True, rename="camel"):
@@ -68,6 +68,14 @@ class RuntimeConfig(msgspec.Struct, frozen=True, rename="camel"):
     port_mappings: tuple[PortMapping, ...] = ()
 
 
+class VlanRange(msgspec.Struct, frozen=True):
+    """An entry of `vlanTrunk`: one VLAN, a span of them, or both."""
+
+    id: int | None = None
+    min_id: int | None = msgspec.field(name="minID", default=None)
+    max_id: int | None = msgspec.field(name="maxID", default=None)
+
+
 class ValidAttachment(msgspec.Struct, frozen=True):
     """One of `cni.dev/valid-attachments`, given with GC."""
 
@@ -97,6 +105,10 @@ class Network(msgspec.Struct, frozen=True, rename="camel"):
     routed: bool = False
     enabledad: bool = False
     disable_container_interface: bool = False
+    vlan: int = 0
+    vlan_trunk: tuple[VlanRange, ...] = ()
+    preserve_default_vlan: bool = False
+    macspoofchk: bool = False
     snat: bool = True
     masq_all: bool = False
     mark_masq_bit: int | None = None
@@ -116,6 +128,11 @@ class Network(msgspec.Struct, frozen=True, rename="camel"):
     def gateway(self) -> bool:
         """Whether the bridge has the gateways' addresses: a default gateway is a gateway."""
         return self.is_gateway or self.is_default_gateway
+
+    @property
+    def gateway_link(self) -> str:
+        """The link that has the gateways' addresses: the bridge, or a port of it in the pods' VLAN."""
+        return f"{self.bridge}.{self.vlan}" if self.vlan else self.bridge
 
 
 _decoder = msgspec.json.Decoder(Network)
@@ -137,24 +154,26 @@ def load(stdin: bytes, verb: Verb) -> Network:
     return network
 
 
-def check_bridge(network: Network, stdin: bytes) -> None:
-    """Raises CniError 2 or 7 for what the `bridge` plugin cannot do."""
-    keys = _keys.decode(stdin)
-    for key in UNSUPPORTED:
-        text = bytes(keys.get(key, b"")).decode()
-        if text not in ("", "0", "false", "null", "[]"):
-            raise CniError(Code.UNSUPPORTED_FIELD, "Unsupported field", f"{key}: {text} is not supported; remove it.")
+def check_bridge(network: Network) -> None:
+    """Raises CniError 7 for what the `bridge` plugin cannot do."""
     if network.hairpin_mode and network.promisc_mode:
         raise _invalid("hairpinMode, promiscMode", "both true", "at most one of them true")
     if network.routed and not network.gateway:
         raise _invalid("routed", "true without isGateway", "true together with isGateway, or false")
     if network.ipam.type and network.disable_container_interface:
         raise _invalid("disableContainerInterface", "true with ipam", "false, or ipam left out")
-    if network.mtu and not SMALLEST_MTU <= network.mtu <= LARGEST_MTU:
-        raise _invalid("mtu", str(network.mtu), f"{SMALLEST_MTU} to {LARGEST_MTU} bytes, or 0 for the kernel's")
-    name = network.bridge
-    if not 0 < len(name.encode()) <= 15 or not IDENTIFIER.fullmatch(name):
-        raise _invalid("bridge", repr(name), "1 to 15 letters, digits, '_', '.' and '-', a letter or digit first")
+    _check_mtu(network)
+    name = network.gateway_link if network.gateway else network.bridge
+    if not 0 < len(name.encode()) <= LINK_NAME_BYTES or not IDENTIFIER.fullmatch(network.bridge):
+        wanted = "letters, digits, '_', '.' and '-', a letter or digit first; 15 at most, with a gateway's VLAN"
+        raise _invalid("bridge", repr(name), wanted)
+
+
+def check_ptp(network: Network) -> None:
+    """Raises CniError 7 for what the `ptp` plugin cannot do."""
+    if not network.ipam.type:
+        raise _invalid("ipam.type", "missing", "an IPAM plugin, as a pod without address has nothing to route")
+    _check_mtu(network)
 
 
 def version_in(stdin: bytes) -> str:
@@ -169,6 +188,11 @@ def version_in(stdin: bytes) -> str:
 def _present(keys: dict[str, msgspec.Raw]) -> list[bytes]:
     """The pairs whose value is not null: like the reference plugins, take a null for an absent key."""
     return [msgspec.json.encode(key) + b":" + bytes(value) for key, value in keys.items() if bytes(value) != b"null"]
+
+
+def _check_mtu(network: Network) -> None:
+    if network.mtu and not SMALLEST_MTU <= network.mtu <= LARGEST_MTU:
+        raise _invalid("mtu", str(network.mtu), f"{SMALLEST_MTU} to {LARGEST_MTU} bytes, or 0 for the kernel's")
 
 
 def _check_version(version: str, verb: Verb) -> None:

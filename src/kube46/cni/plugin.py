@@ -17,6 +17,7 @@ from kube46.cni.delegates import HostLocal
 from kube46.cni.errors import CniError, Code
 from kube46.cni.masquerading import Masquerading
 from kube46.cni.portmap import Portmap
+from kube46.cni.ptp import Ptp
 from kube46.cni.requests import Attachment, Request, Verb
 from kube46.cni.results import Result
 from kube46.netlink import NetlinkError
@@ -45,6 +46,7 @@ KINDS: dict[str, Callable[[Masquerading], Plugin]] = {
     "bridge": Bridge,
     "host-local": lambda _: HostLocal(),
     "portmap": Portmap,
+    "ptp": Ptp,
 }
 PLUGINS = tuple(KINDS)
 

@@ -2,11 +2,12 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface, ip_network
 
-from kube46.addresses.families import Address, Family, family_of, in_order
+from kube46.addresses.families import Address, Family, Prefix, family_of, in_order
 from kube46.cni.configurations import Network
 from kube46.cni.errors import CniError, Code
 from kube46.cni.requests import Attachment
@@ -14,6 +15,8 @@ from kube46.cni.results import Assigned, Result, Route
 
 DEFAULTS = {Family.IPV4: ip_network("0.0.0.0/0"), Family.IPV6: ip_network("::/0")}
 POD_INTERFACE = 2  # in a result: the bridge, the host's end, the pod's end
+PTP_INTERFACE = 1  # the host's end, the pod's end
+MAC = re.compile(r"([0-9a-f]{2}[:-]){5}[0-9a-f]{2}|([0-9a-f]{4}\.){2}[0-9a-f]{4}", re.IGNORECASE)
 ALIAS_WORD = "kube46"
 
 
@@ -24,6 +27,16 @@ class Wiring:
     addresses: tuple[Assigned, ...]
     routes: tuple[Route, ...]
     bridge_addresses: tuple[IPv4Interface | IPv6Interface, ...]
+
+    @property
+    def own(self) -> tuple[Address, ...]:
+        """The pod's addresses, without their subnets."""
+        return tuple(one.address.ip for one in self.addresses)
+
+    @property
+    def gateways(self) -> tuple[Address, ...]:
+        """The gateways of the addresses, each once."""
+        return tuple(dict.fromkeys(one.gateway for one in self.addresses if one.gateway))
 
     @property
     def families(self) -> frozenset[Family]:
@@ -52,6 +65,17 @@ def plan(network: Network, assigned: Result) -> Wiring:
     return Wiring(addresses, tuple(routes), tuple(dict.fromkeys(on_bridge)) if network.gateway else ())
 
 
+def plan_ptp(network: Network, assigned: Result) -> Wiring:
+    """The wiring of a pod without a bridge. Raises CniError 103 when IPAM assigned nothing, 7 when without gateway."""
+    if not assigned.ips:
+        raise CniError(Code.DELEGATE_FAILED, "The IPAM plugin assigned no address", f"ipam.type: {network.ipam.type}.")
+    for one in assigned.ips:
+        if not one.gateway:
+            details = f"ipam: {one.address} has no gateway, through which ptp leads everything; give it one."
+            raise CniError(Code.INVALID_CONFIG, "Invalid network configuration", details)
+    return Wiring(tuple(replace(one, interface=PTP_INTERFACE) for one in assigned.ips), assigned.routes, ())
+
+
 def next_hop(route: Route, wiring: Wiring) -> Address | None:
     """Through whom the pod reaches a route's destination: the route's gateway, else the subnet's."""
     if route.gateway:
@@ -60,12 +84,23 @@ def next_hop(route: Route, wiring: Wiring) -> Address | None:
     return next((one.gateway for one in wiring.addresses if one.gateway and family_of(one.gateway) is family), None)
 
 
-def gateway_routes(wiring: Wiring) -> tuple[Route, ...]:
+@dataclass(frozen=True, slots=True)
+class GatewayRoute:
+    """A route of a pod to its gateway or, through that, to its subnet, from one of its addresses."""
+
+    destination: Prefix
+    gateway: Address | None
+    source: Address
+
+
+def gateway_routes(wiring: Wiring) -> tuple[GatewayRoute, ...]:
     """The routes that lead even to the pod's own subnet through its gateway; the gateway itself is on the link."""
-    found: list[Route] = []
+    found: list[GatewayRoute] = []
     for one in wiring.addresses:
         if one.gateway:
-            found += [Route(ip_network(one.gateway), None), Route(one.address.network, one.gateway)]
+            found.append(GatewayRoute(ip_network(one.gateway), None, one.address.ip))
+            if one.address.network.num_addresses > 1:
+                found.append(GatewayRoute(one.address.network, one.gateway, one.address.ip))
     return tuple(found)
 
 
@@ -82,6 +117,8 @@ def pod_settings(
         settings[f"net/ipv6/conf/{ifname}/accept_dad"] = "1" if detect_duplicates else "0"
         settings[f"net/ipv6/conf/{ifname}/accept_ra"] = "0"
         settings[f"net/ipv6/conf/{ifname}/ndisc_notify"] = "1"
+        settings[f"net/ipv6/conf/{ifname}/keep_addr_on_down"] = "1"
+        settings["net/ipv6/conf/lo/disable_ipv6"] = "0"
     if Family.IPV4 in families:
         settings[f"net/ipv4/conf/{ifname}/arp_notify"] = "1"
     if routed:
@@ -104,6 +141,11 @@ def host_link(attachment: Attachment) -> str:
     return "veth" + digest.hexdigest()[:11]
 
 
+def vlan_port(link: str) -> str:
+    """The name of the bridge port whose other end is the node's own link in a VLAN."""
+    return "vlan" + hashlib.sha256(link.encode()).hexdigest()[:11]
+
+
 def alias(network: str, attachment: Attachment) -> str:
     """The description of the host's end, from which GC learns whose it is."""
     return f"{ALIAS_WORD} {network} {attachment.container_id} {attachment.ifname}"
@@ -115,6 +157,15 @@ def attachment_of(alias_text: str, network: str) -> Attachment | None:
     if len(words) != 4 or words[:2] != [ALIAS_WORD, network]:
         return None
     return Attachment(words[2], words[3])
+
+
+def checked_mac(text: str) -> str:
+    """A MAC address that was asked for, in the kernel's way of writing. Raises CniError 7 when it is none for a pod."""
+    digits = re.sub("[:.-]", "", text.lower()) if MAC.fullmatch(text) else ""
+    if not digits or int(digits[:2], 16) & 1 or not int(digits, 16):
+        details = f"mac: {text!r} is no unicast MAC address; give one like 02:00:00:00:00:01."
+        raise CniError(Code.INVALID_CONFIG, "Invalid network configuration", details)
+    return bytes.fromhex(digits).hex(":")
 
 
 def hardware_address() -> str:

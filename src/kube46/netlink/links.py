@@ -1,6 +1,8 @@
 """Links: veth pairs, bridges, their ports and their state."""
 
 import os
+import struct
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,18 +14,24 @@ from kube46.netlink.wire import Flag, Kind
 IFF_UP, IFF_PROMISC = 0x1, 0x100
 IFLA_ADDRESS, IFLA_MTU, IFLA_LINK, IFLA_MASTER = 1, 4, 5, 10
 IFLA_PROTINFO, IFLA_AF_SPEC, IFLA_NET_NS_FD = 12, 26, 28
+IFLA_OPERSTATE, OPERATIONAL = 16, 6
 IFLA_INFO_DATA = 2
 VETH_INFO_PEER = 1
 IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED = 4, 33
 IFLA_IFALIAS = 20
 IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE = 8, 1
 AF_INET6, AF_BRIDGE = 10, 7
+IFLA_BR_VLAN_FILTERING, IFLA_BR_VLAN_DEFAULT_PVID = 7, 39
+IFLA_BRIDGE_VLAN_INFO, VLAN_PVID, VLAN_UNTAGGED, VLAN_BEGIN, VLAN_END = 2, 0x2, 0x4, 0x8, 0x10
 NAME_BYTES = 15
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link as the kernel reports it. `master` and `peer` are indexes (0: none; a peer may be elsewhere)."""
+    """A link as the kernel reports it. `master` and `peer` are indexes (0: none; a peer may be elsewhere).
+
+    The last two are a bridge's: whether it tells VLANs apart, and the one that new ports are in (0: none).
+    """
 
     index: int
     name: str
@@ -35,6 +43,8 @@ class Link:
     master: int
     peer: int
     alias: str
+    vlan_filtering: bool = False
+    default_vlan: int = 0
 
 
 class Links:
@@ -76,9 +86,13 @@ class Links:
             if descriptor is not None and not isinstance(peer_netns, int):
                 os.close(descriptor)
 
-    def bridge(self, name: str, *, mtu: int = 0, hardware_address: str = "") -> None:
-        """Make a bridge. Raises NetlinkError, with `is_presence` when the name is taken."""
-        payload = wire.LINK.pack(0, 0, 0, 0, 0) + _naming(name, mtu, hardware_address) + _info("bridge")
+    def bridge(self, name: str, *, mtu: int = 0, hardware_address: str = "", vlan_filtering: bool = False) -> None:
+        """Make a bridge. Raises NetlinkError, with `is_presence` when the name is taken.
+
+        `vlan_filtering` lets it tell VLANs apart; EOPNOTSUPP where the kernel's bridges cannot.
+        """
+        data = wire.nested(IFLA_INFO_DATA, wire.attribute(IFLA_BR_VLAN_FILTERING, b"\1")) if vlan_filtering else b""
+        payload = wire.LINK.pack(0, 0, 0, 0, 0) + _naming(name, mtu, hardware_address) + _info("bridge", data)
         self._socket.request(Kind.NEWLINK, payload, f"create bridge {name}", flags=Flag.CREATE | Flag.EXCL)
 
     def delete_link(self, name: str) -> bool:
@@ -124,6 +138,15 @@ class Links:
         """Let a bridge port exchange frames with ports that are not isolated only."""
         self._set_port(name, IFLA_BRPORT_ISOLATED, "set isolated on")
 
+    def add_vlans(self, name: str, first: int, last: int, *, untagged: bool = False) -> None:
+        """Let a bridge port take part in the VLANs `first` to `last`; `untagged`: in one, with its untagged frames."""
+        flags = VLAN_PVID | VLAN_UNTAGGED if untagged else 0
+        self._set_vlans(Kind.SETLINK, name, f"add VLAN {first}-{last} to", first, last, flags)
+
+    def delete_vlan(self, name: str, vlan: int) -> None:
+        """Take a bridge port out of a VLAN."""
+        self._set_vlans(Kind.DELLINK, name, f"delete VLAN {vlan} of", vlan, vlan, 0)
+
     def set_alias(self, name: str, alias: str) -> None:
         """Give a link a description, at most 255 bytes, that `ip link` shows and `links` returns."""
         self._set(Kind.NEWLINK, name, "set alias of", wire.attribute(IFLA_IFALIAS, alias.encode()))
@@ -158,6 +181,21 @@ class Links:
                 return None
             raise
 
+    def await_up(self, name: str, seconds: float) -> bool:
+        """Wait until packets pass a link that was set up, and its bridge knows; returns whether they do by then.
+
+        The kernel notices a carrier a moment later; recent ones at once when the link is looked up.
+        """
+        payload = wire.LINK.pack(0, 0, 0, 0, 0) + _naming(name, 0, "")
+        deadline = time.monotonic() + seconds
+        while True:
+            found = wire.attributes(self._socket.get(Kind.GETLINK, payload, f"look up link {name}"), wire.LINK.size)
+            if wire.number(found.get(IFLA_OPERSTATE, b"")) == OPERATIONAL:
+                return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.001)
+
     def links(self) -> list[Link]:
         """All links of the namespace."""
         payload = wire.LINK.pack(0, 0, 0, 0, 0)
@@ -170,6 +208,11 @@ class Links:
     def _set_port(self, name: str, option: int, what: str) -> None:
         value = wire.nested(IFLA_PROTINFO, wire.attribute(option, b"\1"))
         self._set(Kind.SETLINK, name, what, value, family=AF_BRIDGE)
+
+    def _set_vlans(self, kind: Kind, name: str, what: str, first: int, last: int, flags: int) -> None:
+        parts = [(flags, first)] if first == last else [(flags | VLAN_BEGIN, first), (flags | VLAN_END, last)]
+        infos = b"".join(wire.attribute(IFLA_BRIDGE_VLAN_INFO, struct.pack("=HH", *part)) for part in parts)
+        self._set(kind, name, what, wire.attribute(IFLA_AF_SPEC, infos), family=AF_BRIDGE)
 
     def _set(
         self,
@@ -217,10 +260,12 @@ def _namespace_descriptor(netns: str | Path | int | None) -> int | None:
 def _parsed(data: bytes) -> Link:
     _, _, index, flags, _ = wire.LINK.unpack_from(data)
     found = wire.attributes(data, wire.LINK.size)
+    kind = wire.link_kind(data)
+    info = wire.attributes(wire.attributes(found.get(wire.IFLA_LINKINFO, b"")).get(IFLA_INFO_DATA, b""))
     return Link(
         index=index,
         name=wire.text(found[wire.IFLA_IFNAME]),
-        kind=wire.link_kind(data),
+        kind=kind,
         mtu=wire.number(found.get(IFLA_MTU, b"")),
         hardware_address=found.get(IFLA_ADDRESS, b"").hex(":"),
         up=bool(flags & IFF_UP),
@@ -228,4 +273,6 @@ def _parsed(data: bytes) -> Link:
         master=wire.number(found.get(IFLA_MASTER, b"")),
         peer=wire.number(found.get(IFLA_LINK, b"")),
         alias=wire.text(found.get(IFLA_IFALIAS, b"")),
+        vlan_filtering=bool(wire.number(info.get(IFLA_BR_VLAN_FILTERING, b""))) if kind == "bridge" else False,
+        default_vlan=wire.number(info.get(IFLA_BR_VLAN_DEFAULT_PVID, b"")) if kind == "bridge" else 0,
     )

@@ -11,7 +11,7 @@ from kube46.netlink.sockets import Socket
 from kube46.netlink.wire import Flag, Kind
 
 PROTOCOL = 46  # marks the routes that kube46 made; free in iproute2's rt_protos
-RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_METRICS, RTA_TABLE, RTA_VIA = 1, 4, 5, 6, 8, 15, 18
+RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_METRICS, RTA_TABLE, RTA_VIA = 1, 4, 5, 6, 7, 8, 15, 18
 RTAX_MTU, RTAX_ADVMSS = 2, 8
 TABLE_MAIN = 254
 TYPE_UNICAST = 1
@@ -46,15 +46,19 @@ class Routes:
         advmss: int = 0,
         table: int = TABLE_MAIN,
         scope: int | None = None,
+        source: str = "",
     ) -> None:
         """Set the route to a prefix (`0.0.0.0/0`, `::/0`: default) through a gateway, a link or both; replaces one.
 
+        `source` is the address that this namespace itself sends from to there, where it has several.
         Raises NetlinkError, e.g. ENETUNREACH when the gateway is not on a network of the link.
         """
         payload = self._payload(destination, via, dev, protocol, priority, scope, table)
         metrics = [wire.attribute(kind, value) for kind, value in ((RTAX_MTU, mtu), (RTAX_ADVMSS, advmss)) if value]
         if metrics:
             payload += wire.nested(RTA_METRICS, *metrics)
+        if source:
+            payload += wire.attribute(RTA_PREFSRC, ip_address(source).packed)
         what = f"set route to {destination}" + (f" via {via}" if via else "") + (f" on {dev}" if dev else "")
         self._socket.request(Kind.NEWROUTE, payload, what, flags=Flag.CREATE | Flag.REPLACE)
 
