@@ -210,9 +210,7 @@ class Links:
         self._set(Kind.SETLINK, name, what, value, family=AF_BRIDGE)
 
     def _set_vlans(self, kind: Kind, name: str, what: str, first: int, last: int, flags: int) -> None:
-        parts = [(flags, first)] if first == last else [(flags | VLAN_BEGIN, first), (flags | VLAN_END, last)]
-        infos = b"".join(wire.attribute(IFLA_BRIDGE_VLAN_INFO, struct.pack("=HH", *part)) for part in parts)
-        self._set(kind, name, what, wire.attribute(IFLA_AF_SPEC, infos), family=AF_BRIDGE)
+        self._set(kind, name, what, vlan_span(first, last, flags), family=AF_BRIDGE)
 
     def _set(
         self,
@@ -230,6 +228,13 @@ class Links:
         naming = b"" if family else _naming(name, 0, "")
         payload = wire.LINK.pack(family, 0, index, flags, change) + naming + change_of
         self._socket.request(kind, payload, f"{what} {name}")
+
+
+def vlan_span(first: int, last: int, flags: int) -> bytes:
+    """The attribute that names a span of VLANs to a bridge port (if_bridge.h, struct bridge_vlan_info)."""
+    parts = [(flags, first)] if first == last else [(flags | VLAN_BEGIN, first), (flags | VLAN_END, last)]
+    infos = b"".join(wire.attribute(IFLA_BRIDGE_VLAN_INFO, struct.pack("=HH", *part)) for part in parts)
+    return wire.attribute(IFLA_AF_SPEC, infos)
 
 
 def _naming(name: str, mtu: int, hardware_address: str) -> bytes:

@@ -21,7 +21,7 @@ def load(verb: Verb = Verb.ADD, **changes: Any) -> Network:
 def code(stdin: bytes, verb: Verb = Verb.ADD) -> tuple[int, str]:
     """The refusal of a configuration, by `load` or the bridge's check."""
     with pytest.raises(CniError) as refused:
-        configurations.check_bridge(configurations.load(stdin, verb), stdin)
+        configurations.check_bridge(configurations.load(stdin, verb))
     return refused.value.code, refused.value.details
 
 
@@ -86,13 +86,14 @@ def test_versions_that_do_not_fit(verb: Verb, version: str) -> None:
         ({"disableContainerInterface": True}, Code.INVALID_CONFIG, "disableContainerInterface"),
         ({"bridge": "a/b"}, Code.INVALID_CONFIG, "bridge"),
         ({"bridge": "a-name-too-long-for-a-link"}, Code.INVALID_CONFIG, "bridge"),
-        ({"vlan": 7}, Code.UNSUPPORTED_FIELD, "vlan: 7"),
-        ({"vlanTrunk": [{"id": 7}]}, Code.UNSUPPORTED_FIELD, "vlanTrunk"),
-        ({"macspoofchk": True}, Code.UNSUPPORTED_FIELD, "macspoofchk: true"),
+        ({"isGateway": True, "bridge": "eleven-char", "vlan": 4094}, Code.INVALID_CONFIG, "bridge"),
+        ({"vlan": "seven"}, Code.INVALID_CONFIG, "vlan"),
+        ({"vlanTrunk": {"id": 7}}, Code.INVALID_CONFIG, "vlanTrunk"),
+        ({"macspoofchk": 1}, Code.INVALID_CONFIG, "macspoofchk"),
     ],
 )
 def test_refusals_name_the_key(changes: dict[str, Any], expected: Code, key: str) -> None:
-    """A value that cannot be is error 7, one that is not supported error 2; the text names the key."""
+    """A value that cannot be is error 7; the text names the key."""
     found, details = code(json.dumps(GOOD | changes).encode())
 
     assert found == expected
@@ -112,8 +113,8 @@ def test_json_that_is_no_object(stdin: bytes) -> None:
     assert configurations.version_in(stdin) == "1.1.0"
 
 
-def test_unsupported_keys_that_are_off() -> None:
-    """A key that is not supported may be there when it asks for nothing."""
+def test_keys_that_ask_for_nothing() -> None:
+    """VLAN and checking keys may be there, off; a null is an absent key."""
     stdin = json.dumps(GOOD | {"vlan": 0, "macspoofchk": False, "vlanTrunk": None}).encode()
 
-    configurations.check_bridge(configurations.load(stdin, Verb.ADD), stdin)
+    configurations.check_bridge(configurations.load(stdin, Verb.ADD))

@@ -94,7 +94,7 @@ def test_configuration_lists(cidrs: list[str]) -> None:
     plugin = document["plugins"][0] | {"name": document["name"], "cniVersion": document["cniVersion"]}
     stdin = json.dumps(plugin).encode()
     network = configurations.load(stdin, Verb.ADD)
-    configurations.check_bridge(network, stdin)
+    configurations.check_bridge(network)
 
     assert [str(one[0].subnet) for one in ranges.load(network)] == cidrs
     assert (network.mtu, network.ip_masq, network.routed, network.gateway) == (1400, True, True, True)

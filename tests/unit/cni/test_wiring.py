@@ -127,3 +127,39 @@ def test_link_local_addresses() -> None:
     assert wiring.link_local("34:56:78:9a:bc:de") == "fe80::3656:78ff:fe9a:bcde/64"
     first = bytes.fromhex(wiring.hardware_address().replace(":", ""))[0]
     assert first & 3 == 2
+
+
+@pytest.mark.parametrize("text", ["02:00:00:00:00:0A", "02-00-00-00-00-0a", "0200.0000.000a"])
+def test_mac_addresses_asked_for(text: str) -> None:
+    """The ways of writing that Go's net.ParseMAC takes come out as the kernel writes."""
+    assert wiring.checked_mac(text) == "02:00:00:00:00:0a"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "01:00:00:00:00:01", "00:00:00:00:00:00", "02:00:00:00:00", "02:00:00:00:00-0a0"]
+)
+def test_mac_addresses_that_no_pod_can_have(text: str) -> None:
+    """Multicast addresses, the zero one, and texts that are none are error 7."""
+    with pytest.raises(CniError, match="no unicast MAC address"):
+        wiring.checked_mac(text)
+
+
+def test_a_point_to_point_wiring() -> None:
+    """Addresses are of the second interface; a pod reaches its gateway on the link and its subnet through it."""
+    network = msgspec.convert({"name": "n"}, Network)
+    ips = tuple(Assigned(ip_interface(address), ip_address(gateway)) for address, gateway, _ in SUBNETS.values())
+    plan = wiring.plan_ptp(network, Result(ips=ips))
+
+    assert [one.interface for one in plan.addresses] == [1, 1]
+    assert [str(one) for one in plan.gateways] == ["fd00::1", "10.0.0.1"]
+    assert [(str(one.destination), str(one.gateway), str(one.source)) for one in wiring.gateway_routes(plan)] == [
+        ("fd00::1/128", "None", "fd00::7"),
+        ("fd00::/64", "fd00::1", "fd00::7"),
+        ("10.0.0.1/32", "None", "10.0.0.7"),
+        ("10.0.0.0/24", "10.0.0.1", "10.0.0.7"),
+    ]
+    assert plan.bridge_addresses == ()
+    with pytest.raises(CniError, match="has no gateway"):
+        wiring.plan_ptp(network, Result(ips=(Assigned(ip_interface("10.0.0.7/32")),)))
+    with pytest.raises(CniError, match="assigned no address"):
+        wiring.plan_ptp(network, Result())

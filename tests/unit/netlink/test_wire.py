@@ -1,10 +1,12 @@
 """The bytes of rtnetlink messages."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kube46.netlink import wire
 from kube46.netlink.errors import NetlinkError
+from kube46.netlink.links import vlan_span
 
 numbers = st.integers(0, 2**32 - 1)
 
@@ -51,3 +53,16 @@ def test_errors_say_what_was_asked_and_why() -> None:
 
     assert "create bridge cni0: File exists (Name not unique)" in str(error)
     assert (error.is_presence, error.is_absence) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("span", "data"),
+    [
+        ((5, 5, 6), "0c001a000800020006000500"),
+        ((5, 9, 0), "14001a0008000200080005000800020010000900"),
+        ((1, 1, 0), "0c001a000800020000000100"),
+    ],
+)
+def test_spans_of_vlans(span: tuple[int, int, int], data: str) -> None:
+    """They are what iproute2's `bridge vlan add vid 5 pvid untagged`, `add vid 5-9` and `del vid 1` send (strace)."""
+    assert vlan_span(*span).hex() == data
