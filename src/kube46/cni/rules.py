@@ -80,7 +80,8 @@ def cluster_prefixes(nodes: Iterable[Node]) -> dict[Family, tuple[Prefix, ...]]:
 
 
 def configuration(settings: Settings, prefixes: Iterable[Prefix], mtu: int) -> str:
-    """The network configuration list of a node with these pod prefixes: one bridge, an address of each prefix a pod.
+    """The network configuration list of a node with these pod prefixes: one bridge, an address of each prefix a pod,
+    and the ports of the node that pods ask for.
 
     `mtu` is that of the link to the other nodes, in bytes; 0 leaves it to the kernel.
     """
@@ -100,7 +101,8 @@ def configuration(settings: Settings, prefixes: Iterable[Prefix], mtu: int) -> s
     }
     if mtu:
         bridge["mtu"] = mtu
-    document = {"cniVersion": VERSION, "name": NETWORK, "plugins": [bridge]}
+    ports = {"type": "portmap", "capabilities": {"portMappings": True}}
+    document = {"cniVersion": VERSION, "name": NETWORK, "plugins": [bridge, ports]}
     return json.dumps(document, indent=2) + "\n"
 
 
