@@ -6,26 +6,31 @@ Source: k8s.io/apiserver pkg/endpoints/handlers/patch.go (applyPatcher), apimach
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import json
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
 from kube46.api.metadata import MANAGER_LIMIT
 from kube46.apiserver import fieldvalidation_json as gojson
 from kube46.apiserver import statuses
-from kube46.apiserver.bodies import from_yaml
+from kube46.apiserver.bodies import from_yaml, validation
 from kube46.apiserver.customresources import bodies
 from kube46.apiserver.customresources.kinds import CustomKind
-from kube46.apiserver.fieldvalidation import prune, written_version
+from kube46.apiserver.fieldvalidation import Validation, as_warnings, prune, written_version
 from kube46.apiserver.fieldvalidation_types import Mismatch
 from kube46.apiserver.managedfields import typed
 from kube46.apiserver.schemas import Schemas
 from kube46.apiserver.statuses import StatusError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kube46.apiserver.kinds import Kind
     from kube46.apiserver.requests import Request
     from kube46.apiserver.writes import Call
+
+    Settle = Callable[["Object", Kind], "Object"]
 
 Object = dict[str, Any]
 MEDIA_TYPE = "application/apply-patch+yaml"
@@ -38,13 +43,39 @@ def program(request: Request) -> str:
     return "".join(char for char in agent if char.isprintable())[:MANAGER_LIMIT] or "unknown"
 
 
-async def config_of(request: Request, call: Call) -> Object:
-    """The applied config of a body; raises 400 for what is none, or is of another object."""
-    body = await request.body()
-    try:
-        config = msgspec.json.decode(body)  # as kubectl and client-go send it
-    except msgspec.DecodeError:
-        config = msgspec.json.decode(await asyncio.to_thread(from_yaml, body))
+async def _read(body: bytes) -> tuple[Any, str]:
+    """The value of a body, and the complaint about keys that it repeats; raises 400."""
+    if not gojson.SURROGATE.search(text := body.decode(errors="replace")):  # whose escapes YAML does not know
+        try:
+            return _JSON.decode(text), ""  # as kubectl and client-go send it
+        except ValueError:
+            pass
+    read = await asyncio.to_thread(from_yaml, body)
+    if read.problem:
+        looks_like_json = body.lstrip().startswith(b"{")
+        where = "decoding patch: error converting YAML to JSON" if looks_like_json else "encoding patch"
+        raise statuses.bad_request(f"error {where}: {read.problem}")
+    return msgspec.json.decode(read), read.repeated and f"error converting YAML to JSON: {read.repeated}"
+
+
+def _once(pairs: list[tuple[str, Any]]) -> Object:
+    """An object; raises ValueError where a key comes twice: YAML's reader then says on which line."""
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError
+    return made
+
+
+def _constant(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_constant)
+
+
+async def config_of(request: Request, call: Call) -> tuple[Object, Settle]:
+    """The applied config of a body, and what checks what is merged with it; raises 400 for what is none."""
+    config, repeated = await _read(await request.body())
     config = {} if config is None else whole(config)
     if not isinstance(config, dict):
         go = f"json: cannot unmarshal {gojson.described(config)} into Go value of type map[string]interface {{}}"
@@ -65,7 +96,16 @@ async def config_of(request: Request, call: Call) -> Object:
         raise statuses.bad_request(text)
     if name != call.name:
         raise statuses.bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.name})")
-    return config
+
+    def settle(merged: Object, kind: Kind) -> Object:
+        found = settled(merged, kind, config)
+        if repeated and validation(request) == Validation.STRICT:
+            raise statuses.bad_request(f"error strict decoding patch: {repeated}")
+        if repeated and validation(request) == Validation.WARN:
+            request.warnings += as_warnings([repeated])
+        return found
+
+    return config, settle
 
 
 def whole(value: Any) -> Any:

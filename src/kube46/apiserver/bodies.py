@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kube46.apiserver import protobuf, statuses
+from kube46.apiserver import fieldvalidation_json as gojson
+from kube46.apiserver import protobuf
 from kube46.apiserver.negotiation import CUSTOM, OFFERED, PROTOBUF
-from kube46.apiserver.requests import MAX_BODY
+from kube46.apiserver.protobuf_wire import MAGIC
 from kube46.apiserver.statuses import StatusError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def validation(request: Request) -> str:
 
 
 async def read_json(request: Request, *, protobuf_too: bool = True) -> bytes:
-    """A body as JSON; YAML and protobuf are converted; raises 415 for anything else."""
+    """A body as JSON; YAML and protobuf are converted (`gojson.Converted`); raises 415 for anything else."""
     media = request.content_type
     offered = OFFERED if protobuf_too else CUSTOM
     if media not in (*offered, *JSON_TYPES, *YAML_TYPES):
@@ -33,32 +34,26 @@ async def read_json(request: Request, *, protobuf_too: bool = True) -> bytes:
         text = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
         raise StatusError(415, "UnsupportedMediaType", text)
     body = await request.body()
-    if media == PROTOBUF and body:
-        return protobuf.decode(body)
+    if media == PROTOBUF:
+        return from_protobuf(body)
     return await asyncio.to_thread(from_yaml, body) if media in YAML_TYPES else body
 
 
-def from_yaml(body: bytes) -> bytes:
-    """YAML as JSON; raises 400, also for aliases that unfold to more than a body may hold. Call it on a thread."""
-    import yaml  # rarely asked for
+def from_protobuf(body: bytes) -> gojson.Converted:
+    """Protobuf as JSON, or with what is wrong with it; raises 400 for what can't be decoded."""
+    if not body or not body.startswith(MAGIC):
+        prefix = " ".join(str(byte) for byte in MAGIC)
+        text = f"provided data does not appear to be a protobuf message, expected prefix [{prefix}]"
+        return gojson.converted(body, problem=text if body else "empty data")
+    return gojson.converted(body, protobuf.decode(body))
+
+
+def from_yaml(body: bytes) -> gojson.Converted:
+    """YAML as JSON, or with what is wrong with it. Call it on a thread."""
+    from kube46.apiserver import bodies_yaml  # rarely asked for
 
     try:
-        value = yaml.load(body, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  is safe
-        if _unfolded(value, {}) > MAX_BODY:
-            raise statuses.bad_request("error converting YAML to JSON: document contains excessive aliasing")
-        return msgspec.json.encode(value)
-    except (yaml.YAMLError, TypeError, ValueError) as error:
-        raise statuses.bad_request(f"error converting YAML to JSON: {error}") from None
-
-
-def _unfolded(value: object, sizes: dict[int, int]) -> int:
-    """How many values and characters a document writes out to; a shared part counts wherever it stands."""
-    if isinstance(value, str):
-        return len(value) + 1
-    if not isinstance(value, dict | list):
-        return 1
-    if id(value) not in sizes:
-        sizes[id(value)] = MAX_BODY + 1  # found again within itself: endless
-        inner = (part for pair in value.items() for part in pair) if isinstance(value, dict) else value
-        sizes[id(value)] = 1 + sum(_unfolded(part, sizes) for part in inner)
-    return sizes[id(value)]
+        value, repeated = bodies_yaml.load(body)
+        return gojson.converted(body, msgspec.json.encode(value), repeated=repeated)
+    except bodies_yaml.Problem as problem:
+        return gojson.converted(body, problem=str(problem))

@@ -97,7 +97,7 @@ def decode(body: bytes) -> dict[str, Any]:
     try:
         found = gojson.parse(body)
     except gojson.SyntaxProblem as problem:
-        raise statuses.bad_request(f"couldn't get version/kind; json parse error: {problem}") from None
+        raise statuses.bad_request(problem.told) from None
     if found is None:
         return {}
     if not isinstance(found, dict):

@@ -53,6 +53,7 @@ class Decoded(NamedTuple):
 INTERNAL = {"": "core", "rbac.authorization.k8s.io": "rbac", "flowcontrol.apiserver.k8s.io": "flowcontrol"}
 TYPE_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 SCHEME = "pkg/api/legacyscheme/scheme.go:30"
+CONVERTING = ("", "error converting YAML to JSON: ")
 SUMMARY = 30  # bytes of an unreadable body that the error shows
 
 
@@ -66,7 +67,7 @@ def decode_as(body: bytes, group: str, version: str, kind: str, validation: str 
     try:
         found = gojson.parse(body)
     except gojson.SyntaxProblem as problem:
-        raise unrecognized(body, kind, f"couldn't get version/kind; json parse error: {problem}") from None
+        raise unrecognized(body, kind, problem.told) from None
     return _decoded(found, (group, version, kind), validation, body)
 
 
@@ -81,7 +82,7 @@ def _decoded(found: object, wanted: tuple[str, str, str], validation: str, body:
     prefix = f'{kind} in version "{short}" cannot be handled as a {wanted[2]}: '
     schemas = Schemas.load()
     if not short:
-        raise _bad_request(f"{prefix}{_versionless(body.decode(errors='replace'))}")
+        raise _bad_request(f"{prefix}{_versionless(gojson.as_sent(body).decode(errors='replace'))}")
     if (group_version, kind) == ("v1", "List"):  # the one registered kind that has no schema
         raise _bad_request(prefix + _unconverted(wanted, short, kind))
     if not schemas.knows(group, short, kind):
@@ -94,8 +95,9 @@ def _decoded(found: object, wanted: tuple[str, str, str], validation: str, body:
         raise _bad_request(f"{prefix}{problem}") from None
     if (group, kind) != (wanted[0], wanted[2]) and not _shared(wanted, schemas):
         raise _bad_request(prefix + _unconverted(wanted, short, kind))
-    if decoder.strict and validation == Validation.STRICT:
-        raise _bad_request(f"{prefix}{strict_text(decoder.strict)}")
+    strict = [*gojson.repeated(body), *decoder.strict]
+    if strict and validation == Validation.STRICT:
+        raise _bad_request(f"{prefix}{strict_text(strict)}")
     if short != wanted[1]:
         expected = _joined(wanted[0], wanted[1])
         raise _bad_request(
@@ -103,7 +105,7 @@ def _decoded(found: object, wanted: tuple[str, str, str], validation: str, body:
         )
     if not _shared(wanted, schemas):
         decoded = {"kind": wanted[2], "apiVersion": group_version, **decoded}
-    return Decoded(decoded, decoder.strict if validation == Validation.WARN else [])
+    return Decoded(decoded, as_warnings(strict) if validation == Validation.WARN else [])
 
 
 def _unconverted(wanted: tuple[str, str, str], version: str, kind: str) -> str:
@@ -158,6 +160,15 @@ def strict_text(problems: list[str]) -> str:
     return "strict decoding error: " + ", ".join(problems)
 
 
+def as_warnings(problems: list[str]) -> list[str]:
+    """A warning each; what YAML's decoder has found comes as lines of one text (handlers/rest.go parseYAMLWarnings)."""
+    found: list[str] = []
+    for problem in problems:
+        head, told, lines = problem.partition("yaml: unmarshal errors:\n")
+        found += [line.strip() for line in lines.split("\n")] if told and head in CONVERTING else [problem]
+    return found
+
+
 def _identity(found: object) -> tuple[str, str]:
     """`apiVersion` and `kind` as written, before anything else is looked at; raises ValueError."""
     if found is None:
@@ -199,6 +210,7 @@ def _bad_request(text: str) -> StatusError:
 
 def unrecognized(body: bytes, kind: str, text: str) -> StatusError:
     """The refusal of a body whose kind could not even be read; it shows the body's beginning."""
+    body = gojson.as_sent(body)
     if not body:
         shown = "<empty>"
     else:

@@ -19,6 +19,44 @@ NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 class SyntaxProblem(ValueError):
     """A text that is no JSON; the message is Go's."""
 
+    @property
+    def told(self) -> str:
+        """As the decoders of objects tell it, which look for a kind first."""
+        return f"couldn't get version/kind; json parse error: {self}"
+
+
+class FormProblem(SyntaxProblem):
+    """A body that is not even what its media type says."""
+
+    @property
+    def told(self) -> str:
+        return str(self)
+
+
+class Converted(bytes):
+    """JSON that was made of a body in another form: the `original`, and why it can't be read, or what keys repeat."""
+
+    original: bytes
+    problem: str
+    repeated: str
+
+
+def converted(original: bytes, json: bytes = b"null", *, problem: str = "", repeated: str = "") -> Converted:
+    """The JSON of a body; null where it can't be read."""
+    made = Converted(json)
+    made.original, made.problem, made.repeated = original, problem, repeated
+    return made
+
+
+def as_sent(body: bytes) -> bytes:
+    """The body in the form in which it came."""
+    return body.original if isinstance(body, Converted) else body
+
+
+def repeated(body: bytes) -> list[str]:
+    """The complaint about keys that a YAML document repeats, which its JSON no longer shows."""
+    return [body.repeated] if isinstance(body, Converted) and body.repeated else []
+
 
 class Spelled(float):
     """A number with a fraction or exponent that remembers how it was written."""
@@ -58,6 +96,8 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=Spelled, pars
 
 def parse(body: bytes) -> Any:
     """The value of a text; raises SyntaxProblem. Bytes that are no UTF-8 become U+FFFD, as in Go."""
+    if isinstance(body, Converted) and body.problem:
+        raise FormProblem(body.problem)
     text = body.decode("utf-8", errors="replace")
     try:
         value = _DECODER.decode(text)

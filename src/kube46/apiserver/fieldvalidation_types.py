@@ -46,6 +46,12 @@ _unasked: dict[str, frozenset[str]] = {}  # by the definition's name
 _collections: dict[str, frozenset[str]] = {}
 
 
+class _Folded(Repeated):
+    """What repeated members make together: Go reads a struct and a map on where it left it. Told of already."""
+
+    __slots__ = ()
+
+
 class Mismatch(Exception):
     """A value that does not fit its type; the text is Go's."""
 
@@ -126,18 +132,20 @@ class Decoder:
         return found
 
     def _pairs(self, found: dict[str, Any], known: dict[str, Field] | None) -> Iterable[tuple[str, Any]]:
-        """The members in order; repeated ones are reported, and their last value wins."""
+        """The members in order; repeated ones are reported, and their last value wins, or is added where it can be."""
         if self._unstructured and known is not None:  # the converter goes by Go's struct
             places = {name: place for place, name in enumerate(known)}
             return sorted(found.items(), key=lambda pair: places.get(pair[0], len(places)))
         if not isinstance(found, Repeated):
             return found.items()
-        seen: set[str] = set()
-        for name, _ in found.pairs:
-            if name in seen and (known is None or name in known):
+        folded: dict[str, Any] = {}
+        for name, value in found.pairs:
+            twice = name in folded and (known is None or name in known)
+            if twice and not isinstance(found, _Folded):
                 self._problem("duplicate", name)
-            seen.add(name)
-        return found.items()
+            adds = twice and known is not None and known[name].shape.kind in ("struct", "map")
+            folded[name] = _folded(folded[name], value) if adds else value
+        return folded.items()
 
     def _problem(self, what: str, name: str) -> None:
         text = ""
@@ -302,3 +310,15 @@ class Decoder:
             return f"unrecognized type: {shape.kind}"
         go = "int32" if shape.kind == "intorstring" else "string"
         return f"json: cannot unmarshal {what} into Go value of type {go}"
+
+
+def _folded(first: Any, second: Any) -> Any:
+    """Two values of one member, read one after the other."""
+    if not isinstance(first, dict) or not isinstance(second, dict):
+        return second
+    pairs = [
+        pair for one in (first, second) for pair in (one.pairs if isinstance(one, Repeated) else list(one.items()))
+    ]
+    made = _Folded(pairs)
+    made.pairs = pairs
+    return made

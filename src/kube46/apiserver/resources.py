@@ -147,10 +147,8 @@ class Resources:
         view, call = self.view(request, target), self.call(request, target)
         if request.content_type == applying.MEDIA_TYPE:
             self.registry.check_there(call)
-            config = await applying.config_of(request, call)
-            obj, created = await self.registry.apply(
-                call, config, lambda merged: applying.settled(merged, call.kind, config)
-            )
+            config, settle = await applying.config_of(request, call)
+            obj, created = await self.registry.apply(call, config, lambda merged: settle(merged, call.kind))
             return _written(view, obj, 201 if created else 200)
         edit = await self.edit(request, target)
         return _written(view, await self.registry.change(call, edit))

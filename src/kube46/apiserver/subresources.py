@@ -106,12 +106,12 @@ class Subresources:
         """Server-side apply of a Scale: an apply of the one field of the workload that it stands for."""
         call = self._resources.call(request, target)
         call.kind, call.subresource = SCALE_KIND, ""
-        config = await applying.config_of(request, call)
+        config, settle = await applying.config_of(request, call)
         call.kind, call.scales = target.kind, True
         replicas = (config.get("spec") or {}).get("replicas")
         wanted = {"metadata": config["metadata"], "spec": {} if replicas is None else {"replicas": replicas}}
         self._stored(target)  # nothing is created
-        obj, _ = await self._registry.apply(call, wanted, lambda merged: applying.settled(merged, target.kind, config))
+        obj, _ = await self._registry.apply(call, wanted, lambda merged: settle(merged, target.kind))
         return answers.whole(_scale_of(obj, target.kind))
 
     # pods

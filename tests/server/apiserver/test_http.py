@@ -300,7 +300,7 @@ def test_cluster_is_prepared(api: httpx2.Client) -> None:
 
 def test_forms(api: httpx2.Client, maps: str) -> None:
     """Tables, metadata only, YAML in both directions; nothing for those who accept none of it."""
-    made = api.post(maps, content=yaml.safe_dump(configmap("a", x="y")), headers={"content-type": "application/yaml"})
+    made = api.post(maps, content=yaml.safe_dump(configmap("a", x="z")), headers={"content-type": "application/yaml"})
     assert made.status_code == 201
     as_yaml = api.get(f"{maps}/a", headers={"accept": "application/yaml"})
     assert as_yaml.headers["content-type"] == "application/yaml"
@@ -312,7 +312,7 @@ def test_forms(api: httpx2.Client, maps: str) -> None:
     assert table["rows"][0]["cells"][:2] == ["a", 1]
     assert table["rows"][0]["object"]["kind"] == "PartialObjectMetadata"
     whole = api.get(f"{maps}?includeObject=Object", headers={"accept": accept}).json()
-    assert whole["rows"][0]["object"]["data"] == {"x": "y"}
+    assert whole["rows"][0]["object"]["data"] == {"x": "z"}
     accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
     partial = api.get(maps, headers={"accept": accept}).json()
     assert partial["kind"] == "PartialObjectMetadataList"

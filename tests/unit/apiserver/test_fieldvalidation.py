@@ -226,3 +226,31 @@ def test_unknown_wire_number_is_named() -> None:
         protobuf.decode(protobuf.MAGIC + bytes([0x0A, len(inner)]) + inner + bytes([0x12, len(spec)]) + spec)
     assert refusal.value.code == 415
     assert "field 1023 of io.k8s.api.core.v1.ServiceSpec" in refusal.value.message
+
+
+@pytest.mark.parametrize(("body", "data", "warnings"), [
+    ('{"data":{"a":"1"},"data":{"b":"2"}}', {"a": "1", "b": "2"}, ['duplicate field "data"']),
+    ('{"data":{"a":"1"},"data":{"a":"2"},"data":{"c":"3"}}', {"a": "2", "c": "3"}, ['duplicate field "data"']),
+    ('{"data":{"a":"1"},"data":null}', None, ['duplicate field "data"']),
+])  # fmt: skip
+def test_repeated_maps_add_up(body: str, data: Any, warnings: list[str]) -> None:
+    """A map that comes twice is read on where it was left, as by Go's decoder."""
+    found = fv.decode(body.encode(), BY_PLURAL["configmaps"])
+    assert (found.object.get("data"), found.warnings) == (data, warnings)
+
+
+def test_what_came_as_yaml() -> None:
+    """Problems of the form are told as they are; keys that YAML repeats are strict problems, a warning each line."""
+    kind = BY_PLURAL["configmaps"]
+    told = 'yaml: unmarshal errors:\n  line 3: key "a" already set in map\n  line 4: key "a" already set in map'
+    twice = gojson.converted(b"a: b", b'{"more":1}', repeated=told)
+    lines = ['line 3: key "a" already set in map', 'line 4: key "a" already set in map']
+    assert fv.decode(twice, kind).warnings == [*lines, 'unknown field "more"']
+    with pytest.raises(StatusError, match="strict decoding error: yaml: unmarshal errors"):
+        fv.decode(twice, kind, fv.Validation.STRICT)
+    with pytest.raises(StatusError) as raised:
+        fv.decode(gojson.converted(b"a: b: c", problem="yaml: x"), kind)
+    assert (
+        raised.value.message
+        == "the object provided is unrecognized (must be of type ConfigMap): yaml: x (613a20623a2063)"
+    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kube46.apiserver import fieldvalidation_json as gojson
 from kube46.apiserver import patching
 from kube46.apiserver.customresources.pruning import coerce_embedded, metadata, prune, prune_nulls
-from kube46.apiserver.fieldvalidation import Decoded, Validation, strict_text, unrecognized
+from kube46.apiserver.fieldvalidation import Decoded, Validation, as_warnings, strict_text, unrecognized
 from kube46.apiserver.fieldvalidation_types import Mismatch
 from kube46.apiserver.statuses import bad_request, invalid
 
@@ -25,11 +25,12 @@ def decode(body: bytes, kind: CustomKind, validation: str = Validation.WARN) -> 
     try:
         found = gojson.parse(body)
     except gojson.SyntaxProblem as problem:
-        raise unrecognized(body, kind.kind, f"couldn't get version/kind; json parse error: {problem}") from None
+        raise unrecognized(body, kind.kind, problem.told) from None
     if not isinstance(found, dict) or not isinstance(found.get("kind"), str) or not found["kind"]:
-        raise unrecognized(body, kind.kind, f"Object 'Kind' is missing in '{body.decode(errors='replace')}'")
+        sent = gojson.as_sent(body).decode(errors="replace")
+        raise unrecognized(body, kind.kind, f"Object 'Kind' is missing in '{sent}'")
     version = found.get("apiVersion")
-    problems = patching.repeated(found) if validation != Validation.IGNORE else []
+    problems = [*gojson.repeated(body), *patching.repeated(found)] if validation != Validation.IGNORE else []
     prefix = (
         f'{found["kind"]} in version "{str(version or "").rpartition("/")[2]}" cannot be handled as a {kind.kind}: '
     )
@@ -48,7 +49,7 @@ def decode(body: bytes, kind: CustomKind, validation: str = Validation.WARN) -> 
     problems += unknown
     if problems and validation == Validation.STRICT:
         raise bad_request(prefix + strict_text(problems))
-    return Decoded(obj, problems if validation == Validation.WARN else [])
+    return Decoded(obj, as_warnings(problems) if validation == Validation.WARN else [])
 
 
 def patch(media: str, body: bytes, current: Object, kind: CustomKind, validation: str = Validation.WARN) -> Decoded:
