@@ -59,6 +59,9 @@ def deployment(name: str, *containers: dict[str, Any], **spec: Any) -> dict[str,
     }  # fmt: skip
 
 
+OBJECTS = (f"{MAPS}/m", f"{DEPLOYMENTS}/d")
+
+
 def _on_map(*patches: tuple[str, Any]) -> list[Step]:
     """Each patch tried on the same ConfigMap, which is read at the end."""
     path = f"{MAPS}/m"
@@ -277,6 +280,16 @@ CONVERSATIONS: dict[str, list[Step]] = {
             )
         ),
         get(f"{DEPLOYMENTS}/d"),
+    ],
+    "patch: another kind": [
+        post(MAPS, config_map("m", {"a": "b"})), post(DEPLOYMENTS, deployment("d")),
+        *(patch(path, [_op("remove", field)], JSON_PATCH) for path in OBJECTS for field in ("/apiVersion", "/kind")),
+        *(patch(path, {field: None}, kind) for path in OBJECTS for field in ("apiVersion", "kind") for kind in (MERGE, STRATEGIC)),
+        *(patch(path, {"apiVersion": version}, kind) for path in OBJECTS for kind in (MERGE, STRATEGIC) for version in ("", "v1", "apps/v1", "v9", "/", "a/b/c", 7)),
+        *(patch(path, {"kind": named}, kind) for path in OBJECTS for kind in (MERGE, STRATEGIC) for named in ("", "Secret", "ReplicaSet", "X", 7)),
+        patch(f"{DEPLOYMENTS}/d", {"apiVersion": "apps/"}), patch(f"{DEPLOYMENTS}/d", {"kind": "Secret", "apiVersion": "v1"}),
+        *(patch(f"{MAPS}/m?fieldValidation={how}", {"kind": "Secret", "data": {"a": "eA=="}, "foo": 1}) for how in ("Warn", "Strict", "Ignore")),
+        *(patch(f"{MAPS}/m?fieldValidation={how}", {"apiVersion": None, "foo": 1}) for how in ("Warn", "Strict", "Ignore")),
     ],
     "patch: media types": [
         post(MAPS, config_map("m", {"a": "1"})),

@@ -105,7 +105,7 @@ class Labels:
         if isinstance(node, dict):
             return {self.text(name): self.normal(inner, name) for name, inner in node.items()}
         if isinstance(node, list):
-            return [self.normal(inner, key) for inner in node]
+            return [self.normal(inner, key) for inner in (_managers(node) if key == "managedFields" else node)]
         if not isinstance(node, str):
             return node
         if key == "continue" and node:
@@ -127,11 +127,31 @@ class Labels:
         return text.replace(self.namespace, "{ns}") if self.namespace else text
 
 
+def _managers(entries: list[Any]) -> list[Any]:
+    """Entries of managedFields by name: upstream sorts by time first, so a second that ends would show.
+
+    What is not in upstream's order is left as it is, and differs.
+    """
+
+    def order(entry: Any, *, timed: bool) -> tuple[str, ...]:
+        names = ("operation", *(("time",) if timed else ()), "manager", "apiVersion", "subresource")
+        return tuple(str(entry.get(name) or "") for name in names)
+
+    if not all(isinstance(entry, dict) for entry in entries) or entries != sorted(
+        entries, key=lambda entry: order(entry, timed=True)
+    ):
+        return entries
+    return sorted(entries, key=lambda entry: order(entry, timed=False))
+
+
 def _sorted(quoted: re.Match[str]) -> str:
     """A quoted object with its keys in order: Go has them in the order of its structs."""
     try:
-        return json.dumps(json.dumps(json.loads(json.loads(quoted[0])), sort_keys=True, separators=(",", ":")))
-    except ValueError:
+        found = json.loads(json.loads(quoted[0]))
+        if (meta := found.get("metadata")) and isinstance(meta.get("managedFields"), list):
+            meta["managedFields"] = _managers(meta["managedFields"])
+        return json.dumps(json.dumps(found, sort_keys=True, separators=(",", ":")))
+    except (ValueError, AttributeError):
         return quoted[0]
 
 
@@ -155,6 +175,7 @@ def play(client: httpx2.Client, steps: Sequence[Step], namespace: str = "") -> l
         headers |= {name: True for name in PRESENT if name in answer.headers}
         meta = step.body.get("metadata") if isinstance(step.body, dict) else None
         if isinstance(meta, dict) and (base := meta.get("generateName")):
+            base = base.replace("{ns}", namespace)
             labels.made[labels.text(base[:KEPT])] = re.compile(re.escape(base[:KEPT]) + SUFFIX)
         shown.append({"code": answer.code, "headers": headers, "body": labels.normal(documents)})
     return shown

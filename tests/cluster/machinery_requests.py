@@ -117,7 +117,7 @@ PATHS = (
     "/api/v1/nonsense", "/api/v1/namespaces/{ns}/nonsense", "/api/v2/pods", "/apis/nonsense/v1/x", "/apis/apps/v9/deployments", "/api/v1/", "/api/",
     "/apis/apps/", "/nonsense", "/api/v1/configmaps/x", "/api/v1/namespaces/{ns}/configmaps/x/status", "/api/v1/namespaces/{ns}/configmaps/x/y/z",
     "/api/v1/namespaces/{ns}/namespaces", "/api/v1/namespaces/{ns}/nodes", "/api/v1/namespaces/none/configmaps", "/api/v1/namespaces/{ns}/configmaps/",
-    "/api/v1/namespaces//configmaps", "/api/v1//configmaps", "//api/v1/configmaps", "/api/v1/namespaces/{ns}/configmaps/Upper", "/api/v1/namespaces/{ns}/configmaps/a%2Fb",
+    "/api/v1/namespaces//configmaps?fieldSelector=metadata.namespace%3D{ns}", "/api/v1//configmaps", "//api/v1/configmaps", "/api/v1/namespaces/{ns}/configmaps/Upper", "/api/v1/namespaces/{ns}/configmaps/a%2Fb",
     "/api/v1/namespaces/{ns}/configmaps/%20", "/api/v1/watch/namespaces/{ns}/configmaps/none/x", "/api/v1/proxy/namespaces/{ns}/pods/x", "/API/v1", "/api/v1/ConfigMaps",
     "/apis/apps/v1/namespaces/{ns}/deployments/x/scale", "/apis/apps/v1/namespaces/{ns}/deployments/x/nonsense", "/api/v1/namespaces/{ns}/status",
     "/api/v1/namespaces/none", "/api/v1/namespaces/none/status", "/api/v1/namespaces/none/finalize", "/api/v1/componentstatuses/x", "/apis/apps/v1/deployments/x",
@@ -150,6 +150,10 @@ CONVERSATIONS: dict[str, list[Step]] = {
         *(post(MAPS, config_map(f"m{n}")) for n in range(len(OPTIONS))), *(delete(f"{MAPS}/m{n}?{option}") for n, option in enumerate(OPTIONS)),
     ],
     "replace": [post(MAPS, config_map("m", {"a": "1"})), *(put(f"{MAPS}/m", body) for body in REPLACEMENTS), get(f"{MAPS}/m")],
+    "replace: owners twice": [
+        post(MAPS, config_map("m", ownerReferences=[OWNER, OWNER])), *(put(f"{MAPS}/{name}", config_map(name, ownerReferences=[OWNER, OWNER], **more)) for name, more in (("m", {}), ("none", {}), ("m", {"uid": "x"}), ("m", {"resourceVersion": "1"}))),
+        Step("PATCH", f"{MAPS}/m", {"metadata": {"ownerReferences": [OWNER, OWNER, {**OWNER, "uid": "q"}]}}, "application/merge-patch+json"),
+    ],
     "replace: bodies": [post(MAPS, config_map("m", {"a": "1"})), *(put(f"{MAPS}/m", body, content_type=kind) for kind, body in BODIES[:12])],
     "replace: what is not there": [
         put(f"{MAPS}/none", config_map("none")), put(f"{MAPS}/none", config_map("other")), put(f"{MAPS}/none", config_map("none", uid="x")),

@@ -49,7 +49,7 @@ def config_map_errors(obj: Object, old: Object | None = None) -> list[FieldError
     for key in binary:
         found += each_invalid(f"binaryData[{key}]", key, names.config_key(key))
     size = sum(len(text.encode()) for text in data.values()) + _decoded(binary)
-    return [*found, too_long("", SIZE_LIMIT)] if size > SIZE_LIMIT else found
+    return [*found, too_long("[]", SIZE_LIMIT)] if size > SIZE_LIMIT else found
 
 
 def secret_errors(obj: Object, old: Object | None = None) -> list[FieldError]:

@@ -67,7 +67,7 @@ def write(answer: Answer, accept: str) -> None:
     if answer.obj is None:
         return
     try:
-        media = negotiate(accept).media_type
+        media = negotiate(accept, shaped=False).media_type
     except StatusError:
         media = JSON.decode()
     if media == PROTOBUF:

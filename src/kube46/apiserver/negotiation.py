@@ -55,10 +55,10 @@ class _Clause:
 
 
 @lru_cache(maxsize=256)
-def negotiate(accept: str, *, whole: tuple[str, ...] = OFFERED, stream: bool = False) -> Form:
+def negotiate(accept: str, *, whole: tuple[str, ...] = OFFERED, stream: bool = False, shaped: bool = True) -> Form:
     """The best clause of the Accept header that we can answer; raises 406 when there is none.
 
-    `whole` are the media types of whole objects; a `stream`, a watch, has no YAML.
+    `whole` are the media types of whole objects; a `stream`, a watch, has no YAML; a refusal is not `shaped`.
     """
     if not accept:
         return Form()
@@ -67,7 +67,7 @@ def negotiate(accept: str, *, whole: tuple[str, ...] = OFFERED, stream: bool = F
             form
             for clause in _clauses(accept)
             for media in OFFERED
-            if clause.takes(media) and (form := clause.form(media, whole)) is not None
+            if clause.takes(media) and (form := clause.form(media, whole)) is not None and (shaped or not form.shape)
         ),
         None,
     )

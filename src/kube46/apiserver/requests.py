@@ -107,7 +107,7 @@ class Disconnected(Exception):
 
 
 def _too_large() -> StatusError:
-    return StatusError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {MAX_BODY}", {})
+    return StatusError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {MAX_BODY}")
 
 
 def parse(scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]], catalog: Catalog) -> Request:

@@ -37,8 +37,8 @@ STATUS_KEEPS = {
     ),
 }
 DUPLICATE_OWNERS = (
-    ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, "
-    "and may reject such requests as early as 1.24; please fix your requests"
+    ".metadata.ownerReferences contains duplicate entries{}; API server dedups owner references in 1.20+, "
+    "and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}"
 )
 
 
@@ -98,8 +98,8 @@ def check_namespace(call: Call, meta: dict[str, Any]) -> None:
         meta["namespace"] = call.namespace
 
 
-def merge_owners(call: Call, meta: dict[str, Any]) -> None:
-    """Keep each owner once, with a warning, as apiserver's dedupOwnerReferences does."""
+def merge_owners(call: Call, meta: dict[str, Any], *, late: bool = False) -> None:
+    """Keep each owner once, with a warning, as dedupOwnerReferences does; `late`: in its words of patches."""
     owners = meta.get("ownerReferences")
     if not owners or len(owners) < 2:
         return
@@ -112,7 +112,8 @@ def merge_owners(call: Call, meta: dict[str, Any]) -> None:
             kept.append(owner)
     if twice:
         meta["ownerReferences"] = kept
-        call.warnings.append(f"{DUPLICATE_OWNERS}; duplicate UID(s) observed: {', '.join(twice)}")
+        when = " after mutating admission happens" if late else ""
+        call.warnings.append(DUPLICATE_OWNERS.format(when, ", ".join(twice)))
 
 
 def _keep(meta: dict[str, Any], stored: dict[str, Any], names: Iterable[str]) -> None:
@@ -122,12 +123,10 @@ def _keep(meta: dict[str, Any], stored: dict[str, Any], names: Iterable[str]) ->
             meta[name] = stored[name]
 
 
-def _carry_metadata(call: Call, meta: dict[str, Any], stored: dict[str, Any]) -> None:
-    """The server's own metadata; a link to itself is only forgotten as an object is stored."""
+def _carry_metadata(meta: dict[str, Any], stored: dict[str, Any]) -> None:
+    """The server's own metadata."""
     meta["uid"] = meta.get("uid") or stored["uid"]  # another one is refused later: it can't be changed
     _keep(meta, stored, ("creationTimestamp", "generation"))
-    if not call.dry_run:
-        meta.pop("selfLink", None)
 
 
 def keep_deletion(meta: dict[str, Any], stored: dict[str, Any]) -> None:
@@ -141,7 +140,7 @@ def carry_over(call: Call, new: Object, old: Object) -> Object:
     """What the server decides stays as stored; /status changes only status and metadata, others never status."""
     stored: dict[str, Any] = old["metadata"]
     meta: dict[str, Any] = new["metadata"]
-    _carry_metadata(call, meta, stored)
+    _carry_metadata(meta, stored)
     if call.subresource == "status":
         merged = copied(old)
         if not call.kind.custom:

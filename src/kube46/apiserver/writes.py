@@ -109,6 +109,7 @@ class Registry:
         meta = obj.setdefault("metadata", {})
         updates.check_namespace(call, meta)
         generate = meta.get("generateName") if not meta.get("name") else None
+        self.strategy(call.kind).default(obj)  # which knows no generated name yet
         told_empty.drop(obj if generate else {})  # copies don't know them
         for attempt in range(8 if generate else 1):
             body = copied(obj) if generate else obj
@@ -137,7 +138,8 @@ class Registry:
         if kind.namespaced:
             meta["namespace"] = call.namespace
             self._check_namespace_lives(call, txn)
-        strategy.default(obj)
+        if not posted:  # which are defaulted before they get a name
+            strategy.default(obj)
         _wipe(meta, WIPED if posted else ())
         _wipe(meta, () if call.dry_run else ("resourceVersion",))  # a dry run shows it as sent
         updates.merge_owners(call, meta)
@@ -203,6 +205,7 @@ class Registry:
         meta = obj.setdefault("metadata", {})
         updates.check_namespace(call, meta)
         updates.check_name(call, meta)
+        updates.merge_owners(call, meta)  # and says so, whatever comes of the update
         with self.store.begin() as txn:
             old = txn.get(call.kind.resource, call.name, call.namespace)
             may_create = self._creates(call)
@@ -292,7 +295,7 @@ class Registry:
         new.pop("kind", None)
         new.pop("apiVersion", None)
         strategy.default(new)
-        updates.merge_owners(call, new["metadata"])
+        updates.merge_owners(call, new["metadata"], late=True)  # those of an update are merged already
         stored = old["metadata"]["resourceVersion"]
         updates.check_revision(call, new["metadata"], stored, unconditional=strategy.unconditional_update)
         new = updates.carry_over(call, new, old)
@@ -322,6 +325,8 @@ class Registry:
             txn.delete(call.kind.resource, call.name, call.namespace)
             self.strategy(call.kind).after_delete(new, context)
             return new
+        if not call.dry_run:
+            meta.pop("selfLink", None)  # is never stored
         if new == old or managedfields.same_but_for_times(new, old):
             return old
         return new if call.dry_run else txn.update(call.kind.resource, new)

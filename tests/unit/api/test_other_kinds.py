@@ -252,7 +252,7 @@ def test_configuration() -> None:
         "data[tls.key]: Required value",
     ]
     big = {"data": {"a": "x" * (1024 * 1024 + 1)}}
-    assert texts(configuration.config_map_errors(big)) == [": Too long: may not be more than 1048576 bytes"]
+    assert texts(configuration.config_map_errors(big)) == ["[]: Too long: may not be more than 1048576 bytes"]
 
 
 def test_namespaces_leases_events() -> None:

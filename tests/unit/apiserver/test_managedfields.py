@@ -136,6 +136,11 @@ def test_null_over_nothing_changes() -> None:
     assert values.merge({"status": {}}, {"status": None}, SERVICE) == {"status": None}
 
 
+def test_names_in_conflicts() -> None:
+    """A manager's name is quoted as Go does it: printable characters are no escapes."""
+    assert str(Manager("ä\n", "Update", "v1")) == '"ä\\n" using v1'
+
+
 def test_several_conflicts() -> None:
     """One line a field, by manager."""
     live = deployment()

@@ -6,10 +6,10 @@ apimachinery managedfields/internal (strip meta, cap managers, manager identifie
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from kube46.api.errors import go_quote
 from kube46.apiserver.managedfields import clientside, sets
 from kube46.apiserver.managedfields.sets import MEMBER, Set
 from kube46.apiserver.managedfields.values import UnknownField, compare, joined, merge, set_of, without
@@ -54,7 +54,7 @@ class Manager:
         """As conflicts name it."""
         where = f' with subresource "{self.subresource}"' if self.subresource else ""
         using = f" using {self.api_version}" if self.operation == UPDATE else ""
-        return f"{json.dumps(self.name)}{where}{using}"
+        return f"{go_quote(self.name)}{where}{using}"
 
 
 @dataclass(frozen=True, slots=True)
