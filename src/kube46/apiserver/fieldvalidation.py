@@ -135,7 +135,9 @@ def patched(found: object, kind: Identified, shown: Callable[[], str]) -> tuple[
     named, schemas = named or kind.kind, Schemas.load()
     group, _, short = version.rpartition("/")
     wanted = (kind.group, kind.version, kind.kind)
-    if version and not short:
+    if version and not short and group == kind.group:
+        version = ""
+    elif version and not short:
         raise Mismatch(_versionless(shown()))
     if (version or kind.api_version, named) != ("v1", "List"):
         which = f'version "{version}"' if version else f'the internal version of group "{kind.group}"'
