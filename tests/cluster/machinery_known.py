@@ -10,8 +10,8 @@ KNOWN: dict[str, tuple[int, ...]] = {
     "generation and status": (13, 22),
     # a shape that an answer can't have is refused before anything is written, not after
     "accept: writing": (51,),
-    # kinds that are not served, other servers' addresses; a path with an empty namespace
-    "paths": (5, 6),
+    # other servers' addresses; a path with an empty namespace
+    "paths": (6,),
     "paths: post": (16,),
     # methods that HTTP does not have (400); groups, paths and metrics that only one of the two serves
     "methods": (4, 11, 18, 25, 32, 37, 38, 39, 40, 41, 42, 46, 53, 57, 58, 59, 60, 61, 62, 66, 71, 72, 73, 74, 75, 76),
