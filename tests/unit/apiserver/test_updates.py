@@ -21,9 +21,9 @@ def stored(**meta: Any) -> Object:
     return {"metadata": whole, "spec": {}, "status": {}}
 
 
-def written(plural: str, subresource: str = "", *, dry_run: bool = False, **meta: Any) -> Object:
+def written(plural: str, subresource: str = "", **meta: Any) -> Object:
     """What becomes of metadata that a PUT sends."""
-    call = Call(BY_PLURAL[plural], "a", "x", subresource, dry_run=dry_run)
+    call = Call(BY_PLURAL[plural], "a", "x", subresource)
     found: Object = updates.carry_over(call, {"metadata": {"name": "a", **meta}, "status": {"x": 1}}, stored())[
         "metadata"
     ]
@@ -42,10 +42,9 @@ def test_metadata_by_way_of_status(plural: str, labels: Object, deletion: str | 
 
 
 def test_what_the_server_decides() -> None:
-    """uid, creation and generation stay; a link to itself is seen in a dry run only, for it is never stored."""
+    """uid, creation and generation stay; a link to itself is forgotten where the object is stored, not here."""
     found = written("services", creationTimestamp=LATER, generation=9, selfLink="/x")
-    assert found == {"name": "a", "uid": "u", "creationTimestamp": THEN, "generation": 3}
-    assert written("services", dry_run=True, selfLink="/x")["selfLink"] == "/x"
+    assert found == {"name": "a", "uid": "u", "creationTimestamp": THEN, "generation": 3, "selfLink": "/x"}
 
 
 def test_what_is_on_its_way_out_stays_so() -> None:
