@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PYTEST := .venv/bin/python -m pytest
 
-.PHONY: help up install test test-quick test-debian test-kills differential check format develop clients kubernetes conversations clean
+.PHONY: help up install test test-quick test-debian test-kills differential check mutations format develop clients kubernetes conversations clean
 
 help: ## Show this list
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## /\1\t/' | expand -t 18
@@ -33,6 +33,9 @@ differential: kubernetes ## Hold COUNT random conversations with kube46's API se
 
 test-durability: develop ## Kill the API server, cut its power and fill its log for half an hour
 	tools/test.sh --long --timeout 3600 -s tests/server/durability
+
+mutations: develop ## Bring back each of sixteen bugs of Service proxies, and see its test fail
+	cd tests && ../tools/as-root.sh ../.venv/bin/python -m kernel.proxy.mutations
 
 check: develop ## Lint, types and layers
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/lint-imports && .venv/bin/mypy

@@ -24,7 +24,6 @@ from kube46.proxy.settings import NodeView, Settings
 GRACE = 2.0
 """Seconds between the transaction that leaves a chain without use and the one that deletes it: kernels before 6.2 keep
 a deleted element's reference for a moment."""
-KUBE_PROXY_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"))
 LEARNT = "affinity"
 """Maps whose elements are packets', not ours, begin so."""
 log = logging.getLogger(__name__)
@@ -186,10 +185,12 @@ async def clean(nft: Nft) -> None:
 
 
 async def other_proxies(nft: Nft) -> list[str]:
-    """Tables of a kube-proxy in nftables mode that works on the same node."""
-    listed = await nft.read_json("list tables")
-    tables = {(entry["table"]["family"], entry["table"]["name"]) for entry in listed if "table" in entry}
-    return [" ".join(table) for table in KUBE_PROXY_TABLES if table in tables]
+    """What shows that a kube-proxy works on the same node: its tables in nftables mode, its chains in iptables mode."""
+    tables = [entry["table"] for entry in await nft.read_json("list tables") if "table" in entry]
+    chains = [entry["chain"] for entry in await nft.read_json("list chains") if "chain" in entry]
+    found = [f"{table['family']} {table['name']}" for table in tables if table["name"] == "kube-proxy"]
+    found += [f"{c['family']} {c['table']} {c['name']}" for c in chains if c["name"] == "KUBE-SERVICES"]
+    return sorted(found)
 
 
 def _grouped(verb: str, changes: Changes) -> Iterator[str]:

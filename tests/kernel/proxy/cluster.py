@@ -14,7 +14,7 @@ from typing import TypeVar
 from kube46.netlink.namespaces import open_sockets_in
 
 T = TypeVar("T")
-PREFIX = f"k46t-g-{os.getpid()}"
+PREFIX = os.environ.get("KUBE46_TEST_PREFIX", f"k46t-g-{os.getpid()}")
 CLIENT, NODE, PODS = f"{PREFIX}-client", f"{PREFIX}-node", {2: f"{PREFIX}-pod2", 3: f"{PREFIX}-pod3"}
 UNALLOCATED = ("10.96.7.7", "fd00:10:96::7777")
 """Addresses of the Service ranges that no Service has; the client would answer for them if a packet came through."""
