@@ -1,5 +1,6 @@
 """Together with the reference plugins of Debian's containernetworking-plugins: the same directory, both directions."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -98,3 +99,44 @@ def test_our_bridge_with_their_ipam_plugin(node: Node) -> None:
     assert [one["address"] for one in result["ips"]] == ["fd55::5/64"]
     assert ping(pod, "fd55::1")
     assert node.call("DEL", pod, **PLAIN, ipam={"type": "static", "addresses": addresses}) == {}
+
+
+@pytest.mark.parametrize("version", ["0.3.1", "0.4.0", "1.0.0"])
+@pytest.mark.parametrize("plugin", ["bridge", "ptp"])
+def test_results_of_each_version_are_alike(make_node: Callable[..., Node], plugin: str, version: str) -> None:
+    """In each version that the reference speaks, ADD's result has its keys and values; each takes the other's in CHECK."""
+    ours, theirs = (make_node("10.244.1.0/24", "fd00:10:244:1::/64") for _ in range(2))
+    mine, other = ours.pod(), theirs.pod()
+    options = PLAIN | {"cniVersion": version, "type": plugin, "dns": {"nameservers": ["fd00::53"]}}
+    first = ours.call("ADD", mine, **options)
+    second = theirs.execute(REFERENCE / plugin, "ADD", other, **options)
+    if version != "0.3.1":
+        assert ours.execute(REFERENCE / plugin, "CHECK", mine, prevResult=first, **options) == {}
+        assert theirs.call("CHECK", other, prevResult=second, **options) == {}
+    for result in (first, second):
+        for one in result["interfaces"]:
+            del one["mac"]
+            one.pop("sandbox", None)
+            one["name"] = one["name"][:4]
+    assert first == second
+
+
+@pytest.mark.parametrize("plugin", ["bridge", "ptp"])
+def test_nothing_of_a_family_that_is_not_configured(make_node: Callable[..., Node], plugin: str) -> None:
+    """An IPv4-only pod of ours has no IPv6 address; the reference's has the kernel's link-local one. IPv6-only: alike."""
+    for subnet, (mine, others) in {"10.244.1.0/24": ({4}, {4, 6}), "fd00::/64": ({6}, {6})}.items():
+        node = make_node(subnet)
+        own, other = node.pod(), node.pod()
+        assert "ips" in node.call("ADD", own, **PLAIN | {"type": plugin})
+        assert "ips" in node.execute(REFERENCE / plugin, "ADD", other, **PLAIN | {"type": plugin})
+        deadline = time.monotonic() + 60
+        while versions(other) != others:  # the kernel makes a link-local address when it notices the carrier
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert versions(own) == mine
+
+
+def versions(pod: str) -> set[int]:
+    """The IP versions of the addresses of a pod's interface."""
+    with Netlink(pod) as links:
+        return {one.interface.version for one in links.addresses("eth0")}
