@@ -104,7 +104,7 @@ def test_our_bridge_with_their_ipam_plugin(node: Node) -> None:
 @pytest.mark.parametrize("version", ["0.3.1", "0.4.0", "1.0.0"])
 @pytest.mark.parametrize("plugin", ["bridge", "ptp"])
 def test_results_of_each_version_are_alike(make_node: Callable[..., Node], plugin: str, version: str) -> None:
-    """In each version that the reference speaks, ADD's result has its keys and values; each takes the other's in CHECK."""
+    """In each version that the reference speaks, ADD's results are alike, and each takes the other's in CHECK."""
     ours, theirs = (make_node("10.244.1.0/24", "fd00:10:244:1::/64") for _ in range(2))
     mine, other = ours.pod(), theirs.pod()
     options = PLAIN | {"cniVersion": version, "type": plugin, "dns": {"nameservers": ["fd00::53"]}}
@@ -123,7 +123,7 @@ def test_results_of_each_version_are_alike(make_node: Callable[..., Node], plugi
 
 @pytest.mark.parametrize("plugin", ["bridge", "ptp"])
 def test_nothing_of_a_family_that_is_not_configured(make_node: Callable[..., Node], plugin: str) -> None:
-    """An IPv4-only pod of ours has no IPv6 address; the reference's has the kernel's link-local one. IPv6-only: alike."""
+    """An IPv4-only pod of ours has no IPv6 address, the reference's has a link-local one. IPv6-only: alike."""
     for subnet, (mine, others) in {"10.244.1.0/24": ({4}, {4, 6}), "fd00::/64": ({6}, {6})}.items():
         node = make_node(subnet)
         own, other = node.pod(), node.pod()
