@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PYTEST := .venv/bin/python -m pytest
 
-.PHONY: help up install test test-quick test-debian test-kills differential check mutations format develop clients kubernetes conversations clean
+.PHONY: help up install test test-quick test-debian test-kills test-cni differential check mutations format develop clients kubernetes conversations clean
 
 help: ## Show this list
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## /\1\t/' | expand -t 18
@@ -36,6 +36,9 @@ test-durability: develop ## Kill the API server, cut its power and fill its log 
 
 mutations: develop ## Bring back each of sixteen bugs of Service proxies, and see its test fail
 	cd tests && ../tools/as-root.sh ../.venv/bin/python -m kernel.proxy.mutations
+
+test-cni: develop ## Kill requests to host-local at random, and the agent, for an hour or less
+	tools/test.sh --long --timeout 3600 -s tests/kernel/cni/test_host_local.py
 
 check: develop ## Lint, types and layers
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/lint-imports && .venv/bin/mypy

@@ -16,12 +16,17 @@ ROUTE_NUMBERS = ("mtu", "advmss", "priority", "table", "scope")
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """An interface made for the attachment; `sandbox` is the path of its namespace, empty on the host."""
+    """An interface made for the attachment; `sandbox` is the path of its namespace, empty on the host.
+
+    `socket_path` and `pci_id` are others' (of virtual machines' and hardware's plugins), to be passed on.
+    """
 
     name: str
     mac: str = ""
     sandbox: str = ""
     mtu: int = 0
+    socket_path: str = ""
+    pci_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,14 @@ def parse(document: dict[str, Any]) -> Result:
     try:
         return Result(
             interfaces=tuple(
-                Interface(one["name"], one.get("mac", ""), one.get("sandbox", ""), one.get("mtu", 0))
+                Interface(
+                    one["name"],
+                    one.get("mac", ""),
+                    one.get("sandbox", ""),
+                    one.get("mtu", 0),
+                    one.get("socketPath", ""),
+                    one.get("pciID", ""),
+                )
                 for one in document.get("interfaces") or ()
             ),
             ips=tuple(_assigned(one) for one in document.get("ips") or ()),
@@ -103,7 +115,8 @@ def _interface_json(interface: Interface, newest: bool) -> dict[str, Any]:
         document["mtu"] = interface.mtu
     if interface.sandbox:
         document["sandbox"] = interface.sandbox
-    return document
+    others = {"socketPath": interface.socket_path, "pciID": interface.pci_id} if newest else {}
+    return document | {key: text for key, text in others.items() if text}
 
 
 def _assigned_json(assigned: Assigned, version: str) -> dict[str, Any]:

@@ -230,7 +230,7 @@ def test_two_hundred_at_once(node: Node, tmp_path: Path, request: pytest.Fixture
     the DELs of a runtime none is left. (--long: again and again.)
     """
     chances = random.Random(46)
-    for _ in range(100 if request.config.getoption("--long") else 1):
+    for _ in range(30 if request.config.getoption("--long") else 1):
         directory = Path(tempfile.mkdtemp(dir=tmp_path))
         burst = Burst(directory, "ip", "netns", "exec", node.name)
         agent = Agent(node, directory / "cni.sock", workers=8)
@@ -295,12 +295,12 @@ def _given(names: list[str], deaths: list[float | None]) -> dict[str, float]:
 
 
 def test_histories_of_executables_that_are_killed(request: pytest.FixtureRequest) -> None:
-    """Random histories of the executable without an agent, killed at random, agree with the model. (--long: 200.)"""
+    """Random histories of the executable without an agent, killed at random, agree with the model. (--long: 100.)"""
     long = request.config.getoption("--long")
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=200 if long else 2,
+            max_examples=100 if long else 2,
             stateful_step_count=12 if long else 4,
             deadline=None,
             derandomize=not long,

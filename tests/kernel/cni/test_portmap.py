@@ -382,6 +382,29 @@ def test_after_a_reference_plugin(node: Node, version: str) -> None:
     assert "fd00:10:244:1::2 . 80" in subprocess.run(listed, capture_output=True, text=True, check=True).stdout
 
 
+def test_nothing_of_a_result_is_lost(node: Node) -> None:
+    """Whatever version 1.1.0 has in a result passes through portmap, which need not understand it."""
+    interface = {
+        "name": "eth0",
+        "mac": "02:00:00:00:00:01",
+        "mtu": 9000,
+        "sandbox": "/x",
+        "socketPath": "/s",
+        "pciID": "0",
+    }
+    route = {"dst": "0.0.0.0/0", "gw": "10.244.1.1", "mtu": 1400, "advmss": 1360, "priority": 5, "table": 7, "scope": 0}
+    previous = {
+        "cniVersion": "1.1.0",
+        "interfaces": [interface],
+        "ips": [{"address": "10.244.1.9/24", "interface": 0, "gateway": "10.244.1.1"}],
+        "routes": [route],
+        "dns": {"nameservers": ["10.96.0.10"], "search": ["a"], "options": ["ndots:5"], "domain": "b"},
+    }
+    assert node.call("ADD", "p", type="portmap", prevResult=previous) == previous
+    ports = {"portMappings": [mapping(8080)]}
+    assert node.call("ADD", "p", type="portmap", prevResult=previous, runtimeConfig=ports) == previous
+
+
 def test_fifty_at_once(node: Node) -> None:
     """Fifty pods that come and go at once, with ports that collide, leave nothing."""
     assert node.call("STATUS", "", type="portmap") == {}
