@@ -10,7 +10,7 @@ from kube46.controllers import health
 from kube46.controllers.endpointslices.settings import Settings as SliceSettings
 from kube46.controllers.nodeipam import settings as ipam
 from kube46.kubernetes.config import ClusterConfig, ConfigError
-from kube46.kubernetes.leases import Election
+from kube46.kubernetes.leases import LEASE, Election
 from kube46.lab.controllers import names
 from kube46.lab.controllers.run import Settings, run
 
@@ -41,7 +41,9 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--node-monitor-grace-period", type=float, default=40.0, show_default=True, help="Seconds of silence.")
 @click.option("--bind-address", default="127.0.0.1:10257", show_default=True, help="Of /metrics, /readyz; 0: none.")
 @click.option("--leader-elect", is_flag=True, help="Work only while holding the Lease of --leader-elect-resource-name.")
-@click.option("--leader-elect-resource-name", default="kube46-controllers", show_default=True, help="The Lease's name.")
+@click.option(
+    "--leader-elect-resource-name", default=LEASE, show_default=True, help="The Lease; another needs another Role."
+)
 @click.option("--leader-elect-resource-namespace", default="kube-system", show_default=True, help="And its namespace.")
 def command(
     kubeconfig: Path | None,

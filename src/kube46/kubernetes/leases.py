@@ -25,6 +25,7 @@ from kube46.kubernetes.errors import AlreadyExists, Conflict, KubernetesError, N
 
 log = logging.getLogger(__name__)
 JITTER = 1.2
+LEASE = "kube46-controllers"  # the one that `kube46 controllers` asks for, and may have
 
 
 class LeadershipLost(KubernetesError):

@@ -7,6 +7,7 @@ each start (`granting`).
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from kube46.kubernetes.leases import LEASE
 from kube46.lab.identities import AGENTS, CONTROLLERS, PROVISIONERS
 
 Rule = dict[str, Any]
@@ -144,7 +145,7 @@ AGENT = (
 AGENT_DNS = (_rule(DISCOVERY, "endpointslices", "get", "create", "patch"),)  # where the DNS Service is
 LEADER_ELECTION = (
     _rule(COORDINATION, "leases", "create"),
-    {**_rule(COORDINATION, "leases", "get", "patch"), "resourceNames": ["kube46-controllers"]},
+    {**_rule(COORDINATION, "leases", "get", "patch"), "resourceNames": [LEASE]},
 )
 PROVISIONER = (
     _rule("", "persistentvolumeclaims", *SEE),

@@ -25,9 +25,7 @@ def ensure(settings: Settings, paths: Paths, port: int) -> None:
     authority = Authority.load_or_create(paths.pki)
     _certificates(settings, paths.pki, authority)
     if settings.upstream:
-        front = paths.pki / upstreamparts.FRONT
-        front.mkdir(mode=0o700, exist_ok=True)
-        _keep(front, "client", Authority.load_or_create(front).issue("front-proxy-client", client=True))
+        _of_upstream(paths.pki)
     if not (paths.pki / "sa.key").exists():
         key = ec.generate_private_key(ec.SECP256R1())
         # kube-apiserver takes no PKCS #8 here
@@ -75,6 +73,18 @@ def _certificates(settings: Settings, directory: Path, authority: Authority) -> 
             server=True,
         )
         _keep(directory, f"kubelet-{node}", kubelet)
+
+
+def _of_upstream(pki: Path) -> None:
+    """What kube-apiserver shows to API servers that are added to it, and what it and etcd show each other."""
+    front, store = pki / upstreamparts.FRONT, pki / upstreamparts.STORE
+    for directory in (front, store):
+        directory.mkdir(mode=0o700, exist_ok=True)
+    _keep(front, "client", Authority.load_or_create(front).issue("front-proxy-client", client=True))
+    authority = Authority.load_or_create(store)
+    _keep(store, "client", authority.issue("kube-apiserver-etcd-client", client=True))
+    own = authority.issue("etcd", ip_addresses=(upstreamparts.ETCD_ADDRESS,), server=True, client=True)
+    _keep(store, "server", own)  # etcd is a client of its own, too
 
 
 def _keep(directory: Path, name: str, issued: tuple[bytes, bytes]) -> None:

@@ -17,6 +17,10 @@ from kube46.lab.settings import Settings
 
 POLL, ATTEMPT = 0.05, 1.0  # seconds
 NAMESPACE, DNS_SERVICE = "kube-system", "kube-dns"
+# those of CoreDNS in a real cluster; by the last two `kubectl cluster-info` finds it
+DNS_LABELS = {
+    "k8s-app": DNS_SERVICE, "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "KubeDNS",
+}  # fmt: skip
 DNS_OBJECT = f"the Service {NAMESPACE}/{DNS_SERVICE}"
 STORAGE_CLASS = "local-path"
 
@@ -37,7 +41,7 @@ def dns_service(settings: Settings) -> dict[str, object]:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": DNS_SERVICE, "namespace": NAMESPACE, "labels": {"k8s-app": DNS_SERVICE}},
+        "metadata": {"name": DNS_SERVICE, "namespace": NAMESPACE, "labels": dict(DNS_LABELS)},
         "spec": {
             "clusterIP": addresses[0],
             "clusterIPs": list(addresses),

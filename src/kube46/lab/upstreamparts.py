@@ -10,14 +10,17 @@ from kube46.lab.paths import Paths
 from kube46.lab.settings import NODE_PREFIX_LENGTH, Settings
 from kube46.lab.upstream import Upstream
 
-FRONT = "front-proxy"  # the directory of an authority of its own
-ETCD = "http://127.0.0.1:2379"  # the loopback of cp's network namespace, which only root can enter
-ETCD_PEERS = "http://127.0.0.1:2380"
+# directories of authorities of their own: nobody else's certificate means anything there
+FRONT, STORE = "front-proxy", "etcd"
+ETCD_ADDRESS = "127.0.0.1"  # the loopback of cp's network namespace, where processes that are not root's live, too
+ETCD, ETCD_PEERS = f"https://{ETCD_ADDRESS}:2379", f"https://{ETCD_ADDRESS}:2380"
 ISSUER = f"https://kubernetes.default.svc.{rules.CLUSTER_DOMAIN}"
 
 
 def etcd(programs: Upstream, paths: Paths) -> tuple[str, ...]:
-    """One member, reached over cp's loopback only."""
+    """One member, reached over cp's loopback only, and only with a certificate of its authority's."""
+    pki = paths.pki / STORE
+    keys = (f"cert-file={pki / 'server.crt'}", f"key-file={pki / 'server.key'}", f"trusted-ca-file={pki / 'ca.crt'}")
     return (
         programs.etcd,
         f"--data-dir={paths.etcd}",
@@ -26,6 +29,7 @@ def etcd(programs: Upstream, paths: Paths) -> tuple[str, ...]:
         f"--listen-peer-urls={ETCD_PEERS}",
         f"--initial-advertise-peer-urls={ETCD_PEERS}",
         f"--initial-cluster=default={ETCD_PEERS}",
+        *(f"--{who}{key}" for who in ("", "peer-") for key in (*keys, "client-cert-auth=true")),
     )
 
 
@@ -35,6 +39,9 @@ def kube_apiserver(programs: Upstream, settings: Settings, paths: Paths) -> tupl
     return (
         programs.kube_apiserver,
         f"--etcd-servers={ETCD}",
+        f"--etcd-cafile={pki / STORE / 'ca.crt'}",
+        f"--etcd-certfile={pki / STORE / 'client.crt'}",
+        f"--etcd-keyfile={pki / STORE / 'client.key'}",
         f"--service-cluster-ip-range={','.join(settings.service_cidrs)}",
         f"--bind-address={'::' if Family.IPV6 in settings.families else '0.0.0.0'}",
         f"--secure-port={rules.SECURE_PORT}",

@@ -163,3 +163,15 @@ def test_feature_gates_are_passed_on() -> None:
     real = settings.from_flags("dev", Flags(upstream=REAL, feature_gates="X=true"))
     server = next(part for part in parts.parts(real, Paths("dev")) if part.name == "kube-apiserver")
     assert "--feature-gates=X=true" in server.argv
+
+
+def test_etcd_answers_nobody_else() -> None:
+    """Clients and peers need a certificate of etcd's own authority, which kube-apiserver has and no other part."""
+    paths = Paths("dev")
+    found = {part.name: part.argv for part in parts.parts(settings.from_flags("dev", Flags(upstream=REAL)), paths)}
+    urls = [flag for flag in found["etcd"] if "-urls=" in flag or "cluster=" in flag]
+    assert len(urls) == 5
+    assert all("https://127.0.0.1:" in flag for flag in urls)
+    assert {"--client-cert-auth=true", "--peer-client-cert-auth=true"} <= set(found["etcd"])
+    users = [name for name, argv in found.items() if str(paths.pki / "etcd") in " ".join(argv)]
+    assert sorted(users) == ["etcd", "kube-apiserver"]
