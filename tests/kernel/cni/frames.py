@@ -35,13 +35,17 @@ class Tap:
                 return True
         return False
 
-    def arrived(self) -> list[bytes]:
-        """The frames that have arrived until now."""
-        found = []
-        while select.select([self._socket], [], [], 0)[0]:
-            data, address = self._socket.recvfrom(2048)
-            if address[2] != OUTGOING:
-                found.append(data)
+    def until(self, wanted: list[Callable[[bytes], bool]], seconds: float = 5) -> list[bytes]:
+        """The frames that arrive until there was one of each wanted kind, or the time is over."""
+        found: list[bytes] = []
+        missing = list(wanted)
+
+        def note(data: bytes) -> bool:
+            found.append(data)
+            missing[:] = [check for check in missing if not check(data)]
+            return not missing
+
+        self.sees(note, seconds)
         return found
 
     def close(self) -> None:

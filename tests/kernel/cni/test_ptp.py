@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from kube46.cni import pods
 from kube46.cni.requests import Attachment
 from kube46.cni.wiring import host_link
 from kube46.netlink import Netlink
 
 from .conftest import REFERENCE, Node, ping, underlay
-from .frames import is_gratuitous_arp, is_unsolicited_advertisement, tap
+from .frames import Tap, is_gratuitous_arp, is_unsolicited_advertisement
 from .test_bridge import SUBNETS, seen
 
 pytestmark = pytest.mark.root
@@ -83,21 +84,32 @@ def test_masquerading_and_mtu(make_node: Callable[..., Node]) -> None:
         assert seen(neighbour, pod, target) == own
         for size, passes in ((1400, True), (1401, False)):
             data = str(size - (48 if ":" in target else 28))
-            command = ["ip", "netns", "exec", pod, "ping", "-n", "-c1", "-W1", "-M", "do", "-s", data, target]
+            wait = "-W5" if passes else "-W0.1"
+            command = ["ip", "netns", "exec", pod, "ping", "-n", "-c1", wait, "-M", "do", "-s", data, target]
             assert (subprocess.run(command, capture_output=True, check=False).returncode == 0) is passes
 
 
-def test_a_new_pod_announces_itself(node: Node) -> None:
-    """A gratuitous ARP and an unsolicited advertisement have been sent when ADD returns; the node's end hears them."""
+def test_a_new_pod_announces_itself(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ADD ends with a gratuitous ARP and an unsolicited advertisement, which the node's end hears."""
     pod = node.pod()
+    name = host_link(Attachment(pod, "eth0"))
+    heard: list[Tap] = []
+    announce = pods.announce
+
+    def listening(*arguments: Any) -> None:
+        heard.append(Tap(node.name, name))  # the link is made by the ADD itself
+        announce(*arguments)
+
+    monkeypatch.setattr(pods, "announce", listening)
     result = node.call("ADD", pod, **options(node))
-    name, mac = result["interfaces"][0]["name"], result["interfaces"][1]["mac"]
-    with tap(node.name, name) as heard, Netlink(pod) as inside:
-        inside.set_hardware_address("eth0", mac)  # what ADD ends with
-        arrived = heard.arrived()
-    for address in bare(result):
-        kind = is_unsolicited_advertisement if ":" in address else is_gratuitous_arp
-        assert any(map(kind(address, mac), arrived))
+    mac = result["interfaces"][1]["mac"]
+    wanted = [
+        (is_unsolicited_advertisement if ":" in address else is_gratuitous_arp)(address, mac)
+        for address in bare(result)
+    ]
+    arrived = heard[0].until(wanted)
+    heard[0].close()
+    assert all(any(map(check, arrived)) for check in wanted)
 
 
 @pytest.mark.parametrize("family", SUBNETS)
