@@ -24,6 +24,7 @@ COMMANDS = {
     "agent": ("agent", "Run a node's parts."),
     "proxy": ("proxy", "Run the Service proxy in kube-proxy's place."),
     "kubelet": ("kubelet", "Run the stand-in kubelet of a stand-alone cluster's node."),
+    "explain": ("explain", "Say where a Service sends packets, and why."),
     "image": ("image", "Load, list and remove container images."),
     "run": ("run", "Run a program of this machine as pods, in one line."),
     "completion": ("completion", "Print a shell's completion script."),

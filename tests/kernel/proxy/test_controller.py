@@ -270,6 +270,12 @@ def test_in_kube_proxys_place(api: Api) -> None:
         assert json.loads(health)["status"].keys() == {"IPv4", "IPv6"}
     assert json.loads(fetch("http://127.0.0.1:10256/livez"))["healthy"] is True
     assert fetch("http://127.0.0.1:10249/proxyMode") == "nftables"
+    explain = ["ip", "netns", "exec", NODE, KUBE46, "explain", "svc", "web", "--kubeconfig", str(api.kubeconfig)]
+    said = subprocess.run(explain, capture_output=True, text=True, check=True).stdout
+    for address, backend in zip(addresses, ("10.244.0.2:8080", "[fd00:10:244::2]:8080"), strict=True):
+        assert re.search(
+            rf"cluster address \[?{address}\]?:80/TCP → its only endpoint\n    → {re.escape(backend)}\n", said
+        )
     metrics = fetch("http://127.0.0.1:10249/metrics")
     for name in KUBE_PROXYS:
         assert f"# TYPE kubeproxy_{name} " in metrics

@@ -1,0 +1,157 @@
+"""Where a node sends packets for a Service, and why: read off the elements that the node would program. Pure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from kube46.addresses.families import Address, Family, bracketed
+from kube46.api.objects import Endpoint, EndpointSlice, Service, ServicePort
+from kube46.proxy.endpoints import address_text
+from kube46.proxy.layout import LOCAL, backend_map, read_pick
+from kube46.proxy.rules import DROP, REFUSE, Elements, cluster_ips, service_elements
+from kube46.proxy.settings import NodeView
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who sends: its name, and its addresses by family; a pod, the node itself, or somebody outside."""
+
+    name: str
+    addresses: dict[Family, Address] = field(default_factory=dict)
+    kind: str = "outside"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One address and port of a Service, as a client sees it."""
+
+    title: str
+    address: str
+    scope: str
+    key: str
+    place: str
+
+
+def explain(service: Service, slices: Sequence[EndpointSlice], node: NodeView, source: Source) -> Iterator[str]:
+    """Lines of text."""
+    elements = service_elements(service, slices, node, {})
+    yield f"Service {'/'.join(service.key)} ({service.spec.type}) on node {node.name}, for {source.name}"
+    if not elements:
+        yield f"  nothing is programmed: {_nothing(service)}"
+        return
+    addresses = cluster_ips(service)
+    for family in Family:
+        if family not in addresses:
+            yield f"{family}: none; the Service has no cluster address of this family, so its node ports refuse too"
+            continue
+        for port in service.spec.ports:
+            for door in _doors(service, port, family, addresses[family], node):
+                yield from _lines(service, port, family, door, elements, slices, node, source)
+
+
+def _nothing(service: Service) -> str:
+    if service.spec.type == "ExternalName":
+        return f"ExternalName is an alias in DNS, of {service.spec.external_name}"
+    if not cluster_ips(service):
+        return "it is headless: DNS gives the endpoints' own addresses"
+    return "its label hands it to another proxy, or it has no port"
+
+
+def _doors(service: Service, port: ServicePort, family: Family, cluster_ip: str, node: NodeView) -> Iterator[Door]:
+    protocol = port.protocol.lower()
+
+    def at(title: str, address: str) -> Door:
+        key, place = f"{address} . {protocol} . {port.port}", f"{address} . {port.port}"
+        return Door(title, bracketed(address, port.port), "service", key, place)
+
+    yield at("cluster address", cluster_ip)
+    for text in service.spec.external_ips:
+        if address := address_text(text, family):
+            yield at("external address", address)
+    for entry in service.status.load_balancer.ingress:
+        if (address := address_text(entry.ip, family)) and entry.ip_mode in (None, "VIP"):
+            yield at("load balancer", address)
+    if service.spec.type in ("NodePort", "LoadBalancer") and port.node_port:
+        for prefix in node.nodeport_addresses.get(family, ()):
+            where = bracketed(str(prefix.network_address), port.node_port)
+            title = "node port" if prefix.prefixlen == prefix.max_prefixlen else f"node port on {prefix}"
+            yield Door(title, where, "nodeport", f"{protocol} . {port.node_port}", str(port.node_port))
+
+
+def _lines(
+    service: Service, port: ServicePort, family: Family, door: Door, elements: Elements,
+    slices: Sequence[EndpointSlice], node: NodeView, source: Source,
+) -> Iterator[str]:  # fmt: skip
+    verdict = elements.get((f"{door.scope}{family.version}", door.key))
+    if verdict is None:
+        return
+    why: list[str] = []
+    if verdict.endswith("-policy"):
+        near = source.kind != "outside"
+        why.append(
+            "externalTrafficPolicy Local does not bind pods and the node itself"
+            if near else f"externalTrafficPolicy Local: only endpoints on {node.name}, the source keeps its address"
+        )  # fmt: skip
+        verdict = elements[f"{door.scope}-{'near' if near else 'far'}{family.version}", door.key]
+    backends: tuple[str, ...] = ()
+    if verdict == REFUSE:
+        answer = "refused at once (TCP reset, ICMP port unreachable)"
+        why.append("no endpoint of this family and port is ready, nor terminating and still serving")
+    elif verdict == DROP:
+        answer = "dropped"
+        why.append(f"the policy is Local, there are endpoints, and none on {node.name}")
+    else:
+        pick = read_pick(verdict.removeprefix("goto "))
+        first = LOCAL if pick.kind == "local" else 0
+        name = backend_map(door.scope, pick.protocol, family)
+        backends = tuple(elements[name, f"{door.place} . {first + i}"] for i in range(pick.count))
+        answer = f"one of {pick.count} at random" if pick.count > 1 else "its only endpoint"
+        if pick.sticky:
+            why.append(f"ClientIP: the same for {pick.sticky} s after the client's last new connection")
+        if pick.kind == "local" and door.title == "cluster address":
+            why.append(f"internalTrafficPolicy Local: only endpoints on {node.name}")
+        why.append(_masquerade(pick.kind, door, family, node, source))
+        why += _left_out(port, family, backends, slices, node)
+    yield f"{family}: {door.title} {door.address}/{port.protocol} → {answer}"
+    yield from (f"    → {_spelled(backend)}" for backend in backends)
+    if door.title == "load balancer" and (f"firewall{family.version}", door.key) in elements:
+        yield f"    only from loadBalancerSourceRanges: {', '.join(service.spec.load_balancer_source_ranges)}"
+    yield from (f"    {reason}" for reason in why if reason)
+
+
+def _masquerade(kind: str, door: Door, family: Family, node: NodeView, source: Source) -> str:
+    if kind == "masquerade":
+        return "the endpoint sees the node's address: externalTrafficPolicy Cluster"
+    if door.title != "cluster address":
+        return ""
+    address, ranges = source.addresses.get(family), node.pods.get(family, ())
+    if not ranges or (address is not None and any(address in prefix for prefix in ranges)):
+        return "the endpoint sees the client's own address"
+    return "the endpoint sees the node's address: the client is none of the pods' ranges"
+
+
+def _left_out(
+    port: ServicePort, family: Family, backends: Iterable[str], slices: Sequence[EndpointSlice], node: NodeView
+) -> Iterator[str]:
+    chosen = {ip_address(backend.split(" ")[0]) for backend in backends}
+    for part in slices:
+        if part.address_type != family or not any((p.name or "") == port.name for p in part.ports or ()):
+            continue
+        for end in part.endpoints or ():
+            text = address_text(end.addresses[0], family) if end.addresses else None
+            if text is not None and ip_address(text) not in chosen:
+                yield f"not {text}: {_reason(end, node)}"
+
+
+def _reason(end: Endpoint, node: NodeView) -> str:
+    if end.conditions.ready is False:
+        return "terminating, and others are ready" if end.conditions.terminating else "not ready"
+    if end.hints and end.hints.for_zones:
+        zones = ", ".join(hint.name for hint in end.hints.for_zones)
+        return f"hints keep it for zone {zones}, this node's is {node.zone or 'unknown'}"
+    return f"on {end.node_name or 'no node'}"
+
+
+def _spelled(backend: str) -> str:
+    address, _, port = backend.partition(" . ")
+    return bracketed(address, int(port))
