@@ -15,7 +15,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cluster import machinery_applies, machinery_deletes, machinery_patches, machinery_reads, machinery_requests
+from cluster import (
+    machinery_applies,
+    machinery_deletes,
+    machinery_events,
+    machinery_patches,
+    machinery_reads,
+    machinery_requests,
+)
 from cluster.machinery_known import KNOWN
 from cluster.machinery_patches import MAPS
 from cluster.machinery_player import REFERENCE, Step, differences, play
@@ -28,7 +35,14 @@ if TYPE_CHECKING:
 
     from cluster.upstream import Upstream
 
-TABLES = (machinery_patches, machinery_requests, machinery_reads, machinery_deletes, machinery_applies)
+TABLES = (
+    machinery_patches,
+    machinery_requests,
+    machinery_reads,
+    machinery_deletes,
+    machinery_applies,
+    machinery_events,
+)
 CONVERSATIONS = {title: steps for table in TABLES for title, steps in table.CONVERSATIONS.items()}
 WATCHES = {title: steps for title, steps in CONVERSATIONS.items() if title.startswith("watch")}
 OTHERS = {title: steps for title, steps in CONVERSATIONS.items() if title not in WATCHES}

@@ -118,10 +118,11 @@ def forbidden(kind: Kind, name: str, text: str, causes: Sequence[dict[str, str]]
 
 
 def invalid(kind: Kind, name: str, problems: Sequence[errors.FieldError]) -> StatusError:
-    """422 with one cause per error (semantics E-1 to E-5)."""
-    message, causes = errors.summary(kind.kind, kind.group, name, problems)
+    """422 with one cause per error (semantics E-1 to E-5); it names the group in which the kind is stored."""
+    group = kind.storage.rpartition("/")[0] if kind.storage else kind.group
+    message, causes = errors.summary(kind.kind, group, name, problems)
     of = {"kind": kind.kind} if kind.kind else {}  # reviews' errors have none
-    details = {**({"name": name} if name else {}), **_group(kind), **of, "causes": causes}
+    details = {**({"name": name} if name else {}), **({"group": group} if group else {}), **of, "causes": causes}
     return StatusError(422, "Invalid", message, details)
 
 

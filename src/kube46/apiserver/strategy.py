@@ -107,6 +107,7 @@ class Strategy:
 
     `create_on_update`: PUT to a missing name creates (Services, S1.1.1).
     `unconditional_update`: an update may come without metadata.resourceVersion.
+    `converts`: `served` changes the form, so that owners of fields name others than are stored.
     `blank`: what Go prints of an object that nobody has filled in: nobody owns such fields for creating them so.
     `bare_status`: a GET of /status shows what is stored, without `on_read`.
     `keeps_status_on_create`: a POST may bring `status` (nodes, B-5); otherwise it is dropped.
@@ -117,6 +118,7 @@ class Strategy:
     keeps_status_on_create: bool = False
     bare_status: bool = False
     blank: ClassVar[Object] = {}
+    converts = False
 
     def generate_name(self, base: str) -> str:
         """A name for metadata.generateName: at most 63 characters, ending in five that avoid vowels and look-alikes."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kube46.api import errors
 from kube46.api.rbac.rules import MASTERS
@@ -145,13 +145,13 @@ class Registry:
         updates.merge_owners(call, meta)
         meta.update(uid=str(uuid.uuid4()), creationTimestamp=now(), **({"generation": 1} if kind.generation else {}))
         if call.subresource and not applied:  # owned is what was sent of the status, though a create drops it
-            managedfields.note(call, obj, None, strategy.blank)
+            self._note(call, obj, None, strategy.blank)
         if kind.has_status and not strategy.keeps_status_on_create:
             obj["status"] = {}
             if kind.custom:
                 del obj["status"]
         if not call.subresource and not applied:
-            managedfields.note(call, obj, None, strategy.blank)
+            self._note(call, obj, None, strategy.blank)
         told_empty.drop(obj)
         _wipe(meta, () if posted else WIPED[1:])
         if kind.resource == "namespaces":
@@ -174,6 +174,15 @@ class Registry:
         if revision.isdecimal() and int(revision):
             raise statuses.StatusError(500, "", "resourceVersion should not be set on objects to be created")
         return txn.create(kind.resource, obj)
+
+    def _note(self, call: Call, new: Object, old: Object | None, blank: Object | None = None) -> None:
+        """Note in a written object who owns its fields, which have the names of the version that was sent."""
+        strategy = self.strategy(call.kind)
+        if not strategy.converts:
+            managedfields.note(call, new, old, blank)
+            return
+        shown = {**_as_served(strategy, new), "metadata": new["metadata"]}
+        managedfields.note(call, shown, None if old is None else _as_served(strategy, old), blank)
 
     def _check_free(self, call: Call, txn: Txn) -> None:
         """Refuse with 409 a name that is taken, also by an object on its way out."""
@@ -275,7 +284,8 @@ class Registry:
             if old is None and (uid := meta.get("uid")):
                 text = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
                 raise statuses.conflict(call.kind, call.name, text)
-            obj = managedfields.apply(call, config, old, self.strategy(call.kind).blank)
+            strategy = self.strategy(call.kind)
+            obj = managedfields.apply(call, config, _as_served(strategy, old), strategy.blank)
             if call.manager == clientside.MANAGER:
                 clientside.remember(obj, config)
             obj = settle(obj if old is not None else {**config, **obj})
@@ -300,7 +310,7 @@ class Registry:
         updates.check_revision(call, new["metadata"], stored, unconditional=strategy.unconditional_update)
         new = updates.carry_over(call, new, old)
         if not applied:
-            managedfields.note(call, new, old)
+            self._note(call, new, old)
         updates.keep_deletion(new["metadata"], old["metadata"])
         call.emptied = told_empty.drop(new) and kind.kind in told_empty.EXACT
         admit(call.user, kind, call.subresource, call.name, new, old, txn)
@@ -339,6 +349,15 @@ class Registry:
         if kind.resource == "namespaces":
             return not (obj.get("spec") or {}).get("finalizers")
         return not meta.get("deletionGracePeriodSeconds")
+
+
+def _as_served(strategy: Strategy, obj: Any) -> Any:
+    """A stored object, if there is one, in the form of the version that is asked for."""
+    if obj is None or not strategy.converts:
+        return obj
+    made = copied(obj)
+    strategy.served(made)
+    return made
 
 
 def _wipe(meta: Object, names: Iterable[str]) -> None:

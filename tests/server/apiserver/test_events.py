@@ -24,7 +24,9 @@ def test_both_forms_are_one_object(api: httpx2.Client, namespace: str) -> None:
     chosen = api.get(new, params={"fieldSelector": "regarding.name=p,reportingController=test/x"}).json()["items"]
     assert [one["regarding"]["name"] for one in chosen] == ["p"]
     series = {"series": {"count": 2, "lastObservedTime": "2026-01-01T00:01:00.000000Z"}}
-    assert api.patch(f"{new}/e", json={**series, "note": "again"}, headers=MERGE).json()["note"] == "again"
+    assert api.patch(f"{new}/e", json=series, headers=MERGE).json()["series"]["count"] == 2
+    refused = api.patch(f"{new}/e", json={"note": "again"}, headers=MERGE)
+    assert refused.json()["message"] == 'Event "e" is invalid: message: Invalid value: "again": field is immutable'
     assert api.patch(f"{core}/e", json={"message": "last"}, headers=MERGE).json()["message"] == "last"
     with api.stream("GET", new, params={"watch": "1", "timeoutSeconds": "5"}) as answer:
         assert '"note":"last"' in next(answer.iter_lines())

@@ -270,7 +270,7 @@ def test_namespaces_leases_events() -> None:
     of_a_node = {"metadata": {"namespace": "default"}, "involvedObject": {"kind": "Node"}}
     assert leases_events.event_errors(of_a_node) == []
     fields = [error.field for error in leases_events.event_errors({**of_a_node, "eventTime": "2026-01-01T00:00:00Z"})]
-    assert sorted(set(fields)) == ["action", "reason", "reportingController", "reportingInstance"]
+    assert sorted(set(fields)) == ["action", "reason", "reportingComponent", "reportingInstance"]
 
 
 def test_ingress_paths() -> None:
@@ -287,4 +287,33 @@ def test_ingress_paths() -> None:
         'Invalid value: "a/./b/..": must be an absolute path',
         "Invalid value: \"a/./b/..\": must not contain '/./'",
         "Invalid value: \"a/./b/..\": cannot end with '/..'",
+    ]
+
+
+WHOLE = {
+    "eventTime": "2026-01-01T00:00:00.000000Z", "reportingComponent": "a.b/c", "reportingInstance": "i", "action": "a",
+    "reason": "r", "type": "Normal", "message": "n", "involvedObject": {"kind": "Pod", "name": "p"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("more", "found"), [
+    ({}, []), ({"eventTime": None}, ["eventTime: Required value"]),
+    ({"count": 1}, ['count: Invalid value: "": needs to be unset']),
+    ({"type": "x"}, ['type: Invalid value: "": has invalid value: x']),
+    ({"series": {"count": 1}},
+     ['series.count: Invalid value: "": should be at least 2', "series.lastObservedTime: Required value"]),
+])  # fmt: skip
+def test_new_events(more: dict[str, Any], found: list[str]) -> None:
+    """Events of events.k8s.io have a time and no field of old clients."""
+    assert texts(leases_events.new_event_errors({**WHOLE, **more})) == found
+
+
+def test_changed_events() -> None:
+    """Only their series may change; references are shown in Go's form."""
+    series = {"count": 2, "lastObservedTime": "2026-01-01T00:00:00.000000Z"}
+    assert leases_events.changed_event_errors({**WHOLE, "series": series}, WHOLE) == []
+    changed = {**WHOLE, "message": "x", "source": {"host": "h"}}
+    assert texts(leases_events.changed_event_errors(changed, WHOLE)) == [
+        'message: Invalid value: "x": field is immutable',
+        'source: Invalid value: {"Component":"","Host":"h"}: field is immutable',
     ]

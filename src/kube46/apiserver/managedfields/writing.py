@@ -63,10 +63,8 @@ def _known(kind: Kind, found: managers.Managers) -> managers.Managers:
     schemas = Schemas.load()
 
     def there(api_version: str) -> bool:
-        group, _, version = api_version.rpartition("/")
-        if kind.custom:  # whose versions are converted by name only
-            return group == kind.group
-        return schemas.knows(group, version, kind.kind)
+        group, _, version = api_version.rpartition("/")  # a custom kind's are converted by name only
+        return group == kind.group and (kind.custom or schemas.knows(group, version, kind.kind))
 
     return {manager: owned for manager, owned in found.items() if there(manager.api_version)}
 
