@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from kube46.cni.masquerading import Masquerading
@@ -31,6 +32,8 @@ def serve(path: Path) -> None:
         time.sleep(LOOK_SECONDS)
     if server.is_reachable():
         path.unlink()
+    with suppress(OSError):  # another helper of this installation has its socket there
+        path.parent.rmdir()
     server.stop()
 
 

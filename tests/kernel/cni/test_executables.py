@@ -178,12 +178,12 @@ def test_a_helper_holds_nothing_of_its_first_caller(node: Node, tmp_path: Path, 
 
 
 def test_a_helper_ends_when_nobody_asks(tmp_path: Path) -> None:
-    """After its idle time it removes its socket and ends."""
+    """After its idle time it removes its socket, and its directory with the last one, and ends."""
     directory = Path(tempfile.mkdtemp(prefix="k46t-"))
     script = "from kube46.cni import helper; helper.IDLE_SECONDS = 0.1; helper.main()"
     try:
         done = subprocess.run(
-            [sys.executable, "-c", script, directory / "s"], capture_output=True, check=True, timeout=60
+            [sys.executable, "-c", script, directory / "i" / "s"], capture_output=True, check=True, timeout=60
         )
         assert done.stdout == b"\n"
         assert os.listdir(directory) == []
