@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -69,7 +70,8 @@ def namespace(ours: Server, upstream: Upstream, request: pytest.FixtureRequest) 
 @pytest.mark.parametrize("line", [
     "api-resources", "api-resources -o wide", "api-resources --namespaced=false --verbs=list -o name", "api-versions",
     "api-resources --api-group=apps", "explain service.spec.ipFamilies", "explain services", "explain nothing",
-    "explain pods --recursive", "explain deployments.spec.strategy", "explain hpa --api-version=autoscaling/v1",
+    "explain pods --recursive", "explain services --recursive", "explain deployments --recursive", "explain nodes --recursive",
+    "explain ingresses --recursive", "explain hpa --recursive", "explain endpointslices --recursive", "explain deployments.spec.strategy", "explain hpa --api-version=autoscaling/v1",
     "explain ingresses.spec.rules.http.paths.pathType", "explain service.spec.nothing", "get nothing",
     "get apiservices", "get flowschemas", "get prioritylevelconfigurations", "get pc -o yaml",
     "get svc kubernetes", "get svc nothing", "get svc,ep,endpointslices -o name", "auth whoami",
@@ -141,6 +143,66 @@ def test_workloads(ours: Server, upstream: Upstream, namespace: str) -> None:
         "describe job j", "get job -o wide", "create pdb b --selector=app=d --min-available=1", "get pdb",
         "describe pdb b", "get all", "delete all --all",
     )  # fmt: skip
+
+
+def revision(server: Server, namespace: str, number: int) -> None:
+    """What a controller makes of the Deployment `r`: a ReplicaSet with its template as it was, or will be."""
+    owner = json.loads(server.kubectl("-n", namespace, "get", "deploy", "r", "-o", "json"))
+    template = {
+        "metadata": {"labels": {"app": "r", "pod-template-hash": f"{number}"}},
+        "spec": owner["spec"]["template"]["spec"],
+    }
+    template["spec"]["containers"][0]["image"] = f"host:{number}"
+    made = {
+        "apiVersion": "apps/v1", "kind": "ReplicaSet", "spec": {"replicas": 0, "selector": {"matchLabels": template["metadata"]["labels"]}, "template": template},
+        "metadata": {
+            "name": f"r-{number}", "labels": template["metadata"]["labels"],
+            "annotations": {"deployment.kubernetes.io/revision": f"{number}", "kubernetes.io/change-cause": f"change {number}"},
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "r", "uid": owner["metadata"]["uid"], "controller": True}],
+        },
+    }  # fmt: skip
+    server.kubectl("-n", namespace, "create", "-f", "-", stdin=json.dumps(made))
+
+
+def test_rollouts(ours: Server, upstream: Upstream, namespace: str) -> None:
+    """Revisions of a Deployment are told, shown and gone back to; how far it is, is told."""
+    compare(ours, upstream, namespace, "create deployment r --image=host:2 --replicas=2", "rollout undo deploy/r")
+    for server, number in itertools.product((ours, upstream), (1, 2)):
+        revision(server, namespace, number)
+    far = json.dumps({"status": {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 1, "availableReplicas": 1}})
+    compare(
+        ours, upstream, namespace, "rollout history deploy/r", "rollout history deploy/r --revision=1",
+        "rollout history deploy/r --revision=7", "rollout status deploy/r --watch=false",
+        f"patch deploy r --subresource=status --type=merge -p {far}".replace(", ", ",").replace(": ", ":"),
+        "rollout status deploy/r --watch=false", "rollout undo deploy/r --dry-run=server", "rollout undo deploy/r",
+        "rollout undo deploy/r --to-revision=7", "rollout status deploy/r --timeout=1s", "get deploy r -o wide", "describe deploy r",
+    )  # fmt: skip
+
+
+NODE = {
+    "apiVersion": "v1", "kind": "Node", "metadata": {"name": "k-texts", "labels": {"zone": "z"}, "annotations": {"a": "b"}},
+    "spec": {"podCIDRs": ["10.1.0.0/24", "fd00:10:1::/64"], "podCIDR": "10.1.0.0/24", "taints": [{"key": "a", "effect": "NoSchedule"}]},
+    "status": {
+        "capacity": {"cpu": "2", "memory": "4Gi", "pods": "110"}, "allocatable": {"cpu": "1900m", "memory": "3Gi", "pods": "110"},
+        "addresses": [{"type": "InternalIP", "address": "192.0.2.7"}, {"type": "InternalIP", "address": "2001:db8::7"}, {"type": "Hostname", "address": "k"}],
+        "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "m"}], "nodeInfo": {"kubeletVersion": "v1.37.2"},
+    },
+}  # fmt: skip
+
+
+def test_nodes(ours: Server, upstream: Upstream, namespace: str) -> None:
+    """A node with its addresses of both families, what it can hold and what it holds."""
+    pod = json.dumps({**POD, "spec": {**POD["spec"], "nodeName": "k-texts", "tolerations": [{"operator": "Exists"}]}})
+    compare(ours, upstream, "", "create -f -", "replace --subresource=status -f -", stdin=json.dumps(NODE))
+    try:
+        compare(ours, upstream, namespace, "create -f -", stdin=pod)
+        compare(
+            ours, upstream, "", "describe node k-texts", "get node k-texts -o wide", "cordon k-texts", "uncordon k-texts",
+            "taint node k-texts a:NoSchedule-", "get node k-texts -o yaml", "describe node none",
+        )  # fmt: skip
+    finally:  # other tests count nodes
+        compare(ours, upstream, namespace, "delete pod one --grace-period=0 --force")
+        compare(ours, upstream, "", "delete node k-texts")
 
 
 def test_configuration(ours: Server, upstream: Upstream, namespace: str) -> None:
