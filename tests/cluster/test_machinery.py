@@ -19,6 +19,7 @@ from cluster import (
     machinery_applies,
     machinery_deletes,
     machinery_events,
+    machinery_kinds,
     machinery_patches,
     machinery_reads,
     machinery_requests,
@@ -42,6 +43,7 @@ TABLES = (
     machinery_deletes,
     machinery_applies,
     machinery_events,
+    machinery_kinds,
 )
 CONVERSATIONS = {title: steps for table in TABLES for title, steps in table.CONVERSATIONS.items()}
 WATCHES = {title: steps for title, steps in CONVERSATIONS.items() if title.startswith("watch")}

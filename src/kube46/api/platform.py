@@ -17,6 +17,7 @@ PRECEDENCE, SHARES = 1000, 30
 DRIVER = {
     "attachRequired": True, "podInfoOnMount": False, "storageCapacity": False,
     "fsGroupPolicy": "ReadWriteOnceWithFSType", "requiresRepublish": False, "seLinuxMount": False,
+    "preventPodSchedulingIfMissing": False,
 }  # fmt: skip
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 JSON = b"application/json"
 GZIP_BYTES = 128 << 10  # kube-apiserver's threshold
 GZIP = 16 + zlib.MAX_WBITS
+NOSNIFF = (b"x-content-type-options", b"nosniff")
 COMPRESSED = [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
 REQUEST_SECONDS = 60  # --request-timeout: who reads a long list slowly must not keep its seat for ever
 SEND_SECONDS = 60  # a client that reads nothing for so long is dropped

@@ -230,6 +230,8 @@ def refusal(error: StatusError) -> Answer:
     answer = answers.whole(error.body(), error.code)
     if error.retry_after is not None:
         answer.headers.append((b"retry-after", str(error.retry_after).encode()))
+    if error.nosniff:
+        answer.headers.append(answers.NOSNIFF)
     if error.code in (408, 413):
         answer.headers.append((b"connection", b"close"))
     return answer

@@ -99,7 +99,14 @@ def refusal(user: User, asked: Asked, reason: str) -> StatusError:
     because = f": {reason}" if reason else ""
     if asked.path:
         text = f'forbidden: User "{user.name}" cannot {asked.verb} path "{asked.path}"{because}'
-        return StatusError(403, "Forbidden", text, {})
+        error = StatusError(403, "Forbidden", text, {})
+    else:
+        error = _refused_object(user, asked, because)
+    error.nosniff = True  # it repeats what was asked
+    return error
+
+
+def _refused_object(user: User, asked: Asked, because: str) -> StatusError:
     where = f'in the namespace "{asked.namespace}"' if asked.namespace else "at the cluster scope"
     what = f'{asked.verb} resource "{asked.qualified}" in API group "{asked.group}" {where}'
     kind = Kind(asked.group, "", asked.resource, "")

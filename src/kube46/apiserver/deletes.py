@@ -71,7 +71,7 @@ def _delete(registry: Registry, call: Call, options: DeleteOptions, txn: Txn) ->
     _check(call, options, obj)
     admit(call.user, call.kind, call.subresource, call.name, None, obj, txn)
     stays = call.kind.resource == "namespaces" and "deletionTimestamp" not in obj["metadata"]  # its first end is a mark
-    changed = _set_finalizers(obj["metadata"], options.propagation)
+    changed = _set_finalizers(obj["metadata"], _propagation(call, options, obj))
     changed = registry.strategy(call.kind).prepare_delete(obj) or changed
     if stays or call.kind.resource == "pods" or not registry.may_go(call.kind, obj):
         changed = _mark(call, options, obj) or changed
@@ -132,6 +132,14 @@ def _grace(call: Call, options: DeleteOptions, obj: Object) -> int:
     own = spec.get("terminationGracePeriodSeconds")
     grace = options.grace if options.grace is not None else (30 if own is None else int(own))
     return min(grace, MOST_GRACE) if grace >= 0 else 1
+
+
+def _propagation(call: Call, options: DeleteOptions, obj: Object) -> str:
+    """What was asked for; else what the object's finalizers say already, else what its kind does."""
+    chosen = (FOREGROUND, ORPHAN)
+    if options.propagation or any(name in chosen for name in obj["metadata"].get("finalizers") or ()):
+        return options.propagation
+    return "Orphan" if call.kind.orphans else ""
 
 
 def _set_finalizers(meta: dict[str, Any], propagation: str) -> bool:

@@ -43,7 +43,8 @@ class Kind:
     # selectable fields beside metadata.name and metadata.namespace
     fields: tuple[str, ...] = ()
     generation: bool = False  # metadata.generation counts changes of all but metadata and status
-    generation_labels: bool = False  # … and of labels
+    generation_of: str = ""  # … and of this part of metadata: labels or annotations
+    orphans: bool = False  # what depends on it stays, unless a DELETE says otherwise
     returns_deleted: bool = False  # DELETE answers with the object instead of a Status
     warning: str = ""  # a Warning header on every request
     storage: str = ""  # `group/version` that kube-apiserver stores it in, where that is another one
@@ -162,9 +163,9 @@ KINDS: tuple[Kind, ...] = (
     Kind("", "v1", "limitranges", "LimitRange", True, ("limits",)),
     Kind("", "v1", "podtemplates", "PodTemplate", generation=True, returns_deleted=True),
     Kind("", "v1", "replicationcontrollers", "ReplicationController", True, ("rc",), ("all",), (SCALE, STATUS),
-         fields=("status.replicas",), generation=True),
+         fields=("status.replicas",), generation=True, orphans=True),
     Kind("", "v1", "resourcequotas", "ResourceQuota", True, ("quota",), (), (STATUS,), returns_deleted=True),
-    Kind(DISCOVERY, "v1", "endpointslices", "EndpointSlice", generation=True, generation_labels=True),
+    Kind(DISCOVERY, "v1", "endpointslices", "EndpointSlice", generation=True, generation_of="labels"),
     Kind(COORDINATION, "v1", "leases", "Lease"),
     Kind(NETWORKING, "v1", "servicecidrs", "ServiceCIDR", False, (), (), (STATUS,)),
     Kind(NETWORKING, "v1", "ipaddresses", "IPAddress", False, ("ip",)),
@@ -173,7 +174,8 @@ KINDS: tuple[Kind, ...] = (
     Kind(NETWORKING, "v1", "networkpolicies", "NetworkPolicy", True, ("netpol",), generation=True),
     Kind(APPS, "v1", "replicasets", "ReplicaSet", True, ("rs",), ("all",), (SCALE, STATUS),
          generation=True),
-    Kind(APPS, "v1", "deployments", "Deployment", True, ("deploy",), ("all",), (SCALE, STATUS), generation=True),
+    Kind(APPS, "v1", "deployments", "Deployment", True, ("deploy",), ("all",), (SCALE, STATUS), generation=True,
+         generation_of="annotations"),
     Kind(APPS, "v1", "daemonsets", "DaemonSet", True, ("ds",), ("all",), (STATUS,), generation=True),
     Kind(APPS, "v1", "statefulsets", "StatefulSet", True, ("sts",), ("all",), (SCALE, STATUS), generation=True),
     Kind(APPS, "v1", "controllerrevisions", "ControllerRevision"),
@@ -213,7 +215,8 @@ KINDS: tuple[Kind, ...] = (
          generation=True),
     Kind(MIGRATION, "v1", "storageversionmigrations", "StorageVersionMigration", False, (), (), (STATUS,),
          storage=f"{MIGRATION}/v1beta1"),
-    Kind(BATCH, "v1", "jobs", "Job", True, (), ("all",), (STATUS,), fields=("status.successful",), generation=True),
+    Kind(BATCH, "v1", "jobs", "Job", True, (), ("all",), (STATUS,), fields=("status.successful",), generation=True,
+         orphans=True),
     Kind(BATCH, "v1", "cronjobs", "CronJob", True, ("cj",), ("all",), (STATUS,), generation=True),
     Kind(POLICY, "v1", "poddisruptionbudgets", "PodDisruptionBudget", True, ("pdb",), (), (STATUS,), generation=True),
     Kind(SCHEDULING, "v1", "priorityclasses", "PriorityClass", False, ("pc",), generation=True),

@@ -156,8 +156,8 @@ def _no_page() -> Answer:
 
 def _as_it_is(answer: Answer) -> Answer:
     """Forbid browsers to take a text for something else, where Go's answers do."""
-    if (b"x-content-type-options", b"nosniff") not in answer.headers:
-        answer.headers.append((b"x-content-type-options", b"nosniff"))
+    if answers.NOSNIFF not in answer.headers:
+        answer.headers.append(answers.NOSNIFF)
     return answer
 
 

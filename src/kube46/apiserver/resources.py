@@ -46,6 +46,10 @@ if TYPE_CHECKING:
 
 
 BARE = Strategy()
+KEPT_PODS = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them "
+    "or set propagationPolicy=Orphan to suppress this warning"
+)
 TITLES = {"PATCH": "PatchOptions", "POST": "CreateOptions", "PUT": "UpdateOptions"}
 
 
@@ -157,6 +161,7 @@ class Resources:
         """DELETE of one object."""
         view = self.view(request, target)
         given = await deleteoptions.read(request)
+        _warn(request, target, given)
         obj = await deletes.delete(self.registry, _deletion(request, target, given.dry_run), given)
         if obj["kind"] == "Status":
             return _answer(view, view.whole(obj))
@@ -171,6 +176,7 @@ class Resources:
         if given.unsafe:
             text = "is not allowed with DELETECOLLECTION, try again after removing the option"
             raise options.invalid("DeleteOptions", [errors.invalid(deleteoptions.UNSAFE, True, text)])
+        _warn(request, target, given)
         values, metadata = await reads.listing(self._store, target.kind, target.namespace, selector, page)
         await deletes.delete_all(self.registry, _deletion(request, target, given.dry_run), given, values)
         return _answer(view, b"".join(view.many(values, metadata)))
@@ -205,6 +211,12 @@ class Resources:
             return self._checked(request, patched)
 
         return change
+
+
+def _warn(request: Request, target: Target, given: deleteoptions.DeleteOptions) -> None:
+    """Tell who deletes Jobs without saying what becomes of their pods; of ReplicationControllers nobody is told."""
+    if target.kind.plural == "jobs" and not given.propagation:
+        request.warnings.append(KEPT_PODS)
 
 
 def _written(view: View | ProtobufView, obj: Object, code: int = 200) -> Answer:

@@ -31,6 +31,7 @@ class StatusError(Exception):
         super().__init__(message)
         self.code, self.reason, self.message = code, reason, message
         self.details, self.retry_after, self.metadata = details, retry_after, metadata or {}
+        self.nosniff = False  # whether browsers are told not to take the answer for anything but what it says it is
 
     def body(self) -> dict[str, Any]:
         """The Status object; an empty reason is left out (semantics E-6)."""

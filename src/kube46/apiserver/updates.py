@@ -45,8 +45,8 @@ DUPLICATE_OWNERS = (
 def desire(kind: Kind, obj: Object) -> Object:
     """The part whose changes metadata.generation counts."""
     desire: Object = {k: v for k, v in obj.items() if k != "metadata" and not (k == "status" and kind.has_status)}
-    if kind.generation_labels:
-        desire["labels"] = obj["metadata"].get("labels") or {}
+    if kind.generation_of:
+        desire[kind.generation_of] = obj["metadata"].get(kind.generation_of) or {}
     return desire
 
 

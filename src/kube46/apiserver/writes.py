@@ -329,7 +329,8 @@ class Registry:
         meta = new["metadata"]
         meta["resourceVersion"] = old["metadata"]["resourceVersion"]
         kind = call.kind
-        if kind.generation and (call.emptied or updates.desire(kind, new) != updates.desire(kind, old)):
+        counted = kind.generation and call.subresource != "status"
+        if counted and (call.emptied or updates.desire(kind, new) != updates.desire(kind, old)):
             meta["generation"] = int(meta.get("generation", 0)) + 1
         if meta.get("deletionTimestamp") and self.may_go(call.kind, new):
             txn.delete(call.kind.resource, call.name, call.namespace)

@@ -1,4 +1,4 @@
-"""Static defaulting of Deployments, ReplicaSets and ReplicationControllers."""
+"""Static defaulting of Deployments, ReplicaSets, ReplicationControllers and PodTemplates."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ def replication_controller(obj: Object) -> None:
     if template is not None:
         default_spec(template.setdefault("spec", {}))
     obj.setdefault("status", {}).setdefault("replicas", 0)
+
+
+def pod_template(obj: Object) -> None:
+    """Its pods' defaults."""
+    default_spec(obj.setdefault("template", {}).setdefault("spec", {}))
 
 
 def deployment(obj: Object) -> None:

@@ -28,6 +28,7 @@ from kube46.apiserver.strategies.workloads import (
     DaemonSets,
     Deployments,
     Jobs,
+    PodTemplates,
     ReplicaSets,
     ReplicationControllers,
     StatefulSets,
@@ -43,18 +44,22 @@ STRATEGIES: dict[str, Strategy] = {
     "*": Generic(),
     "apiservices": APIServices(),
     "certificatesigningrequests": SigningRequests(),
-    "clustertrustbundles": Stored("ClusterTrustBundle", "mounted"),
-    "csidrivers": Stored("CSIDriver", "used", platform.csi_driver),
-    "csinodes": Stored("CSINode", "used"),
-    "csistoragecapacities": Stored("CSIStorageCapacity", "used"),
+    "clustertrustbundles": Stored("ClusterTrustBundle", "mounted", unconditional_update=False),
+    "csidrivers": Stored("CSIDriver", "used", platform.csi_driver, unconditional_update=False),
+    "csinodes": Stored("CSINode", "used", unconditional_update=False),
+    "csistoragecapacities": Stored("CSIStorageCapacity", "used", unconditional_update=False),
     "deviceclasses": Stored("DeviceClass", "used"),
     "devicetaintrules": Stored("DeviceTaintRule", "enforced"),
     "flowschemas": Stored("FlowSchema", "enforced", platform.flow_schema),
     "horizontalpodautoscalers": Autoscalers(),
     "horizontalpodautoscalers.autoscaling/v1": OldAutoscalers(),
-    "mutatingadmissionpolicies": Stored("MutatingAdmissionPolicy", "enforced", platform.policy),
-    "mutatingadmissionpolicybindings": Stored("MutatingAdmissionPolicyBinding", "enforced", platform.policy_binding),
-    "podcertificaterequests": Stored("PodCertificateRequest", "signed"),
+    "mutatingadmissionpolicies": Stored(
+        "MutatingAdmissionPolicy", "enforced", platform.policy, unconditional_update=False
+    ),
+    "mutatingadmissionpolicybindings": Stored(
+        "MutatingAdmissionPolicyBinding", "enforced", platform.policy_binding, unconditional_update=False
+    ),
+    "podcertificaterequests": Stored("PodCertificateRequest", "signed", unconditional_update=False),
     "prioritylevelconfigurations": Stored(
         "PriorityLevelConfiguration", "enforced", platform.priority_level, platformrules.priority_level
     ),
@@ -62,13 +67,17 @@ STRATEGIES: dict[str, Strategy] = {
     "resourceclaims": Stored("ResourceClaim", "allocated", platform.claim),
     "resourceclaimtemplates": Stored("ResourceClaimTemplate", "used", platform.claim_template),
     "resourceslices": Stored("ResourceSlice", "used"),
-    "runtimeclasses": Stored("RuntimeClass", "used", errors=platformrules.runtime_class),
-    "storageversionmigrations": Stored("StorageVersionMigration", "performed"),
-    "validatingadmissionpolicies": Stored("ValidatingAdmissionPolicy", "enforced", platform.policy),
-    "validatingadmissionpolicybindings": Stored(
-        "ValidatingAdmissionPolicyBinding", "enforced", platform.policy_binding
+    "runtimeclasses": Stored(
+        "RuntimeClass", "used", errors=platformrules.runtime_class, create_on_update=True, unconditional_update=False
     ),
-    "volumeattachments": Stored("VolumeAttachment", "performed"),
+    "storageversionmigrations": Stored("StorageVersionMigration", "performed", unconditional_update=False),
+    "validatingadmissionpolicies": Stored(
+        "ValidatingAdmissionPolicy", "enforced", platform.policy, unconditional_update=False
+    ),
+    "validatingadmissionpolicybindings": Stored(
+        "ValidatingAdmissionPolicyBinding", "enforced", platform.policy_binding, unconditional_update=False
+    ),
+    "volumeattachments": Stored("VolumeAttachment", "performed", unconditional_update=False),
     "volumeattributesclasses": Stored("VolumeAttributesClass", "used"),
     "clusterrolebindings": RoleBindings(),
     "clusterroles": ClusterRoles(),
@@ -87,9 +96,13 @@ STRATEGIES: dict[str, Strategy] = {
     "ipaddresses": IPAddresses(),
     "jobs": Jobs(),
     "leases": Leases(),
-    "limitranges": Stored("LimitRange", "enforced", platform.limit_range),
+    "limitranges": Stored("LimitRange", "enforced", platform.limit_range, create_on_update=True),
     "mutatingwebhookconfigurations": Stored(
-        "MutatingWebhookConfiguration", "called", platform.mutating_webhooks, platformrules.webhooks
+        "MutatingWebhookConfiguration",
+        "called",
+        platform.mutating_webhooks,
+        platformrules.webhooks,
+        unconditional_update=False,
     ),
     "namespaces": Namespaces(),
     "networkpolicies": NetworkPolicies(),
@@ -98,6 +111,7 @@ STRATEGIES: dict[str, Strategy] = {
     "persistentvolumes": PersistentVolumes(),
     "poddisruptionbudgets": Budgets(),
     "pods": Pods(),
+    "podtemplates": PodTemplates(),
     "priorityclasses": PriorityClasses(),
     "replicasets": ReplicaSets(),
     "resourcequotas": Stored("ResourceQuota", "enforced", errors=platformrules.quota),
@@ -109,7 +123,11 @@ STRATEGIES: dict[str, Strategy] = {
     "statefulsets": StatefulSets(),
     "storageclasses": StorageClasses(),
     "validatingwebhookconfigurations": Stored(
-        "ValidatingWebhookConfiguration", "called", platform.webhooks, platformrules.webhooks
+        "ValidatingWebhookConfiguration",
+        "called",
+        platform.webhooks,
+        platformrules.webhooks,
+        unconditional_update=False,
     ),
 }
 

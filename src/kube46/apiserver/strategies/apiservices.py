@@ -21,6 +21,7 @@ HIGHEST_GROUP, HIGHEST_VERSION = 20000, 1000
 class APIServices(Generic):
     """There is no aggregator: one that names a Service is stored only."""
 
+    unconditional_update = False
     name_rule = staticmethod(names.path_segment)
 
     def default(self, obj: Object) -> None:
@@ -48,8 +49,8 @@ def _errors(obj: Object) -> list[FieldError]:
     spec: Object = obj["spec"]
     name, group, version = obj["metadata"].get("name", ""), spec.get("group") or "", spec.get("version") or ""
     found: list[FieldError] = []
-    if name != f"{version}.{group}":
-        found.append(invalid("metadata.name", name, '`spec.version+"."+spec.group`'))
+    if name != (wanted := f"{version}.{group}"):
+        found.append(invalid("metadata.name", name, f'must be `spec.version+"."+spec.group`: "{wanted}"'))
     found += [invalid("spec.group", group, text) for text in (names.subdomain(group) if group else ())]
     found += [invalid("spec.version", version, text) for text in names.label_1035(version)]
     high, low = spec.get("groupPriorityMinimum") or 0, spec.get("versionPriority") or 0

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kube46.api import leases_events, names, namespaces
-from kube46.api.errors import invalid
-from kube46.apiserver import statuses
 from kube46.apiserver.strategies.generic import Generic
 
 if TYPE_CHECKING:
@@ -45,13 +43,8 @@ class Leases(Generic):
     """A lease is only ever updated on top of what its writer has read."""
 
     create_on_update = True
+    unconditional_update = False
     core = False
-
-    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
-        """Refuse an update that does not say which version it replaces."""
-        if not new["metadata"].get("resourceVersion"):
-            error = invalid("metadata.resourceVersion", 0, "must be specified for an update")
-            raise statuses.invalid(ctx.kind, ctx.name, [error])
 
     def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
         """Errors of `spec`."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class Budgets(Generic):
     """PodDisruptionBudgets: how many pods an eviction must leave."""
 
+    unconditional_update = False
+
     def prepare_create(self, obj: Object, ctx: Context) -> None:
         """A status that allows nothing until the loop has looked."""
         counts = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")

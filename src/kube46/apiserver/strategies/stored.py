@@ -27,7 +27,11 @@ class Stored(Generic):
         missing: str,
         default: Callable[[Object], None] | None = None,
         errors: Callable[[Object], list[FieldError]] | None = None,
+        *,
+        create_on_update: bool = False,
+        unconditional_update: bool = True,
     ) -> None:
+        self.create_on_update, self.unconditional_update = create_on_update, unconditional_update
         self._kind, self._missing, self._default, self._errors = kind, missing, default, errors
 
     def default(self, obj: Object) -> None:

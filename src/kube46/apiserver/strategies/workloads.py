@@ -1,4 +1,4 @@
-"""Deployments, ReplicaSets, DaemonSets, StatefulSets, Jobs and CronJobs."""
+"""Deployments, ReplicaSets, DaemonSets, StatefulSets, Jobs, CronJobs and PodTemplates."""
 
 from __future__ import annotations
 
@@ -71,6 +71,22 @@ class Deployments(ReplicaSets):
     def prepare_create(self, obj: Object, ctx: Context) -> None:
         """A fresh status."""
         obj["status"] = {}
+
+
+class PodTemplates(Generic):
+    """A pod's template alone, which nothing makes pods of."""
+
+    def default(self, obj: Object) -> None:
+        """Static defaulting."""
+        defaults.pod_template(obj)
+
+    def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
+        """Errors of `template`."""
+        return validation.template_errors(obj["template"], "template")
+
+    def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """The same."""
+        return self.create_errors(new, ctx)
 
 
 class DaemonSets(Generic):

@@ -79,7 +79,9 @@ class Namespaces:
                     raise
         for one in found:
             try:
-                await self._client.delete(kind.resource, one.metadata.name, namespace, uid=one.metadata.uid)
+                await self._client.delete(
+                    kind.resource, one.metadata.name, namespace, uid=one.metadata.uid, propagation="Background"
+                )
             except (NotFound, Conflict):
                 continue
 
