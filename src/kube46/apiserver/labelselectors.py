@@ -43,10 +43,14 @@ class Requirement:
 
 
 def _compare(value: str, operator: str, limit: str) -> bool:
-    try:
-        return int(value) > int(limit) if operator == "gt" else int(value) < int(limit)
-    except ValueError:
+    if not _integer(value):
         return False
+    return int(value) > int(limit) if operator == "gt" else int(value) < int(limit)
+
+
+def _integer(text: str) -> bool:
+    """Whether Go's ParseInt reads it in 64 bits; Python's `int` also reads 1_000."""
+    return bool(INTEGER.fullmatch(text)) and len(text) <= 20 and -(1 << 63) <= int(text) < 1 << 63
 
 
 def parse(text: str) -> tuple[Requirement, ...]:
@@ -182,7 +186,7 @@ def _problem(text: str) -> statuses.StatusError:
 
 
 def _check_integer(text: str) -> None:
-    if not INTEGER.fullmatch(text) or len(text) > 20 or not -(1 << 63) <= int(text) < 1 << 63:
+    if not _integer(text):
         what = "for 'Gt', 'Lt' operators, the value must be an integer"
         raise _problem(f"values[0]: Invalid value: {go_quote(text)}: {what}")
 

@@ -114,3 +114,10 @@ def test_any_text_parses_or_is_refused(text: str) -> None:
         labelselectors.parse(text)
     except StatusError as error:
         assert error.code == 400
+
+
+@pytest.mark.parametrize("value", ["1_000", "", "1.5", "x", "9223372036854775808"])
+def test_labels_that_are_no_numbers(value: str) -> None:
+    """What Go does not read as an integer of 64 bits is neither greater nor less than any number."""
+    for text in ("n>1", "n<1"):
+        assert not labelselectors.parse(text)[0].matches({"n": value})
