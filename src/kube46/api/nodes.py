@@ -60,9 +60,9 @@ def validate(node: Object) -> list[FieldError]:
     cidrs = _cidrs(node)
     for index, text in enumerate(cidrs):
         found += ip.legacy_cidr(f"{field}[{index}]", text)
-    if len(cidrs) > 1:
-        found += _unparsable(field, cidrs)
-    if len(cidrs) > 1 and not (len(cidrs) == 2 and ip.is_pair(cidrs)):
+    unparsable = _unparsable(field, cidrs) if len(cidrs) > 1 else []
+    found += unparsable
+    if unparsable or (len(cidrs) > 1 and not (len(cidrs) == 2 and ip.is_pair(cidrs))):
         found.append(invalid(field, cidrs, ONE_EACH))
     return found
 

@@ -145,7 +145,11 @@ def patched(found: object, kind: Identified, shown: Callable[[], str]) -> tuple[
             raise Mismatch(f'no kind "{named}" is registered for {which} in scheme "{SCHEME}"')
     decoder = Decoder(schemas)
     if version and named != "List":
-        decoded = decoder.decode(found, schemas.kind(group, short, named))
+        schema = schemas.kind(group, short, named)
+        try:
+            decoded = decoder.decode(found, schema)
+        except Mismatch:
+            decoded = Decoder(schemas).decode(_by_name(found), schema)  # raises what Go comes to first
     else:
         assert isinstance(found, dict)
         decoded, decoder.strict = (
@@ -155,6 +159,13 @@ def patched(found: object, kind: Identified, shown: Callable[[], str]) -> tuple[
     if named != kind.kind or (version and group != kind.group):
         raise Mismatch(_unconverted(wanted, short or _internal(kind.group), named))
     return decoded, sorted(decoder.strict)  # a patched document has its keys in order
+
+
+def _by_name(value: object) -> object:
+    """A document with its members by name, as Go writes what a patch has changed: the first misfit is told of."""
+    if isinstance(value, dict):
+        return {name: _by_name(value[name]) for name in sorted(value)}
+    return [_by_name(inner) for inner in value] if isinstance(value, list) else value
 
 
 def strict_text(problems: list[str]) -> str:

@@ -308,6 +308,8 @@ class Decoder:
             return f"cannot convert {kind} to {go}"
         if shape.kind in ("string", "bool", "int32", "int64", "float64"):
             return f"unrecognized type: {shape.kind}"
+        if what == "number" and shape.kind == "intorstring":
+            what = f"number {spelled(value)}"
         go = "int32" if shape.kind == "intorstring" else "string"
         return f"json: cannot unmarshal {what} into Go value of type {go}"
 

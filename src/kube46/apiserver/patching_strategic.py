@@ -132,7 +132,22 @@ def _directed(patch: dict[str, Any]) -> dict[str, Any]:
         return patch
     if directive == "delete":
         return {}
-    raise BadPatch(f"unknown patch type: {go_value(directive)} in map: {go_value(patch)}")
+    raise _unknown(directive, patch)
+
+
+def _unknown(directive: Any, patch: dict[str, Any]) -> BadPatch:
+    return BadPatch(f"unknown patch type: {_go_string(directive)} in map: {go_value(patch)}")
+
+
+def _go_string(value: Any) -> str:
+    """A value as Go's `%s` prints it, which is for texts: `%!s(int64=7)`."""
+    if isinstance(value, dict):
+        return "map[" + " ".join(f"{name}:{_go_string(value[name])}" for name in sorted(value)) + "]"
+    if isinstance(value, list):
+        return "[" + " ".join(map(_go_string, value)) + "]"
+    if value is None:
+        return "%!s(<nil>)"
+    return value if isinstance(value, str) else f"%!s({GO_TYPES[type(value)]}={go_value(value)})"
 
 
 def _take(original: dict[str, Any], name: str, value: Any) -> None:
@@ -330,7 +345,7 @@ def _special(original: list[Any], patch: list[Any], merge_key: str) -> tuple[lis
         elif directive == "merge":
             raise BadPatch("merging lists cannot yet be specified in the patch")
         else:
-            raise BadPatch(f"unknown patch type: {go_value(directive)} in map: {go_value(change)}")
+            raise _unknown(directive, change)
     return (plain, []) if replace else (original[:size], plain)
 
 

@@ -287,7 +287,7 @@ def conversations(topics: Sequence[Topic], most: int = 6, *, machinery: bool = T
     @st.composite
     def made(draw: st.DrawFn) -> Conversation:
         chosen = [draw(st.sampled_from(weighted)) for _ in range(2 if draw(st.integers(0, 9)) == 0 else 1)]
-        drawers = [Drawer(draw, topic, machinery=machinery) for topic in dict.fromkeys(chosen)]
+        drawers = [Drawer(draw, topic, machinery=machinery) for topic in {one.name: one for one in chosen}.values()]
         turns = zip_longest(*(drawer.steps(most // len(drawers)) for drawer in drawers))
         steps = [step for turn in turns for step in turn if step is not None]
         looks = [look for drawer in drawers for look in drawer.looks()]

@@ -15,11 +15,12 @@ from typing import Any
 Json = Any
 RANGES = (ip_network("10.96.0.0/16"), ip_network("fd00:10:96::/112"))
 STATIC_BAND = 256  # addresses; those that conversations name lie in it, those that servers pick behind it
+SMALL_BAND = 16  # the same of the ServiceCIDRs that conversations make; which range gives an address is chance
 PORTS = range(30086, 32768)  # node ports that servers pick
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 SUFFIX = re.compile(r"(?<=gen-\d-)[bcdfghjklmnpqrstvwxz2456789]{5}\b")
-ADDRESS = re.compile(r"10\.96\.\d{1,3}\.\d{1,3}|fd00:10:96::[0-9a-f]{1,4}(?![0-9a-f:])")
+ADDRESS = re.compile(r"10\.9[6-9]\.\d{1,3}\.\d{1,3}|fd00:10:9[6-9]::[0-9a-f]{1,4}(?![0-9a-f:])")
 VERSION = re.compile(r'(?<=resourceVersion\\":\\")\d+')
 PORT = re.compile(r"(?<![\d.:])3\d{4}(?![\d.])|(?<=:)3\d{4}(?=/)")
 RECORD = re.compile(r"(?<=ResourceVersion in record \()\d+")
@@ -91,6 +92,8 @@ class Normal:
             return found[0]
         within = RANGES[address.version == 6]
         offset = int(address) - int(within[0])
+        if address not in within:
+            offset = int(address) % 256 + STATIC_BAND - SMALL_BAND
         if offset < STATIC_BAND or (isinstance(address, IPv4Address) and address == within[-1]):
             return found[0]
         return self._number("IPv6" if isinstance(address, IPv6Address) else "IPv4", found[0])

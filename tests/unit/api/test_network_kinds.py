@@ -189,6 +189,8 @@ def test_node_cidrs_that_are_none() -> None:
     found = texts(nodes.validate({"spec": {"podCIDRs": ["x", "10.2.0.0/24"]}}))
     why = "failed to check with dual stack with error:invalid CIDR[0]: <nil> (invalid CIDR address: x)"
     assert found[1] == f"spec.podCIDRs: Internal error: invalid PodCIDRs. {why}"
+    assert "may specify no more than one CIDR for each IP family" in found[2]
+    assert len(texts(nodes.validate({"spec": {"podCIDRs": ["192.0.2.0", "fd00:1::/64"]}}))) == 3
 
 
 @pytest.mark.parametrize("kind", ["Bad", "text"])

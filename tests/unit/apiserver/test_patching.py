@@ -75,6 +75,9 @@ def test_patch_as_go(case: dict[str, Any]) -> None:
         (patching.STRATEGIC, '{"spec":{"type":1}}', 422, "Invalid", ' "" is invalid: patch: Invalid value: "map[spec:map[type:1]]": cannot convert int64 to v1.ServiceType'),
         (patching.STRATEGIC, '{"spec":{"type":1.5}}', 422, "Invalid", ' "" is invalid: patch: Invalid value: "map[spec:map[type:1.5]]": unrecognized type: string'),
         (patching.STRATEGIC, '{"spec":{"type":1,"x":null,"sessionAffinityConfig":{"y":null}}}', 422, "Invalid", ' "" is invalid: patch: Invalid value: "map[spec:map[sessionAffinityConfig:map[] type:1 x:<nil>]]": cannot convert int64 to v1.ServiceType'),
+        (patching.STRATEGIC, '{"spec":{"ports":[{"port":80,"targetPort":1.5}]}}', 422, "Invalid", ' "" is invalid: patch: Invalid value: "map[spec:map[ports:[map[port:80 targetPort:1.5]]]]": json: cannot unmarshal number 1.5 into Go value of type int32'),
+        (patching.STRATEGIC, '{"spec":{"$patch":null}}', 500, "", "unknown patch type: %!s(<nil>) in map: map[$patch:<nil>]"),
+        (patching.STRATEGIC, '{"spec":{"$patch":[1,"a"]}}', 500, "", "unknown patch type: [%!s(int64=1) a] in map: map[$patch:[1 a]]"),
         (patching.MERGE, '{"kind":"Pod"}', 422, "Invalid", SHOWN_POD + "converting (v1.Pod) to (core.Service): unknown conversion"),
         (patching.STRATEGIC, '{"spec":"x"}', 422, "Invalid", ' "" is invalid: patch: Invalid value: "map[spec:x]": cannot restore struct from: string'),
     ],
@@ -104,6 +107,13 @@ def test_another_kind(patch: dict[str, Any], text: str) -> None:
     with pytest.raises(StatusError, match=re.escape(text)) as refusal:
         patching.apply_patch(patching.MERGE, json.dumps(patch).encode(), SERVICE, SERVICES)
     assert refusal.value.code == 422
+
+
+def test_misfits_by_name() -> None:
+    """Of two misfits the one whose field's name comes first is told of, wherever the patch has put it."""
+    for spec in ('{"type":1,"clusterIPs":"x"}', '{"clusterIPs":"x","type":1}'):
+        with pytest.raises(StatusError, match=r"ServiceSpec\.spec\.clusterIPs of type \[\]string"):
+            patching.apply_patch(patching.MERGE, f'{{"spec":{spec}}}'.encode(), SERVICE, SERVICES)
 
 
 def test_no_version() -> None:

@@ -96,8 +96,9 @@ def _fixed(spec: Object, stored: Object) -> Object:
             fixed[key] = stored[key]
     for key in ("containers", "initContainers"):
         for container, before in zip(fixed.get(key) or (), stored.get(key) or (), strict=True):
-            if container.get("image"):
-                container["image"] = before.get("image")
+            container["image"] = before.get("image", "")
+            if not container["image"]:
+                del container["image"]
     seconds = stored.get("terminationGracePeriodSeconds")
     if seconds is not None and seconds < 0 and spec.get("terminationGracePeriodSeconds") == 1:
         fixed["terminationGracePeriodSeconds"] = seconds

@@ -203,7 +203,7 @@ def without(value: Any, gone: Set, way: Merging) -> Any:
     kept = [
         (inner, without(inner, gone.get(element, {}), below), named)
         for element, inner, below, named in parts(value, way)
-        if MEMBER not in gone.get(element, {}) or below.absent == {}
+        if MEMBER not in gone.get(element, {})
     ]
     if way.of(value) == "map":
         return {named[1:]: inner for _, inner, named in kept} or None
