@@ -90,12 +90,7 @@ async def config_of(request: Request, call: Call) -> tuple[Object, Settle]:
         raise StatusError(500, "", f"failed to create typed patch object ({described(config, kind)}): {text}")
     if meta is not None and not isinstance(meta, dict):
         raise statuses.bad_request("error decoding YAML: metadata must be an object")
-    meta = config["metadata"] = meta or {}
-    if not (name := meta.get("name")):
-        text = f"the name of the object ({call.name} based on URL) was undeterminable: name must be provided"
-        raise statuses.bad_request(text)
-    if name != call.name:
-        raise statuses.bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.name})")
+    config["metadata"] = meta or {}
 
     def settle(merged: Object, kind: Kind) -> Object:
         found = settled(merged, kind, config)

@@ -281,14 +281,14 @@ class Registry:
             old = txn.get(call.kind.resource, call.name, call.namespace)
             if old is None and call.subresource and not self._creates(call):
                 raise statuses.not_found(call.kind, call.name)
-            if old is None and (uid := meta.get("uid")):
-                text = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
-                raise statuses.conflict(call.kind, call.name, text)
             strategy = self.strategy(call.kind)
             obj = managedfields.apply(call, config, _as_served(strategy, old), strategy.blank)
             if call.manager == clientside.MANAGER:
                 clientside.remember(obj, config)
             obj = settle(obj if old is not None else {**config, **obj})
+            if old is None and (uid := meta.get("uid")):
+                text = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+                raise statuses.conflict(call.kind, call.name, text)
             updates.check_namespace(call, obj["metadata"])
             updates.check_name(call, obj["metadata"])
             if old is None:

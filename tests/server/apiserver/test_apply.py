@@ -86,6 +86,27 @@ def test_bad_applies(
     assert api.get(path).status_code == 404
 
 
+def test_what_an_apply_checks_first(api: httpx2.Client, namespace: str) -> None:
+    """A missing object's part, then types, conflicts, and last the name; 80.0 is 80 as in YAML."""
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}}
+    path = f"/api/v1/namespaces/{namespace}/services/a"
+
+    def applied(path: str, manager: str, **config: Any) -> httpx2.Response:
+        body = json.dumps({**service, **config})
+        return api.patch(path, params={"fieldManager": manager}, content=body, headers=APPLY)
+
+    made = applied(path, "one", spec={"ports": [{"port": 80.0}], "type": "NodePort"}).json()
+    assert 'k:{"port":80,"protocol":"TCP"}' in made["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:ports"]
+    other, clash = {"metadata": {"name": "b"}}, {"spec": {"type": "ClusterIP"}}
+    pod = path.replace("services", "pods")
+    missing = applied(f"{pod}/status", "one", kind="Pod", spec="x", **other)
+    assert (missing.status_code, missing.json()["message"]) == (404, 'pods "a" not found')
+    assert applied(path, "two", **other, spec="x").status_code == 500
+    assert applied(path, "two", **other, **clash).status_code == 409
+    refused = applied(path, "two", **other)
+    assert (refused.status_code, "does not match the name on the URL" in refused.text) == (400, True)
+
+
 def test_kubectl_apply_server_side(server: Server, namespace: str) -> None:
     """`kubectl apply --server-side`: applied, diffed, in conflict, forced; client-side apply hands over."""
     text = json.dumps(config(a="1"))
