@@ -41,21 +41,27 @@ def name_problems(name: str) -> list[str]:
     return [problem] if (problem := ip.canonical_problem(name)) else []
 
 
-def validate(obj: Mapping[str, Any]) -> list[FieldError]:
-    """Errors of `spec`."""
+def validate(obj: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> list[FieldError]:
+    """Errors of `spec`.
+
+    What is missing is told last, by declarative checks; of a changed parent these tell only that it is immutable.
+    """
     field, parent = "spec.parentRef", (obj.get("spec") or {}).get("parentRef")
     if parent is None:
         return [required(field)]
     found: list[FieldError] = []
+    missing: list[FieldError] = []
+    told = missing if old is None or not immutable(obj, old) else found
     if group := parent.get("group"):
         found += each_invalid(f"{field}.group", group, names.subdomain(group))
     for key in ("resource", "name", "namespace"):
         value = parent.get(key) or ""
+        told += [required(f"{field}.{key}")] if not value and key != "namespace" else []
         found += each_invalid(f"{field}.{key}", value, names.path_segment(value))
-    return found + [required(f"{field}.{key}") for key in ("resource", "name") if not parent.get(key)]
+    return found + missing
 
 
-def immutable(new: Object, old: Object) -> list[FieldError]:
+def immutable(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
     """`parentRef` is set once; the check is declarative, which prints no struct."""
     if (new.get("spec") or {}).get("parentRef") == (old.get("spec") or {}).get("parentRef"):
         return []

@@ -123,10 +123,13 @@ def prune(found: dict[str, Any], schema: Type, *, unstructured: bool = False) ->
     return decoded, sorted(decoder.strict)  # a patched document has its keys in order
 
 
-def patched(found: object, kind: Identified, shown: Callable[[], str]) -> tuple[dict[str, Any], list[str]]:
+def patched(
+    found: object, kind: Identified, shown: Callable[[], str], *, by_name: bool = False
+) -> tuple[dict[str, Any], list[str]]:
     """What a JSON or merge patch has made, in stored form, and its strict problems; raises Mismatch with Go's text.
 
     An object that says no apiVersion is read into Go's internal type, where no field has the name that JSON has for it.
+    `by_name`: Go would have written the document with its members by name.
     """
     try:
         version, named = _identity(found)
@@ -149,6 +152,8 @@ def patched(found: object, kind: Identified, shown: Callable[[], str]) -> tuple[
         try:
             decoded = decoder.decode(found, schema)
         except Mismatch:
+            if not by_name:
+                raise
             decoded = Decoder(schemas).decode(_by_name(found), schema)  # raises what Go comes to first
     else:
         assert isinstance(found, dict)
@@ -158,7 +163,7 @@ def patched(found: object, kind: Identified, shown: Callable[[], str]) -> tuple[
         )
     if named != kind.kind or (version and group != kind.group):
         raise Mismatch(_unconverted(wanted, short or _internal(kind.group), named))
-    return decoded, sorted(decoder.strict)  # a patched document has its keys in order
+    return decoded, sorted(decoder.strict) if by_name else decoder.strict
 
 
 def _by_name(value: object) -> object:

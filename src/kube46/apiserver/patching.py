@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kube46.apiserver import fieldvalidation_json as gojson
 from kube46.apiserver.fieldvalidation import SCHEME, Decoded, Identified, Validation, patched, prune, strict_text
 from kube46.apiserver.fieldvalidation_types import Mismatch
-from kube46.apiserver.patching_json import PatchProblem, TooLarge, json_patch, merge_patch
+from kube46.apiserver.patching_json import PatchProblem, TooLarge, as_written, json_patch, merge_patch
 from kube46.apiserver.patching_strategic import BadPatch, go_value, strategic_merge_patch
 from kube46.apiserver.schemas import Schemas
 from kube46.apiserver.statuses import StatusError
@@ -81,7 +81,11 @@ def apply_patch(
     """
     schema = Schemas.load().kind(kind.group, kind.version, kind.kind)
     if media_type != STRATEGIC:
-        return _untyped(media_type, patch, current, lambda made, shown: patched(made, kind, shown), validation)
+
+        def settle(made: Any, shown: Callable[[], str]) -> tuple[dict[str, Any], list[str]]:
+            return patched(made, kind, shown, by_name=media_type == MERGE)
+
+        return _untyped(media_type, patch, current, settle, validation)
     made, problems, shown = _strategic(patch, copied(current), schema, validation)
     return _settled(current, problems, shown, validation, lambda: prune(made, schema, unstructured=True))
 
@@ -146,7 +150,8 @@ def _json(patch: bytes, document: dict[str, Any], validation: str) -> tuple[Any,
         raise _unprocessable(str(problem)) from None
     except TooLarge as problem:
         raise StatusError(413, "RequestEntityTooLarge", f"Request entity is too large: {problem}") from None
-    return patched, problems, lambda: _compact(patched)
+    written = as_written(patched, operations)
+    return written, problems, lambda: _compact(patched)
 
 
 def _operations_misfit(operations: Any) -> str:

@@ -48,6 +48,28 @@ def json_patch(document: Any, operations: list[Any]) -> Any:
     return document
 
 
+def as_written(document: Any, operations: list[Any]) -> Any:
+    """The document as the Go library writes it: objects that an operation went through have their members by name."""
+    opened: set[int] = set()
+    for operation in operations:
+        for name in ("path", "from"):
+            pointer = (operation or {}).get(name)
+            node = document
+            for token in (pointer if isinstance(pointer, str) else "").split("/")[1:]:
+                opened.add(id(node))
+                try:
+                    node = _get(node, token.replace("~1", "/").replace("~0", "~"))
+                except (PatchProblem, TypeError, IndexError):
+                    break
+    return _ordered(document, opened)
+
+
+def _ordered(value: Any, opened: set[int]) -> Any:
+    if isinstance(value, dict):
+        return {name: _ordered(value[name], opened) for name in (sorted(value) if id(value) in opened else value)}
+    return [_ordered(inner, opened) for inner in value] if isinstance(value, list) else value
+
+
 def _copied_size(document: Any, op: dict[str, Any]) -> int:
     """Bytes of what a copy would add; 0 where it will fail."""
     try:

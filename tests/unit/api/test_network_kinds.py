@@ -120,6 +120,9 @@ def test_declarative_checks_come_last() -> None:
     parent = {"spec": {"parentRef": {"group": "Bad_", "resource": "", "name": "a/b"}}}
     found = [text.split(": ")[0] for text in texts(ipaddresses.validate(parent))]
     assert list(dict.fromkeys(found)) == ["spec.parentRef.group", "spec.parentRef.name", "spec.parentRef.resource"]
+    changed = {"spec": {"parentRef": {"name": ".."}}}
+    found = [text.split(": ")[0] for text in texts(ipaddresses.validate(changed, parent))]
+    assert found == ["spec.parentRef.resource", "spec.parentRef.name"]
     assert texts(ipaddresses.immutable({"spec": {}}, parent)) == [
         "spec.parentRef: Invalid value: null: field is immutable"
     ]

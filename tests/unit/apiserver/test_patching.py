@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from kube46.apiserver import patching
 from kube46.apiserver.kinds import BY_PLURAL
-from kube46.apiserver.patching_json import PatchProblem, json_patch, merge_patch
+from kube46.apiserver.patching_json import PatchProblem, as_written, json_patch, merge_patch
 from kube46.apiserver.patching_strategic import BadPatch, strategic_merge_patch
 from kube46.apiserver.schemas import Schemas
 from kube46.apiserver.statuses import StatusError
@@ -107,6 +107,21 @@ def test_another_kind(patch: dict[str, Any], text: str) -> None:
     with pytest.raises(StatusError, match=re.escape(text)) as refusal:
         patching.apply_patch(patching.MERGE, json.dumps(patch).encode(), SERVICE, SERVICES)
     assert refusal.value.code == 422
+
+
+@pytest.mark.parametrize(
+    ("operation", "text"),
+    [
+        ({"op": "add", "path": "/b/z", "value": {"y": 1, "x": 2}}, '{"a": {"f": 1, "e": 2}, "b": {"c": 2, "d": 1, "z": {"y": 1, "x": 2}}, "l": [{"z": 0, "b": 2}]}'),
+        ({"op": "copy", "from": "/a/f", "path": "/a/g"}, '{"a": {"e": 2, "f": 1, "g": 1}, "b": {"d": 1, "c": 2}, "l": [{"z": 0, "b": 2}]}'),
+        ({"op": "add", "path": "/l/0/x", "value": 1}, '{"a": {"f": 1, "e": 2}, "b": {"d": 1, "c": 2}, "l": [{"b": 2, "x": 1, "z": 0}]}'),
+        ({"op": "replace", "path": "", "value": {"z": 1, "y": 2}}, '{"z": 1, "y": 2}'),
+    ],
+)  # fmt: skip
+def test_order_of_members(operation: dict[str, Any], text: str) -> None:
+    """Objects that an operation has gone through are written by name; all else as it was stored or sent."""
+    document = {"b": {"d": 1, "c": 2}, "a": {"f": 1, "e": 2}, "l": [{"z": 0, "b": 2}]}
+    assert json.dumps(as_written(json_patch(document, [operation]), [operation])) == text
 
 
 def test_misfits_by_name() -> None:

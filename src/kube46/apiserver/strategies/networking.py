@@ -47,7 +47,7 @@ class IPAddresses(Generic):
 
     def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         """The parent is set once."""
-        return ipaddresses.validate(new) + ipaddresses.immutable(new, old)
+        return ipaddresses.validate(new, old) + ipaddresses.immutable(new, old)
 
     def after_delete(self, obj: Object, ctx: Context) -> None:
         """The address is free again."""
