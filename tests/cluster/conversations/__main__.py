@@ -33,6 +33,7 @@ class Found:
     held: int = 0
     requests: int = 0
     unsteady: int = 0
+    panics: int = 0  # of the real server: what follows one is not compared
     seconds: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, Difference] = field(default_factory=dict)
@@ -55,6 +56,7 @@ def run(setting: str, count: int, seed: int, topics: list[str], budget: float, m
         finally:
             pair.stop()
     found.unsteady = pair.unsteady
+    found.panics = pair.speakers[0].dropped if pair.speakers else 0
     found.seconds = time.monotonic() - began
     return found
 
@@ -101,7 +103,8 @@ def summary(results: list[Found], seed: int) -> int:
         differing = sum(found.counts.values())
         print(
             f"{found.setting}: {found.held} conversations, {found.requests} requests, {found.seconds:.0f} s,"
-            f" {differing} differ, {found.unsteady} differed only once"
+            f" {differing} differ, {found.unsteady} differed only once,"
+            f" {found.panics} panics of the real server"
         )
     held, differing = sum(found.held for found in results), sum(counts.values())
     print(f"seed {seed}: {held} conversations held with both servers, {differing} differ in {len(counts)} ways")

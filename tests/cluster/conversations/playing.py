@@ -38,6 +38,7 @@ class Speaker:
     def __init__(self, server: Server) -> None:
         context = server.tls()
         assert isinstance(context, ssl.SSLContext)
+        self.dropped = 0  # requests that were not answered
         self._connection = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=30, context=context)
         self.ask("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
         self._kept = {path: {item["metadata"]["name"] for item in self._items(path)} for path in CLUSTER_WIDE}
@@ -60,6 +61,7 @@ class Speaker:
             raw = response.read()
         except (http.client.HTTPException, OSError) as error:
             self._connection.close()
+            self.dropped += 1
             return 0, str(error), (), ""
         warned = tuple(text for text in response.headers.get_all("Warning") or () if OURS not in text)
         content = response.headers.get("Content-Type", "")
