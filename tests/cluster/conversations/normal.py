@@ -22,7 +22,7 @@ UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 SUFFIX = re.compile(r"(?<=gen-\d-)[bcdfghjklmnpqrstvwxz2456789]{5}\b")
 ADDRESS = re.compile(r"10\.9[6-9]\.\d{1,3}\.\d{1,3}|fd00:10:9[6-9]::[0-9a-f]{1,4}(?![0-9a-f:])")
 VERSION = re.compile(r'(?<=resourceVersion\\":\\")\d+')
-PORT = re.compile(r"(?<![\d.:])3\d{4}(?![\d.])|(?<=:)3\d{4}(?=/)")
+PORT = re.compile(r"(?<![\d.:])3\d{4}(?![\d.])|(?<=:)3\d{4}(?=/)|(?<=odePort:)3\d{4}")
 RECORD = re.compile(r"(?<=ResourceVersion in record \()\d+")
 # how a scheme calls itself: after the line of a file that the compiler sees at another path when modules are vendored
 SCHEME = re.compile(r"pkg/(runtime|api/legacyscheme)/scheme\.go:\d+")
