@@ -31,6 +31,9 @@ BODY = re.compile(r'"(\{\\".*?\})"(?=: |$)')
 MISSING = re.compile(r"(?<=is missing in )'(\{.*\})'$")
 # errors of an apply's types: upstream walks through a map, whose order is chance
 ERRORS = re.compile(r"(?<=errors:\n)  \..*(?:\n  \..*)+")
+# … and ends the walk through an object's members at the first that the type does not have
+TYPED = re.compile(r"(?<=Kind=)(\w+\)): errors:\n((?:  .*\n?)+)")
+UNKNOWN = "field not declared in schema"
 CONFLICT = "FieldManagerConflict"
 AGE = re.compile(r"^(\d+(ms|[smhdy]))+$")
 
@@ -49,6 +52,7 @@ class Normal:
         """The same for text: messages, warnings, names."""
         text = MISSING.sub(lambda found: _sorted_json(found[1]) or found[0], BODY.sub(_sorted, text))
         text = ERRORS.sub(lambda found: "\n".join(sorted(found[0].split("\n"))), text)
+        text = TYPED.sub(_first_unknown, text)
         text = SUFFIX.sub("<random>", UID.sub(lambda found: self._number("uid", found[0]), TIME.sub("<time>", text)))
         text = SCHEME.sub("<scheme>", RECORD.sub("<version>", VERSION.sub("<version>", text)))
         text = PORT.sub(lambda found: self._port(found[0]), ADDRESS.sub(self._address, text))
@@ -100,6 +104,12 @@ class Normal:
 
     def _port(self, text: str) -> str:
         return self._number("port", text) if int(text) in PORTS else text
+
+
+def _first_unknown(found: re.Match[str]) -> str:
+    """Of several errors only the outermost unknown field, if there is one: what else is told is chance."""
+    unknown = [line.strip() for line in found[2].splitlines() if line.endswith(UNKNOWN)]
+    return f"{found[1]}: {min(unknown, key=lambda line: line.count('.'))}" if unknown else found[0]
 
 
 def _sorted(found: re.Match[str]) -> str:
