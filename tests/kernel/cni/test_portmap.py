@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from kernel.proxy.test_sctp import init, ports, raw
 from kube46.netlink import Netlink, namespaces
 from kube46.netlink.namespaces import open_sockets_in
 
@@ -145,20 +146,29 @@ def test_both_families_and_protocols_from_outside(place: Place) -> None:
     """A client beyond the node reaches the pod through TCP and UDP ports of both families, seen with its own address;
     the result is the one before; after DEL nobody answers and the table holds nothing.
     """
-    ports = [mapping(8080), mapping(8053, "udp"), mapping(8036, "SCTP")]
-    result = place.add("a", *ports)
+    wanted = [mapping(8080), mapping(8053, "udp"), mapping(8036, "SCTP")]
+    result = place.add("a", *wanted)
     assert result == place.results[place.names["a"]]
     for version, address in OUTSIDE.items():
         assert ask(place.client, address, 8080) == ["a", {4: "192.0.2.10", 6: "2001:db8:c::10"}[version]]
         assert ask(place.client, address, 8053, socket.SOCK_DGRAM)[:1] == ["a"]
     assert "sctp . 8036" in place.table()
-    assert place.portmap("CHECK", "a", *ports) == {}
+    assert place.portmap("CHECK", "a", *wanted) == {}
 
     place.remove("a")
     place.remove("a")
     for address in OUTSIDE.values():
         assert ask(place.client, address, 8080, timeout=0.5) == []
     assert "elements" not in place.table()
+
+
+def test_an_association_of_sctp(place: Place) -> None:
+    """A client's INIT reaches the pod's port by both families (raw packets: this kernel has no SCTP sockets)."""
+    place.add("a", mapping(8036, "sctp"))
+    for address in OUTSIDE.values():
+        with raw(place.names["a"], address) as pod, raw(place.client, address, connected=True) as client:
+            client.send(init(40000, 8036))
+            assert ports(pod.recv(2048), address) == (40000, 80)
 
 
 def test_from_the_node_itself(place: Place) -> None:
@@ -349,9 +359,9 @@ def test_bad_input(node: Node, bad: dict[str, Any]) -> None:
 def test_what_nftables_refuses_leaves_nothing(node: Node) -> None:
     """Conditions that only nftables finds wrong are error 101; neither port nor rule stays."""
     previous = {"cniVersion": "1.1.0", "ips": [{"address": "10.244.1.9/24"}]}
-    ports = {"portMappings": [mapping(8080)]}
+    given = {"portMappings": [mapping(8080)]}
     answer = node.call(
-        "ADD", "p", type="portmap", prevResult=previous, runtimeConfig=ports, conditionsV4=["ip nonsense"]
+        "ADD", "p", type="portmap", prevResult=previous, runtimeConfig=given, conditionsV4=["ip nonsense"]
     )
     assert answer["code"] == 101
     assert _tables(node) == ""
@@ -375,8 +385,8 @@ def test_after_a_reference_plugin(node: Node, version: str) -> None:
     pod = node.pod()
     changes: dict[str, Any] = {"cniVersion": version, "ipMasq": False}
     previous = node.execute(REFERENCE / "bridge", "ADD", pod, **changes)
-    ports = {"portMappings": [mapping(8080)]}
-    answer = node.call("ADD", pod, type="portmap", prevResult=previous, runtimeConfig=ports, **changes)
+    given = {"portMappings": [mapping(8080)]}
+    answer = node.call("ADD", pod, type="portmap", prevResult=previous, runtimeConfig=given, **changes)
     assert answer == previous
     listed = ["ip", "netns", "exec", node.name, "nft", "list", "map", "inet", "kube46-portmap", "any6"]
     assert "fd00:10:244:1::2 . 80" in subprocess.run(listed, capture_output=True, text=True, check=True).stdout
@@ -401,8 +411,8 @@ def test_nothing_of_a_result_is_lost(node: Node) -> None:
         "dns": {"nameservers": ["10.96.0.10"], "search": ["a"], "options": ["ndots:5"], "domain": "b"},
     }
     assert node.call("ADD", "p", type="portmap", prevResult=previous) == previous
-    ports = {"portMappings": [mapping(8080)]}
-    assert node.call("ADD", "p", type="portmap", prevResult=previous, runtimeConfig=ports) == previous
+    given = {"portMappings": [mapping(8080)]}
+    assert node.call("ADD", "p", type="portmap", prevResult=previous, runtimeConfig=given) == previous
 
 
 def test_fifty_at_once(node: Node) -> None:
@@ -411,9 +421,9 @@ def test_fifty_at_once(node: Node) -> None:
 
     def live(number: int) -> None:
         previous = {"cniVersion": "1.1.0", "ips": [{"address": f"10.244.1.{number + 2}/24"}]}
-        ports = {"portMappings": [mapping(8000 + number), mapping(9000 + number % 5, "udp")]}
+        given = {"portMappings": [mapping(8000 + number), mapping(9000 + number % 5, "udp")]}
         for verb in ("ADD", "DEL"):
-            answer = node.call(verb, f"p{number}", type="portmap", prevResult=previous, runtimeConfig=ports)
+            answer = node.call(verb, f"p{number}", type="portmap", prevResult=previous, runtimeConfig=given)
             assert "code" not in answer, answer
 
     failures: list[BaseException] = []
