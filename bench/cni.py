@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -127,6 +128,7 @@ def main() -> None:
     options = parser.parse_args()
     if not (options.reference / "bridge").exists():
         sys.exit(f"{options.reference}/bridge is missing: apt-get install containernetworking-plugins")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing stays when it is stopped
     node = f"k46t-f-bench-{os.getpid()}"
     work = Path(tempfile.mkdtemp(prefix="k46t-"))
     namespaces.create(node)

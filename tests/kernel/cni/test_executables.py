@@ -44,10 +44,14 @@ class Agent:
         command = ["ip", "netns", "exec", node.name, sys.executable, "-c", AGENT, path, str(workers), str(queue)]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE)
         deadline = time.monotonic() + 60
-        while not answers(path):
-            assert self.process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        try:
+            while not answers(path):
+                assert self.process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        except BaseException:
+            self.stop(signal.SIGKILL)
+            raise
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End it."""
