@@ -24,6 +24,8 @@ from kube46.proxy.settings import NodeView, Settings
 GRACE = 2.0
 """Seconds between the transaction that leaves a chain without use and the one that deletes it: kernels before 6.2 keep
 a deleted element's reference for a moment."""
+PART = 20_000
+"""Elements of a transaction that fills a new table."""
 LEARNT = "affinity"
 """Maps whose elements are packets', not ours, begin so."""
 log = logging.getLogger(__name__)
@@ -39,6 +41,7 @@ class ProxyTable:
         self._idle: dict[str, float] = {}
         self._broken: set[str] = set()
         self._found: Elements | None = None
+        self._absent = False
         self._trusted = False
 
     async def apply(self, changes: Changes, desired: Claims, node: NodeView) -> Changes:
@@ -91,15 +94,32 @@ class ProxyTable:
                 return changes
         self._uses, self._idle, self._broken = Counter(), {}, set()
         changes = {element: Change(None, value) for element, value in desired}
+        if self._absent:
+            try:
+                await self._fill(changes, fixed)
+            except NftError as error:
+                log.warning("New table refused, a whole one is tried error=%s", _first_line(error))
+                self._uses, self._idle = Counter(), {}
+            else:
+                return changes
         await self._commit(changes, f"add table {TABLE}\ndelete table {TABLE}\n{fixed}")
         return changes
+
+    async def _fill(self, changes: Changes, fixed: str) -> None:
+        """Make a table where there is none, a part after the other: libnftables needs over 1 KB an element of a text.
+        Whoever knocks finds nothing, as before, until verdicts come, which are last."""
+        ordered = sorted(changes.items(), key=lambda item: _target(item[0], item[1].new) is not None)
+        for first in range(0, len(ordered) or 1, PART):
+            await self._commit(dict(ordered[first : first + PART]), "" if first else fixed)
 
     async def _adopt(self) -> Elements | None:
         """The elements of a table of our layout, its chains taken over; None when there is none."""
         try:
             listed = await self._nft.read_json(f"list table {TABLE}")
         except NftError:
+            self._absent = True
             return None
+        self._absent = False
         found = {entry["chain"]["name"] for entry in listed if "chain" in entry}
         if marker(self._settings) not in found:
             return None

@@ -198,6 +198,23 @@ def test_lists_of_source_ranges_share_and_overlap(node: "Node", monkeypatch: pyt
     assert not {name for name in names if name.startswith(("allow", "ranges"))}
 
 
+def test_a_new_table_is_filled_in_parts(node: "Node", monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the size of a part, the whole is there in the end, source ranges and affinity included, nothing was
+    refused, and a successor finds nothing to change."""
+    monkeypatch.setattr("kube46.proxy.nftables.PART", 3)
+    repairs = repaired()
+    ranges = ["10.0.0.0/8", "fd00::/8"]
+    for count, kind in enumerate(KINDS.values()):
+        spec = {**kind, "type": "LoadBalancer", "ingress": ("198.51.100.9", "2001:db8:9::9")}
+        ips = (f"10.96.3.{count}", f"fd00:10:96::3:{count}")
+        made = service(f"s{count}", cluster_ips=ips, load_balancer_source_ranges=ranges, **spec)
+        node.hold(made, slices(pods(2, 3), name=f"s{count}"))
+    node.apply()
+    assert held(node) == dict(node.claims)
+    adopted(node)
+    assert repaired() == repairs
+
+
 def test_unused_chains_go(node: "Node", monkeypatch: pytest.MonkeyPatch) -> None:
     """A chain for a count that nobody has any more is deleted by a later transaction."""
     monkeypatch.setattr("kube46.proxy.nftables.GRACE", -1.0)
