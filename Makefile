@@ -56,8 +56,9 @@ kubernetes: develop ## Build the real kube-apiserver that tests compare with: fi
 	tools/go-programs.sh kubernetes
 
 conversations: COUNT ?= 10000
+conversations: SEED ?= 1
 conversations: kubernetes ## Play all conversations, and COUNT random ones, on the real API server and on kube46
-	KUBE46_CONVERSATIONS=$(COUNT) $(PYTEST) tests/cluster/test_machinery.py
+	KUBE46_CONVERSATIONS=$(COUNT) KUBE46_SEED=$(SEED) $(PYTEST) tests/cluster/test_machinery.py
 
 bench-%: develop ## Run bench/NAME.py: a table and, last, one line of JSON
 	tools/as-root.sh .venv/bin/python bench/$*.py
