@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from cluster import (
     machinery_applies,
+    machinery_autoscaling,
     machinery_deletes,
     machinery_events,
     machinery_kinds,
@@ -42,6 +43,7 @@ TABLES = (
     machinery_reads,
     machinery_deletes,
     machinery_applies,
+    machinery_autoscaling,
     machinery_events,
     machinery_kinds,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kube46.api.autoscaling import conversion
 from kube46.apiserver.tables_text import NONE, UNKNOWN, age, dig, name_of
 
 if TYPE_CHECKING:
@@ -21,7 +22,12 @@ FIELDS = {
 
 
 def autoscaler(found: Object, now: datetime.datetime) -> list[Any]:
-    """A HorizontalPodAutoscaler of autoscaling/v2."""
+    """A HorizontalPodAutoscaler of either version."""
+    if "metrics" not in (found.get("spec") or {}):  # v1's, whose one target and annotations say the same
+        found = {**found, "metadata": {**(found.get("metadata") or {})}}
+        for name in ("spec", "status"):
+            found[name] = dict(found.get(name) or {})
+        conversion.to_v2(found)
     spec, status = found.get("spec") or {}, found.get("status") or {}
     target, least = spec.get("scaleTargetRef") or {}, spec.get("minReplicas")
     return [

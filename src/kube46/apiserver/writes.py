@@ -181,8 +181,11 @@ class Registry:
         if not strategy.converts:
             managedfields.note(call, new, old, blank)
             return
-        shown = {**_as_served(strategy, new), "metadata": new["metadata"]}
-        managedfields.note(call, shown, None if old is None else _as_served(strategy, old), blank)
+        shown, meta = _as_served(strategy, new), new["metadata"]
+        managedfields.note(call, shown, _as_served(strategy, old), blank)
+        meta.pop("managedFields", None)
+        if entries := shown["metadata"].get("managedFields"):
+            meta["managedFields"] = entries
 
     def _check_free(self, call: Call, txn: Txn) -> None:
         """Refuse with 409 a name that is taken, also by an object on its way out."""

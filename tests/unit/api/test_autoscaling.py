@@ -85,3 +85,14 @@ def test_errors(change: dict[str, Any], text: str) -> None:
 def test_good_ones() -> None:
     """Every kind of metric is accepted."""
     assert validation.errors(scaler(metrics=[MEMORY, EXTERNAL, OBJECT, PODS, defaults.cpu(5)])) == []
+
+
+def test_once_v1_always_v1() -> None:
+    """What has the form of v1 already keeps its annotations when it is brought there again."""
+    hpa = {
+        "spec": {"metrics": [{"type": "Resource", "resource": {"name": "memory", "target": {"averageUtilization": 7}}}]}
+    }
+    conversion.to_v1(hpa)
+    again = copy.deepcopy(hpa)
+    conversion.to_v1(again)
+    assert (again, conversion.METRICS in hpa["metadata"]["annotations"]) == (hpa, True)

@@ -21,6 +21,9 @@ SOURCES["ContainerResource"] = "containerResource"
 # v1's flat field → where v2 keeps it, for metrics and for their current values
 FLAT = {"targetValue": "value", "targetAverageValue": "averageValue", "targetAverageUtilization": "averageUtilization"}
 CURRENT = {name.replace("target", "current", 1): field for name, field in FLAT.items()}
+# what v1 always writes of a current value
+WRITTEN = dict.fromkeys(("pods", "resource", "containerResource"), "currentAverageValue")
+WRITTEN |= dict.fromkeys(("object", "external"), "currentValue")
 
 
 def to_v2(obj: Object) -> None:
@@ -43,8 +46,10 @@ def to_v2(obj: Object) -> None:
 
 
 def to_v1(obj: Object) -> None:
-    """The form of autoscaling/v1 of a stored object."""
+    """The form of autoscaling/v1 of a stored object; one that has it already stays as it is."""
     spec, status = obj.setdefault("spec", {}), obj.setdefault("status", {})
+    if "metrics" not in spec:
+        return
     metrics, others = spec.pop("metrics", None) or [], []
     for metric in metrics:
         percent = _cpu_percent(metric)
@@ -110,6 +115,8 @@ def _flat(metric: Object, part: str = "target") -> Object:
     for flat, nested in (FLAT if part == "target" else CURRENT).items():
         if values.get(nested) is not None:
             source["averageValue" if field == "object" and nested == "averageValue" else flat] = values[nested]
+    if part == "current" and field in WRITTEN:
+        source.setdefault(WRITTEN[field], "0")
     return {"type": metric.get("type", ""), field: source}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from kube46.api.autoscaling import conversion, defaults, validation
 from kube46.apiserver.strategies.stored import Stored
@@ -33,6 +33,9 @@ class Autoscalers(Stored):
 
 class OldAutoscalers(Autoscalers):
     """As autoscaling/v1 writes them."""
+
+    converts = True
+    blank: ClassVar[Object] = {"spec": {"scaleTargetRef": {"kind": "", "name": ""}, "maxReplicas": 0}, "status": {}}
 
     def default(self, obj: Object) -> None:
         """Into the form of v2."""
