@@ -5,6 +5,7 @@ a way out of HTTP for upgrades (exec, attach, port-forward).
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any
 
 import httptools
@@ -19,6 +20,10 @@ HEADER_SECONDS = 32  # its ReadHeaderTimeout
 GOODBYE_SECONDS = 0.3
 CLOSE = (b"connection", b"close")
 STREAM_BYTES = 1 << 18  # buffered of a connection that has left HTTP
+# where an upgrade is served; elsewhere one that is asked for is ignored, as Go's server does
+STREAMS = re.compile(
+    rb"/api/v1/(namespaces/[^/]+/)?(nodes|pods|services)/[^/]+/(attach|exec|portforward|proxy)(/|\?|$)"
+)
 
 
 class Connection(HttpToolsProtocol):
@@ -30,6 +35,7 @@ class Connection(HttpToolsProtocol):
         self._in_header = True
         self._deadline: asyncio.TimerHandle | None = None
         self._upgraded: bytearray | None = None  # what came after an upgrade request's end
+        self._resumed = False  # the parser is told anew what it knew of a request
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Note who is there, and give the first request a time limit."""
@@ -61,15 +67,39 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request's first byte: its header must be complete in time."""
         super().on_message_begin()
-        self._await_header()
+        if not self._resumed:
+            self._await_header()
 
     def on_headers_complete(self) -> None:
         """The header is complete: the body's limits are the application's."""
+        if self._resumed:
+            return
         self._in_header = False
         self._stop_clock()
         super().on_headers_complete()
         if self.cycle is not None:
             self.cycle.scope["state"]["cycle"] = self.cycle
+
+    def on_message_complete(self) -> None:
+        """The end of a request; the parser says so of one that asks for an upgrade before it has read the body."""
+        if not (self.parser.should_upgrade() and self._skipped_body()):
+            super().on_message_complete()
+
+    def _skipped_body(self) -> list[tuple[bytes, bytes]]:
+        """What says how long the body is that the parser leaves out, as the upgrade is one that is ignored."""
+        if STREAMS.match(self.url):
+            return []
+        length = [header for header in self.headers if header[0] in (b"content-length", b"transfer-encoding")]
+        return [] if length == [(b"content-length", b"0")] else length
+
+    def _resume(self, length: list[tuple[bytes, bytes]]) -> None:
+        """Go on with a request as if it asked for no upgrade: by a parser that is told of its body only."""
+        kept = self.url, self.headers, self.scope
+        self._resumed, self.parser = True, httptools.HttpRequestParser(self)
+        head = b"".join(b"%b: %b\r\n" % header for header in length)
+        self.parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % head)
+        self._resumed = False
+        self.url, self.headers, self.scope = kept
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; after an upgrade request nothing more is HTTP."""
@@ -84,15 +114,28 @@ class Connection(HttpToolsProtocol):
         if self._in_header:
             self._header_bytes += len(data)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._upgraded = bytearray(data[upgrade.args[0] :])
-            self.cycle.keep_alive = False
+            self._feed(data)
         except httptools.HttpParserError:
             self.send_400_response("Invalid HTTP request received.")
             return
         if self._in_header and self._header_bytes > HEADER_BYTES:
             self._refuse_header()
+
+    def _feed(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while True:
+            try:
+                self.parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as upgrade:
+                rest = rest[upgrade.args[0] :]
+            else:
+                return
+            length = self._skipped_body()
+            if not length:
+                self._upgraded = bytearray(rest)
+                self.cycle.keep_alive = False
+                return
+            self._resume(length)
 
     def _refuse_header(self) -> None:
         text = b"431 Request Header Fields Too Large"

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -193,6 +194,48 @@ def test_upgrade_elsewhere_is_ignored(node: Server) -> None:
     with node.client() as api:
         assert api.get("/version", headers=headers).json()["major"] == "1"
         assert api.get("/version").status_code == 200
+
+
+@pytest.mark.parametrize("protocol", ["h2c", "websocket"])
+def test_a_body_beside_an_upgrade_is_read(node: Server, protocol: str) -> None:
+    """A write that asks for an upgrade, too, is a write; in pieces of any size, of a told length or in chunks."""
+    path, lines = "/api/v1/namespaces/default/configmaps", f"connection: Upgrade\r\nupgrade: {protocol}\r\n"
+    credential = "host: x\r\nauthorization: Bearer admintoken\r\ncontent-type: application/json\r\n"
+
+    def request(name: str, *, chunked: bool) -> bytes:
+        body = json.dumps({"metadata": {"name": name}, "data": {"big": "x" * 100_000}}).encode()
+        length = "transfer-encoding: chunked" if chunked else f"content-length: {len(body)}"
+        sent = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if chunked else body
+        return f"POST {path} HTTP/1.1\r\n{credential}{lines}{length}\r\n\r\n".encode() + sent
+
+    with connect(node) as client:
+        for number, size in enumerate((1 << 20, 700, 50_000)):
+            for chunked in (False, True):
+                sent = request(f"{protocol}{number}{int(chunked)}", chunked=chunked)
+                for start in range(0, len(sent), size):
+                    client.sendall(sent[start : start + size])
+                assert answered(client).startswith(b"HTTP/1.1 201 ")
+        client.sendall(request(f"{protocol}-a", chunked=False) + request(f"{protocol}-b", chunked=True))  # at once
+        assert [answered(client)[:13] for _ in range(2)] == [b"HTTP/1.1 201 "] * 2
+    with node.client() as api:
+        names = {item["metadata"]["name"] for item in api.get(path).json()["items"]}
+    assert len({name for name in names if name.startswith(protocol)}) == 8
+
+
+def answered(client: ssl.SSLSocket) -> bytes:
+    """One answer of a told length."""
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        part = client.recv(1)
+        assert part, answer
+        answer += part
+    left = int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+    while left:
+        part = client.recv(left)
+        assert part, answer
+        left -= len(part)
+        answer += part
+    return answer
 
 
 def test_open_pipes_end_with_the_server(node: Server, kubelet: Kubelet) -> None:
