@@ -43,6 +43,25 @@ def _deleted(path: str, body: dict[str, Any]) -> list[Step]:
     ]  # fmt: skip
 
 
+def _status(path: str, body: dict[str, Any], kind: str, status: Any) -> list[Step]:
+    """What of metadata writes to /status change, and come to own."""
+    version = "/".join(path.split("/")[2:4])
+    meta = {"labels": {"a": "b"}, "annotations": {"c": "d"}, "finalizers": ["a.b/c"]}
+    applied = {"apiVersion": version, "kind": kind, "metadata": {"name": NAME, **meta}, "status": status}
+    return [
+        post(path, {"metadata": {"name": NAME}, **body}), patch(f"{path}/{NAME}/status?fieldManager=p", {"metadata": meta, "status": status}), get(f"{path}/{NAME}"),
+        patch(f"{path}/{NAME}/status?fieldManager=s&force=true", applied, APPLY), get(f"{path}/{NAME}"), patch(f"{path}/{NAME}", {"metadata": {"finalizers": None}}), delete(f"{path}/{NAME}"),
+    ]  # fmt: skip
+
+
+def _condition(kind: str = "Ready") -> dict[str, Any]:
+    """A status of one condition."""
+    moment = "2026-01-01T00:00:00Z"
+    return {
+        "conditions": [{"type": kind, "status": "True", "reason": "R", "message": "m", "lastTransitionTime": moment}]
+    }
+
+
 NOTE = {"metadata": {"annotations": {"note": "1"}}}
 POLICIES: dict[str, Any] = {
     "matchConstraints": {"resourceRules": [{**HOOK["rules"][0], "apiGroups": ["none.example"]}]},
@@ -62,6 +81,15 @@ CONVERSATIONS: dict[str, list[Step]] = {
         f"{CORE}/limitranges": {"spec": {"limits": [{"type": "Pod", "max": {"cpu": "2"}}]}},
         "/apis/rbac.authorization.k8s.io/v1/namespaces/{ns}/roles": {"rules": [RULE]},
     }.items()},
+    **{f"kinds: /status of {path}": _status(path, body, kind, status) for path, kind, body, status in (
+        ("/apis/resource.k8s.io/v1/devicetaintrules", "DeviceTaintRule", {"spec": {"taint": {"key": "a", "effect": "NoSchedule", "timeAdded": "2026-01-01T00:00:00Z"}}}, _condition()),
+        ("/apis/storage.k8s.io/v1/csinodes", "CSINode", {"spec": {"drivers": [{"name": "d.e", "nodeID": "x"}]}}, {}),
+        ("/apis/storage.k8s.io/v1/volumeattachments", "VolumeAttachment", {"spec": {"attacher": "a.b", "nodeName": "n", "source": {"persistentVolumeName": "v"}}}, {"attached": True}),
+        ("/apis/networking.k8s.io/v1/servicecidrs", "ServiceCIDR", {"spec": {"cidrs": ["192.0.2.0/24"]}}, _condition("Own")),
+        (f"{HOOKS}/validatingadmissionpolicies", "ValidatingAdmissionPolicy", {"spec": POLICIES}, _condition()),
+        (f"{DEPLOYMENTS}", "Deployment", {"spec": deployment("x")["spec"]}, {"replicas": 1}),
+        ("/apis/storagemigration.k8s.io/v1/storageversionmigrations", "StorageVersionMigration", {"spec": {"resource": {"group": "a.b", "resource": "c"}}}, _condition()),
+    )},
     "kinds: jobs are deleted": _deleted(JOBS, {"spec": JOB}),
     "kinds: replication controllers are deleted": _deleted(f"{CORE}/replicationcontrollers", {"spec": {"selector": LABELS, "template": TEMPLATE}}),
     "kinds: cron jobs are deleted": _deleted("/apis/batch/v1/namespaces/{ns}/cronjobs", {"spec": {"schedule": "@daily", "jobTemplate": {"spec": JOB}}}),

@@ -205,7 +205,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(NODE_API, "v1", "runtimeclasses", "RuntimeClass", False),
     Kind(DEVICES, "v1", "deviceclasses", "DeviceClass", False, generation=True, returns_deleted=True),
     Kind(DEVICES, "v1", "devicetaintrules", "DeviceTaintRule", False, (), (), (STATUS,), generation=True,
-         returns_deleted=True, storage=f"{DEVICES}/v1beta2"),
+         storage=f"{DEVICES}/v1beta2"),
     Kind(DEVICES, "v1", "resourceclaims", "ResourceClaim", True, (), (), (STATUS,), returns_deleted=True),
     Kind(DEVICES, "v1", "resourceclaimtemplates", "ResourceClaimTemplate", returns_deleted=True),
     Kind(DEVICES, "v1", "resourceslices", "ResourceSlice", False, fields=("spec.nodeName", "spec.driver"),

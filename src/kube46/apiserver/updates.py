@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from kube46.apiserver.writes import Call
 
 RESET = ("deletionTimestamp", "selfLink", "labels", "annotations", "finalizers", "ownerReferences")
-# metadata that /status does not change (ResetObjectMetaForStatus and its like)
+# metadata that /status does not change, and nobody comes to own by it (ResetObjectMetaForStatus, GetResetFields)
 STATUS_KEEPS = {
     "deployments": ("labels",),
     "pods": ("ownerReferences", "deletionTimestamp"),
     **dict.fromkeys(
         (
-            "customresourcedefinitions",
+            "apiservices",
+            "csinodes",
             "devicetaintrules",
             "flowschemas",
             "podcertificaterequests",
@@ -40,6 +41,11 @@ DUPLICATE_OWNERS = (
     ".metadata.ownerReferences contains duplicate entries{}; API server dedups owner references in 1.20+, "
     "and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}"
 )
+
+
+def kept_by_status(kind: Kind) -> tuple[str, ...]:
+    """The fields of metadata that a write to /status leaves as they are."""
+    return RESET if kind.custom else STATUS_KEEPS.get(kind.plural, ())
 
 
 def desire(kind: Kind, obj: Object) -> Object:
@@ -143,8 +149,10 @@ def carry_over(call: Call, new: Object, old: Object) -> Object:
     _carry_metadata(meta, stored)
     if call.subresource == "status":
         merged = copied(old)
-        if not call.kind.custom:
-            _keep(meta, stored, STATUS_KEEPS.get(call.kind.plural, ()))
+        if call.kind.custom:
+            _keep(merged["metadata"], meta, ["managedFields"])
+        else:
+            _keep(meta, stored, kept_by_status(call.kind))
             merged["metadata"] = meta
         merged.pop("status", None)
         if "status" in new:

@@ -39,6 +39,25 @@ def test_served_with_the_answer(api: httpx2.Client, made: dict[str, Any]) -> Non
     assert (listed["kind"], listed["apiVersion"]) == ("WidgetList", f"{group_of(made)}/v1")
 
 
+def test_status_and_metadata(api: httpx2.Client, made: dict[str, Any], namespace: str) -> None:
+    """/status of a definition changes labels, too, as upstream's 1.37; of a custom object it changes and owns none."""
+    kind, labels, headers = made["kind"], {"labels": {"a": "b"}}, {"content-type": "application/apply-patch+yaml"}
+    place, group = f"{DEFINITIONS}/{made['metadata']['name']}", group_of(made)
+    query = "status?fieldManager=s&force=true"
+    body = {"apiVersion": made["apiVersion"], "kind": kind, "metadata": {"name": made["metadata"]["name"], **labels}}
+    changed = api.patch(f"{place}/{query}", json=body, headers=headers).json()["metadata"]
+    owned = next(entry["fieldsV1"] for entry in changed["managedFields"] if entry["manager"] == "s")
+    assert (changed["labels"], "f:metadata" in owned) == (labels["labels"], True)
+    path, config = objects(group, namespace=namespace), widget(group, "a")
+    assert api.post(path, json=config).status_code == 201
+    config["metadata"] |= labels
+    kept = api.patch(f"{path}/a/{query}", json={**config, "status": {"replicas": 1}}, headers=headers).json()[
+        "metadata"
+    ]
+    owned = next(entry["fieldsV1"] for entry in kept["managedFields"] if entry["manager"] == "s")
+    assert ("labels" in kept, owned) == (False, {"f:status": {"f:replicas": {}}})
+
+
 def test_discovery(api: httpx2.Client, made: dict[str, Any]) -> None:
     """Old and aggregated discovery name the kind, its short names, categories and subresources."""
     group = group_of(made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kube46.apiserver import statuses
+from kube46.apiserver import statuses, updates
 from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.managedfields import managers, merging, sets
 from kube46.apiserver.managedfields.values import UnknownField
@@ -17,22 +17,6 @@ if TYPE_CHECKING:
     from kube46.apiserver.writes import Call
 
 Object = dict[str, Any]
-# of metadata, which /status mostly changes, too
-STATUS_KEEPS: dict[str, sets.Set] = {
-    "pods": {"f:deletionTimestamp": sets.leaf(), "f:ownerReferences": sets.leaf()},
-    "deployments": {"f:labels": sets.leaf()},
-    **dict.fromkeys(
-        (
-            "flowschemas",
-            "prioritylevelconfigurations",
-            "resourceclaims",
-            "servicecidrs",
-            "validatingadmissionpolicies",
-            "volumeattachments",
-        ),
-        sets.leaf(),
-    ),
-}
 
 
 def _way(kind: Kind) -> Merging:
@@ -73,7 +57,8 @@ def _reset(call: Call, obj: Object) -> sets.Set:
     """What a write does not change: all but the status by way of /status, the status elsewhere (GetResetFields)."""
     if call.subresource == "status":
         names = [name for name in obj if name not in ("metadata", "status")]
-        meta = STATUS_KEEPS.get(call.kind.plural)
+        kept = updates.kept_by_status(call.kind)
+        meta = sets.leaf() if kept is updates.RESET else {f"f:{name}": sets.leaf() for name in kept}
         return {f"f:{name}": sets.leaf() for name in names} | ({"f:metadata": meta} if meta else {})
     return {"f:status": sets.leaf()} if call.kind.has_status and not call.subresource and not call.scales else {}
 
