@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PYTEST := .venv/bin/python -m pytest
 
-.PHONY: help up install test test-quick test-debian test-kills test-cni differential check mutations format develop clients kubernetes conversations clean
+.PHONY: help up install test test-quick test-debian test-kills test-durability test-cni differential check mutations format develop clients kubernetes conversations clean
 
 help: ## Show this list
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## /\1\t/' | expand -t 18

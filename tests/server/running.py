@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 import time
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
@@ -140,7 +141,7 @@ class Server:
         return ClusterConfig(self.url, (self.directory / "ca.crt").read_text(), token)
 
     def kubeconfig(self, token: str = "admintoken") -> Path:
-        """A file for kubectl and kube46's commands."""
+        """A file for kubectl and kube46's commands, written once: others may be reading it."""
         path = self.directory / f"kubeconfig-{token}"
         cluster = {"server": self.url, "certificate-authority": str(self.directory / "ca.crt")}
         config = {
@@ -151,8 +152,12 @@ class Server:
             "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
             "current-context": "x",
         }
-        path.write_text(json.dumps(config))
-        return path
+        text = json.dumps(config)
+        if path.exists() and path.read_text() == text:
+            return path
+        draft = path.with_name(f"{path.name}.{uuid.uuid4()}")
+        draft.write_text(text)
+        return draft.rename(path)
 
     def kubectl(self, *arguments: str, stdin: str = "", code: int = 0, **variables: str) -> str:
         """What real kubectl prints; fails with all it says when it ends with another status than `code`."""

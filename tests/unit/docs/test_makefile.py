@@ -8,7 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 BENCHES = sorted(path.stem for path in (ROOT / "bench").glob("*.py"))
-TARGETS = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+MAKEFILE = (ROOT / "Makefile").read_text()
+TARGETS = re.findall(r"^([a-z-]+):.*##", MAKEFILE, flags=re.MULTILINE)
 
 
 def planned(target: str) -> str:
@@ -27,3 +28,9 @@ def test_each_bench_runs(name: str) -> None:
 def test_each_listed_target_does_something(target: str) -> None:
     """None is empty, or taken for a file that is up to date."""
     assert "Nothing to be done" not in planned(target)
+
+
+def test_no_target_is_a_file() -> None:
+    """All are phony: a file of the same name stands in no target's way."""
+    declared = re.findall(r"^\.PHONY: (.*)", MAKEFILE, flags=re.MULTILINE)
+    assert sorted(" ".join(declared).split()) == sorted(TARGETS)
