@@ -162,8 +162,6 @@ def test_mistakes_made_while_running_are_mended_alike(tmp_path: Path) -> None:
         ):
             pair.ask("POST", ADDRESSES, one)
         pair.ask("DELETE", f"{ADDRESSES}/10.96.1.1")
-        pair.ask("DELETE", f"{ADDRESSES}/10.96.1.2")
-        pair.ask("POST", ADDRESSES, record("10.96.1.2", "gw", managed=False, resource="gateways"))
         pair.ask("PATCH", f"{ADDRESSES}/10.96.1.3", {"metadata": {"labels": {MANAGED: None}}}, MERGE)
         for name in "abc":
             pair.ask("PATCH", f"{SERVICES}/{name}", {"metadata": {"labels": {"touched": "yes"}}}, MERGE)

@@ -162,6 +162,8 @@ def test_a_helper_of_each_namespace(make_node: Callable[..., Node], tmp_path: Pa
     assert len(running) == 2
     for process in running.values():
         os.kill(process, signal.SIGKILL)
+    while processes_of(sockets):  # one that is dying may still take a request along
+        time.sleep(0.01)
     for node in nodes:
         assert node.execute(program, "DEL", node.pods[0]) == {}
         assert node.links() == {"lo", "cni0"}

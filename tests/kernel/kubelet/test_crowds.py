@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,11 @@ def memory(node: Node) -> float:
 
 def descriptors(node: Node) -> list[str]:
     """The files that the kubelet has open."""
-    return sorted(str(path.readlink()) for path in Path(f"/proc/{node.pid('kubelet')}/fd").iterdir())
+    found = []
+    for path in Path(f"/proc/{node.pid('kubelet')}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            found.append(str(path.readlink()))
+    return sorted(found)
 
 
 def crowd(node: Node) -> subprocess.Popen[str]:
