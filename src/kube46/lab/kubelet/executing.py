@@ -74,6 +74,14 @@ def complaint(place: Path) -> str:
     return ""
 
 
+def runs(place: Path, crun: int) -> bool:
+    """Whether the process that crun made for the command is the command by now, and not crun's own program."""
+    with suppress(OSError, ValueError):
+        process = int((place / "pid").read_text())
+        return not Path(f"/proc/{process}/exe").samefile(f"/proc/{crun}/exe")
+    return False
+
+
 def kill(place: Path) -> None:
     """End the command: crun's end alone wouldn't."""
     with suppress(OSError, ValueError):

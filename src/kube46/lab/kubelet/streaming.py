@@ -20,6 +20,7 @@ from kube46.lab.kubelet.targets import Target
 from kube46.lab.kubelet.wire import Closed
 
 BLOCK = 32 * 1024
+STARTING_SECONDS = 0.01  # between looks at whether crun has become the command
 CHANNELS = {"stdout": Channel.STDOUT, "stderr": Channel.STDERR}
 
 
@@ -78,14 +79,31 @@ async def _feed(session: Session, stdin: Sink) -> None:
             await stdin.feed(asked)
 
 
-async def _copy(session: Session, reader: asyncio.StreamReader, channel: Channel, directory: Path) -> None:
+async def _copy(
+    session: Session,
+    reader: asyncio.StreamReader,
+    channel: Channel,
+    process: asyncio.subprocess.Process,
+    directory: Path,
+) -> None:
     """Everything the reader gives, to the client; but not crun's own complaint, which the session's end tells."""
     begun = False
     with suppress(OSError):  # EIO: a terminal's last program has ended
         while data := await reader.read(BLOCK):
-            begun = begun or not executing.complaint(directory)  # crun writes its log first
+            begun = begun or await _begun(process, directory)
             if begun:
                 await session.send(channel, data)
+
+
+async def _begun(process: asyncio.subprocess.Process, directory: Path) -> bool:
+    """Whether it is the command that speaks. crun's complaint is in its log only at its end, after it was said."""
+    while process.returncode is None:
+        if executing.runs(directory, process.pid):
+            return True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STARTING_SECONDS):
+                await process.wait()
+    return not executing.complaint(directory)
 
 
 async def _on_pipes(session: Session, target: Target, directory: Path) -> int | str:
@@ -100,7 +118,7 @@ async def _on_pipes(session: Session, target: Target, directory: Path) -> int | 
         env=ENVIRONMENT,
     )
     outputs = [(process.stdout, Channel.STDOUT), (process.stderr, Channel.STDERR)]
-    copies = [_copy(session, reader, channel, directory) for reader, channel in outputs if reader]
+    copies = [_copy(session, reader, channel, process, directory) for reader, channel in outputs if reader]
     return await _together(session, process, copies, Writer(process.stdin), directory)
 
 
@@ -138,7 +156,7 @@ async def _on_terminal(session: Session, target: Target, directory: Path) -> int
     )
     try:
         stdin = Terminal(os.dup(terminal), ends=True)
-        copy = _copy(session, reader, Channel.STDOUT, directory)
+        copy = _copy(session, reader, Channel.STDOUT, process, directory)
         return await _together(session, process, [copy], stdin, directory)
     finally:
         transport.close()
