@@ -23,6 +23,7 @@ SUFFIX = re.compile(r"(?<=gen-\d-)[bcdfghjklmnpqrstvwxz2456789]{5}\b")
 ADDRESS = re.compile(r"10\.9[6-9]\.\d{1,3}\.\d{1,3}|fd00:10:9[6-9]::[0-9a-f]{1,4}(?![0-9a-f:])")
 VERSION = re.compile(r'(?<=resourceVersion\\":\\")\d+')
 PORT = re.compile(r"(?<![\d.:])3\d{4}(?![\d.])|(?<=:)3\d{4}(?=/)|(?<=odePort:)3\d{4}")
+MOVED = re.compile(r'(?<=")\d+(?=\\*")|^\d+$')  # perhaps a version that a patch has moved to another field
 RECORD = re.compile(r"(?<=ResourceVersion in record \()\d+")
 # how a scheme calls itself: after the line of a file that the compiler sees at another path when modules are vendored
 SCHEME = re.compile(r"pkg/(runtime|api/legacyscheme)/scheme\.go:\d+")
@@ -55,6 +56,7 @@ class Normal:
         text = TYPED.sub(_first_unknown, text)
         text = SUFFIX.sub("<random>", UID.sub(lambda found: self._number("uid", found[0]), TIME.sub("<time>", text)))
         text = SCHEME.sub("<scheme>", RECORD.sub("<version>", VERSION.sub("<version>", text)))
+        text = MOVED.sub(lambda found: self._seen.get(("version", found[0]), found[0]), text)
         text = PORT.sub(lambda found: self._port(found[0]), ADDRESS.sub(self._address, text))
         return AGE.sub("<age>", text)
 
