@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -19,6 +20,8 @@ Json = Any
 NAMESPACE = "conversation"
 OBJECTS = ("services", "endpoints", "pods")
 SAFE = "/?&=%"
+ADDRESSES = "/apis/networking.k8s.io/v1/ipaddresses"
+REPAIR = 2.0  # seconds, in which both servers' repair loops have looked at a Service
 OURS = ": stored, not "  # what kube46 says of kinds that nothing acts on, and nobody else
 
 
@@ -85,7 +88,17 @@ class Speaker:
         code, answer, warned, form = self.ask(step.method, step.path, body, step.form, step.accept)
         if code in (200, 201) and isinstance(answer, dict) and "dryRun" not in step.path:
             remember(step, answer, seen)
+            if code == 201 and "/services/" in step.path and "/status" in step.path:
+                self._await_records(answer)
         return Answer(code, normal.answer(answer), tuple(map(normal.text, warned)), form)
+
+    def _await_records(self, service: Json) -> None:
+        """A Service that /status made has records of its addresses once the repair loop has looked, if it ever has."""
+        wanted, end = set(service["spec"].get("clusterIPs") or ()) - {"None"}, time.monotonic() + REPAIR
+        while time.monotonic() < end:
+            if wanted <= {item["metadata"]["name"] for item in self._items(ADDRESSES)}:
+                return
+            time.sleep(0.01)
 
     def _items(self, path: str) -> list[Json]:
         answer = self.ask("GET", path)[1]
@@ -97,7 +110,7 @@ class Speaker:
             self._empty(collection)
         if any("/services" in path for path in paths):
             self._empty(f"/api/v1/namespaces/{NAMESPACE}/endpoints")
-            self._empty("/apis/networking.k8s.io/v1/ipaddresses")
+            self._empty(ADDRESSES)
 
     def _empty(self, collection: str) -> None:
         kept = self._kept.get(collection, set())
@@ -114,7 +127,7 @@ class Speaker:
 
 CLUSTER_WIDE = (
     "/api/v1/nodes",
-    "/apis/networking.k8s.io/v1/ipaddresses",
+    ADDRESSES,
     "/apis/networking.k8s.io/v1/servicecidrs",
     "/apis/networking.k8s.io/v1/ingressclasses",
 )
