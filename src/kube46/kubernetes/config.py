@@ -120,8 +120,10 @@ def _from_files(files: Iterable[Path], context: str | None) -> ClusterConfig:
                 entries.setdefault(entry["name"], (entry.get(part[:-1]) or {}, path))
     if not merged["contexts"]:
         raise ConfigError(f"{', '.join(names)} has no contexts: give another --kubeconfig")
+    if not current:
+        raise ConfigError(f"{', '.join(names)} has no current context: choose one with `kubectl config use-context`")
     if current not in merged["contexts"]:
-        raise ConfigError(f"{', '.join(names)} has no context {current!r}: give --context")
+        raise ConfigError(f"{', '.join(names)} has no context {current!r}: `kubectl config get-contexts` lists them")
     chosen, _ = merged["contexts"][current]
     if chosen.get("cluster") not in merged["clusters"]:
         raise ConfigError(f"context {current!r} names no known cluster in {', '.join(names)}")

@@ -17,7 +17,8 @@ from kube46.lab.upstream import OWN, Upstream
 
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 NAME_LENGTH = 20  # `k46-NAME-outside` and socket paths below /run/kube46 stay within the kernel's limits
-RESERVED_NAMES = frozenset({"agent", "images"})  # /run/kube46/agent is a node's mount point; the machine's images
+# In /run/kube46: a node's mount point, the sockets of CNI helpers; the machine's images are no cluster's, too.
+RESERVED_NAMES = frozenset({"agent", "cni", "images"})
 MAX_NODES = 200  # underlay addresses .11 … .210
 NODE_PREFIX_LENGTH: Mapping[Family, int] = {Family.IPV4: 24, Family.IPV6: 64}
 # kube-controller-manager refuses a pool that is more than 16 bits shorter than a node's block.

@@ -44,7 +44,8 @@ def test_the_first_file_of_a_list_wins(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"current-context": "two"}, "has no context 'two': give --context"),
+        ({"current-context": ""}, "has no current context"),
+        ({"current-context": "two"}, "has no context 'two': `kubectl config get-contexts` lists them"),
         ({"clusters": []}, "names no known cluster"),
         ({"clusters": [{"name": "c", "cluster": {"server": "nonsense"}}]}, "has no server URL"),
         ({"contexts": None}, "has no contexts"),

@@ -69,7 +69,7 @@ def test_bad_flags_are_refused_in_a_sentence(flags: Flags, words: str) -> None:
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["", "Dev", "a_b", "-a", "a-", "a.b", "a/b", "../x", "a" * 21, "agent", "é"])
+@pytest.mark.parametrize("name", ["", "Dev", "a_b", "-a", "a-", "a.b", "a/b", "../x", "a" * 21, "agent", "cni", "é"])
 def test_bad_names_are_refused(name: str) -> None:
     """A cluster's name becomes part of paths and namespaces: it must be a short DNS label."""
     with pytest.raises(BadSettings, match="--name"):
