@@ -84,7 +84,8 @@ async def config_of(request: Request, call: Call) -> tuple[Object, Settle]:
     if (written_version(version), named) != (kind.api_version, kind.kind):
         raise statuses.bad_request(f"invalid object type: {_told(version, named)}")
     meta = config.get("metadata")
-    if isinstance(meta, dict) and isinstance(meta.get("managedFields"), list):
+    handed = meta.get("managedFields") if isinstance(meta, dict) else None
+    if isinstance(handed, list) and all(isinstance(entry, dict) for entry in handed):  # Go reads no others
         raise statuses.bad_request("metadata.managedFields must be nil")
     if not isinstance(kind, CustomKind) and (text := typed.problem(config, kind.group, kind.version, kind.kind)):
         raise StatusError(500, "", f"failed to create typed patch object ({described(config, kind)}): {text}")

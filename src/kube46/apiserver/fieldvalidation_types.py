@@ -86,7 +86,7 @@ class Decoder:
         outer, short = self._struct, schema.short
         values: dict[str, Any] = {}
         path, names = self._path, self._names
-        for name, value in self._pairs(found, schema.fields):
+        for name, value in self._pairs(found, schema):
             field = schema.fields.get(name)
             if field is None:
                 self._problem("unknown", name)
@@ -131,10 +131,11 @@ class Decoder:
             found = _unasked[schema.name] = frozenset(written)
         return found
 
-    def _pairs(self, found: dict[str, Any], known: dict[str, Field] | None) -> Iterable[tuple[str, Any]]:
+    def _pairs(self, found: dict[str, Any], schema: Type | None) -> Iterable[tuple[str, Any]]:
         """The members in order; repeated ones are reported, and their last value wins, or is added where it can be."""
-        if self._unstructured and known is not None:  # the converter goes by Go's struct
-            places = {name: place for place, name in enumerate(known)}
+        known = None if schema is None else schema.fields
+        if self._unstructured and schema is not None:  # the converter goes by Go's struct
+            places = {name: place for place, name in enumerate(self._schemas.wire(schema.name).values())}
             return sorted(found.items(), key=lambda pair: places.get(pair[0], len(places)))
         if not isinstance(found, Repeated):
             return found.items()

@@ -110,7 +110,7 @@ class Schemas:
         return self.type(self._kinds[f"{group}/{version}/{kind}"])
 
     def wire(self, name: str) -> dict[int, str]:
-        """Protobuf number → field of a struct; `>Other` stands for a struct that JSON has inlined."""
+        """Protobuf number → field of a struct, in Go's order; `>Other` stands for a struct that JSON has inlined."""
         found = self._numbers.get(name)
         if found is None:
             data = self._wire.get(name)

@@ -14,6 +14,7 @@ from typing import Any
 
 Json = Any
 RANGES = (ip_network("10.96.0.0/16"), ip_network("fd00:10:96::/112"))
+DRY = {f"10.{number}.0.0" for number in range(96, 100)}  # what a dry run shows: which range gives it is chance
 STATIC_BAND = 256  # addresses; those that conversations name lie in it, those that servers pick behind it
 SMALL_BAND = 16  # the same of the ServiceCIDRs that conversations make; which range gives an address is chance
 PORTS = range(30086, 32768)  # node ports that servers pick
@@ -96,6 +97,8 @@ class Normal:
             address = ip_address(found[0])
         except ValueError:
             return found[0]
+        if found[0] in DRY:
+            return "<dry>"
         within = RANGES[address.version == 6]
         offset = int(address) - int(within[0])
         if address not in within:

@@ -73,6 +73,13 @@ def test_conflicts(api: httpx2.Client, namespace: str) -> None:
         ({**config(), "metadata": {"name": "other"}}, {"fieldManager": "x"}, 400, "does not match the name on the URL"),
         ({"apiVersion": "v1"}, {"fieldManager": "x"}, 400, "invalid object type: /v1, Kind="),
         ({**config(), "data": 3}, {"fieldManager": "x"}, 500, ".data: expected map, got &{3}"),
+        ({**config(), "metadata": {"managedFields": [{}]}}, {"fieldManager": "x"}, 400, "managedFields must be nil"),
+        (
+            {**config(), "metadata": {"managedFields": ["a"]}},
+            {"fieldManager": "x"},
+            500,
+            ".metadata.managedFields[0]: expected map, got &{a}",
+        ),
     ],
 )
 def test_bad_applies(

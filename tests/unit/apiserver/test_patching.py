@@ -79,6 +79,7 @@ def test_patch_as_go(case: dict[str, Any]) -> None:
         (patching.STRATEGIC, '{"spec":{"$patch":null}}', 500, "", "unknown patch type: %!s(<nil>) in map: map[$patch:<nil>]"),
         (patching.STRATEGIC, '{"spec":{"$patch":[1,"a"]}}', 500, "", "unknown patch type: [%!s(int64=1) a] in map: map[$patch:[1 a]]"),
         (patching.MERGE, '{"kind":"Pod"}', 422, "Invalid", SHOWN_POD + "converting (v1.Pod) to (core.Service): unknown conversion"),
+        (patching.STRATEGIC, '{"metadata":{"annotations":-1,"labels":{"y":true}}}', 422, "Invalid", ' "" is invalid: patch: Invalid value: "map[metadata:map[annotations:-1 labels:map[y:true]]]": unrecognized type: string'),
         (patching.STRATEGIC, '{"spec":"x"}', 422, "Invalid", ' "" is invalid: patch: Invalid value: "map[spec:x]": cannot restore struct from: string'),
     ],
 )  # fmt: skip

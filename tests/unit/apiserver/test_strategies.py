@@ -138,14 +138,19 @@ def test_what_readers_see_of_a_service(tmp_path: Path) -> None:
         await cluster.create("b")
         await cluster.create("c", type="ExternalName", externalName="a.b", internalTrafficPolicy="Local")
         await cluster.create("d", type="ExternalName", externalName="a.b")
+        of_old = {"clusterIP": "10.96.0.9", "type": "ExternalName", "externalName": "a.b"}
+        await cluster.registry.update(
+            cluster.call("e", subresource="status"), {"metadata": {"name": "e"}, "spec": of_old}
+        )
         stored = {obj["metadata"]["name"]: obj for obj in cluster.objects("services")}
         plain = {name: rules.shown_as_stored(msgspec.json.encode(obj)) for name, obj in stored.items()}
-        assert plain == {"a": False, "b": True, "c": False, "d": True, "kubernetes": True}
+        assert plain == {"a": False, "b": True, "c": False, "d": True, "e": False, "kubernetes": True}
         assert "ipFamilies" not in stored["a"]["spec"]
         assert stored["c"]["spec"]["internalTrafficPolicy"] == "Local"
-        shown = {name: json.loads(View(kind, rules, Form()).one(msgspec.json.encode(stored[name]))) for name in "abcd"}
+        shown = {name: json.loads(View(kind, rules, Form()).one(msgspec.json.encode(stored[name]))) for name in "abcde"}
         assert shown["a"]["spec"]["ipFamilies"] == ["IPv4", "IPv6"]
         assert "internalTrafficPolicy" not in shown["c"]["spec"]
+        assert shown["e"]["spec"]["clusterIPs"] == ["10.96.0.9"]
         assert [shown[name]["spec"] for name in "bd"] == [stored[name]["spec"] for name in "bd"]
 
     run(test, tmp_path)

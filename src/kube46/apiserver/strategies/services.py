@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 # as stored JSON has them
 FAMILIES, EXTERNAL, INTERNAL_POLICY = b'"ipFamilies":[', b'"type":"ExternalName"', b'"internalTrafficPolicy":'
+CLUSTER_IP = b'"clusterIP":"'
 
 
 class Services(Generic):
@@ -121,10 +122,12 @@ class Services(Generic):
             reading.complete(obj, self._default)
 
     def shown_as_stored(self, value: bytes) -> bool:
-        """It has families, or is an ExternalName without a policy."""
+        """It has families, or is an ExternalName without a policy or an address."""
         if self._default is None:
             return True
-        return EXTERNAL not in value if FAMILIES in value else EXTERNAL in value and INTERNAL_POLICY not in value
+        if FAMILIES in value:
+            return EXTERNAL not in value
+        return EXTERNAL in value and INTERNAL_POLICY not in value and CLUSTER_IP not in value
 
     def status_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         """The load balancer's addresses (1.8.4)."""
