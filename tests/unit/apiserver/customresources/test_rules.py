@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from kube46.apiserver.customresources import rule_checks, rule_engine, rules
 from kube46.apiserver.customresources.rule_engine import EvaluationProblem, OutOfBudget, RuleProblem
+from patience import patient
 
 RULES = "x-kubernetes-validations"
 
@@ -235,7 +236,7 @@ def test_loops_end(rule: str) -> None:
     """Loops over 2,000 items end within a second or so, told of as too costly where they went over it."""
     start = time.process_time()
     found = rules.problems({**SCHEMA, RULES: [{"rule": rule}]}, {"texts": MANY}, None)
-    assert time.process_time() - start < 1.6
+    assert time.process_time() - start < patient(1.6)
     assert all("cost" in error.text for error in found)
 
 
@@ -252,14 +253,14 @@ def test_single_list_calls_are_linear() -> None:
     """Sets of a hundred thousand members are compared in time linear to them."""
     start = time.process_time()
     assert evaluate("sets.equivalent(self, self) && self.lastIndexOf(-1) == -1", list(range(100_000))) is True
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < patient(1)
 
 
 def test_evil_expression_ends() -> None:
     """A regular expression that backtracks elsewhere takes linear time in rules."""
     start = time.process_time()
     assert evaluate("self.matches('^(a+)+$')", "a" * 100_000 + "b") is False
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < patient(1)
 
 
 def test_deadline_passed_is_out_of_budget() -> None:

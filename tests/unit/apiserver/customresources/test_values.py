@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from kube46.apiserver.customresources import fieldpaths, jsonpaths, patterns
 from kube46.apiserver.customresources.formats import CHECKS, fits, known, unknown_formats
 from kube46.apiserver.customresources.validation import validate
+from patience import patient
 
 if TYPE_CHECKING:
     import uuid
@@ -107,7 +108,7 @@ def test_evil_pattern_ends() -> None:
     start = time.process_time()
     assert not patterns.matches("^(a+)+$", "a" * 50_000 + "b")
     assert patterns.matches("(x+x+)+y", "x" * 50_000 + "y")
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < patient(1)
 
 
 DOCUMENT = {
