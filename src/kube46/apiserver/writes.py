@@ -168,12 +168,10 @@ class Registry:
         call.warnings += strategy.warnings(obj, None)
         if call.check_create:
             call.check_create()
-        self._check_free(call, txn)
-        if call.dry_run:
-            return obj
-        if revision.isdecimal() and int(revision):
+        if not call.dry_run and revision.isdecimal() and int(revision):
             raise statuses.StatusError(500, "", "resourceVersion should not be set on objects to be created")
-        return txn.create(kind.resource, obj)
+        self._check_free(call, txn)
+        return obj if call.dry_run else txn.create(kind.resource, obj)
 
     def _note(self, call: Call, new: Object, old: Object | None, blank: Object | None = None) -> None:
         """Note in a written object who owns its fields, which have the names of the version that was sent."""

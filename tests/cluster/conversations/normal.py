@@ -64,7 +64,7 @@ class Normal:
     def _value(self, value: Json, key: str) -> Json:
         if isinstance(value, dict):
             if str(value.get("kind", "")).endswith(("List", "Table")) and "metadata" in value:
-                value = self._list(value)
+                value = self._list(_by_parent(value))
             return {self.text(k): self._value(value[k], k) for k in sorted(value)}
         if isinstance(value, list):
             if key == "causes":  # Go walks through a map of managers
@@ -109,6 +109,17 @@ class Normal:
 
     def _port(self, text: str) -> str:
         return self._number("port", text) if int(text) in PORTS else text
+
+
+def _by_parent(listed: Json) -> Json:
+    """IPAddresses by their parents: they are listed by names, which are chance."""
+    if listed["kind"] == "IPAddressList":
+        key = lambda one: (json.dumps(one["spec"]["parentRef"], sort_keys=True), ":" in one["metadata"]["name"])  # noqa: E731
+        return {**listed, "items": sorted(listed["items"], key=key)}
+    columns = [column["name"] for column in listed.get("columnDefinitions") or ()]
+    if columns[1:2] == ["ParentRef"]:
+        return {**listed, "rows": sorted(listed["rows"], key=lambda row: (row["cells"][1], ":" in row["cells"][0]))}
+    return listed
 
 
 def _first_unknown(found: re.Match[str]) -> str:

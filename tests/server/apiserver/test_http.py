@@ -71,6 +71,15 @@ def test_conflicts(api: httpx2.Client, maps: str) -> None:
     assert "does not match the ResourceVersion in record" in refused(answer, 409, "Conflict")
 
 
+def test_creates_with_a_revision(api: httpx2.Client, maps: str) -> None:
+    """A revision is refused before a name that is taken is looked at, but in a dry run."""
+    body = {"metadata": {"name": "a", "resourceVersion": "1"}}
+    assert api.post(maps, json=body).status_code == 500
+    assert api.post(maps, json={"metadata": {"name": "a"}}).status_code == 201
+    assert api.post(maps, json=body).json()["message"] == "resourceVersion should not be set on objects to be created"
+    assert api.post(f"{maps}?dryRun=All", json=body).status_code == 409
+
+
 def test_names_and_namespaces(api: httpx2.Client, maps: str) -> None:
     """A body for another name or namespace is refused; so is a missing namespace."""
     api.post(maps, json=configmap("a"))
