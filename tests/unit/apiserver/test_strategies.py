@@ -386,3 +386,24 @@ def test_nothing_is_ever_owned_twice_or_lost(listed: list[tuple[str, str, dict[s
 
     with tempfile.TemporaryDirectory() as directory:
         run(test, Path(directory))
+
+
+@pytest.mark.parametrize(
+    ("name", "problems"),
+    [
+        ("ok", ""),
+        ("a.b", "must not contain dots"),
+        ("a" * 64, "must be no more than 63 characters"),
+        ("a." + "b" * 70, "must be no more than 63 characters must not contain dots"),
+    ],
+)
+def test_names_that_hosts_get(name: str, problems: str) -> None:
+    """A new Pod or what makes pods is told that its name is no label; DaemonSets and StatefulSets are not."""
+    made = {"metadata": {"name": name}}
+    for plural in ("pods", "deployments", "replicasets", "replicationcontrollers", "jobs", "cronjobs", "daemonsets"):
+        rules = strategies(DUAL)[plural]
+        found = [text for text in rules.warnings(made, None) if "hostname" in text]
+        assert [text.endswith(f"a DNS label is recommended: [{problems}]") for text in found] == (
+            [True] if problems and plural != "daemonsets" else []
+        )
+        assert not rules.warnings(made, made)

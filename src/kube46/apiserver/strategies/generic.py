@@ -16,10 +16,12 @@ class Generic(Strategy):
     """Metadata rules; kinds with rules of their own extend `create_errors`, `update_errors` and `status_errors`.
 
     `core`: all but a few kinds (leases) want finalizers to be standard or fully qualified names.
+    `hosts`: what hosts get of a kind's name, which should be a label then.
     """
 
     name_rule: NameRule = staticmethod(names.subdomain)
     core: bool = True
+    hosts: str = ""
 
     def validate_create(self, obj: Object, ctx: Context) -> list[FieldError]:
         """Metadata first, then the kind's own errors."""
@@ -38,6 +40,12 @@ class Generic(Strategy):
         if not found:
             self.canonicalize(new)
         return found
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        """A new name that hosts get and that is no label."""
+        problems = names.label(new["metadata"]["name"]) if self.hosts and old is None else []
+        surprise = "which can result in surprising behavior; a DNS label is recommended"
+        return [f"metadata.name: this is used in {self.hosts}, {surprise}: [{' '.join(problems)}]"] if problems else []
 
     def canonicalize(self, obj: Object) -> None:
         """Bring a valid object into the form it is stored in."""

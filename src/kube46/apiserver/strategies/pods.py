@@ -20,6 +20,7 @@ class Pods(Generic):
     """`podIP` and `podIPs` are brought together on every decoding (semantics 3.1)."""
 
     name_rule = staticmethod(names.subdomain)
+    hosts = "the Pod's hostname"
 
     def default(self, obj: Object) -> None:
         """Static defaulting."""

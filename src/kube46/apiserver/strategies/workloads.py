@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from kube46.api.errors import FieldError
     from kube46.apiserver.strategy import Context, Object
 
+POD_NAMES = "Pod names and hostnames"
+
 
 class ReplicaSets(Generic):
     """The selector must select the template and stays."""
 
+    hosts = POD_NAMES
     kind = "replicaset"
 
     def default(self, obj: Object) -> None:
@@ -150,6 +153,8 @@ class StatefulSets(Generic):
 class Jobs(Generic):
     """Pods that end; their selector is made by the server."""
 
+    hosts = POD_NAMES
+
     def default(self, obj: Object) -> None:
         """Static defaulting."""
         jobs.default(obj)
@@ -175,6 +180,8 @@ class Jobs(Generic):
 
 class CronJobs(Generic):
     """Jobs by the clock."""
+
+    hosts = POD_NAMES
 
     def default(self, obj: Object) -> None:
         """Static defaulting."""
