@@ -252,7 +252,7 @@ def test_rights(both: Both) -> None:
         with server.client() as api, server.client("strangertoken") as stranger:
             _made(api, f"{rbac}/roles", role, 201)
             _made(api, f"{rbac}/rolebindings", binding, 201)
-            deadline = time.monotonic() + 30  # until kube-apiserver's caches know of the rights
+            deadline = time.monotonic() + 60  # until kube-apiserver's caches know of the rights
             while stranger.get(f"{POD}/x").status_code != 200:
                 assert time.monotonic() < deadline
             said = [stranger.request(method, path) for method, path in asked]

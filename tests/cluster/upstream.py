@@ -93,7 +93,7 @@ class Upstream(Server):
             self._end_etcd()
 
     def _put(self, pairs: list[dict[str, str]]) -> None:
-        deadline, body = time.monotonic() + 20, {"success": [{"requestPut": pair} for pair in pairs]}
+        deadline, body = time.monotonic() + 60, {"success": [{"requestPut": pair} for pair in pairs]}
         while True:
             try:
                 httpx2.post(f"http://127.0.0.1:{self.etcd_port}/v3/kv/txn", json=body, timeout=5).raise_for_status()
@@ -130,7 +130,7 @@ class Upstream(Server):
 
     def _await_defaults(self) -> None:
         """Ready does not mean that the namespace `default` and the Service `kubernetes` exist."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         with self.client() as client:
             while client.get("/api/v1/namespaces/default/services/kubernetes").status_code != 200:
                 assert time.monotonic() < deadline, (self.directory / "log").read_text()[-4000:]

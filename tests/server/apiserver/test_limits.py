@@ -56,7 +56,7 @@ def test_too_many_at_once(server_factory: Callable[..., Server]) -> None:
         review = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         head = f"POST {review} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer controllertoken\r\ncontent-length: 9\r\n"
         slow.sendall(f"{head}\r\n".encode())
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while (answer := api.get(nodes)).status_code != 429 and time.monotonic() < deadline:
             pass
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
@@ -112,7 +112,7 @@ def test_reader_that_stops(server_factory: Callable[..., Server]) -> None:
             assert api.put(f"{MAPS}/big", json=made).status_code == 200
         assert resident(server.pid) < before + (60 << 20)
         gauge = 'apiserver_longrunning_requests{resource="configmaps",verb="WATCH"} 0.0'
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while gauge not in api.get("/metrics").text and time.monotonic() < deadline:
             time.sleep(0.1)
         assert gauge in api.get("/metrics").text
@@ -253,7 +253,7 @@ def test_broken_loop(server_factory: Callable[..., Server]) -> None:
     )
     server = server_factory(prelude=code)
     with server.client() as api:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not re.search(r'loop_failures_total\{loop="event-ttl"\} ([4-9]|\d\d)', text := api.get("/metrics").text):
             assert time.monotonic() < deadline, text
         assert 'loop_failures_total{loop="node-port-repair"} 1.0' in text
@@ -272,7 +272,7 @@ def test_backup_before_the_server_is_ready(server_factory: Callable[..., Server]
     )
     server = server_factory(prelude=early)
     backup = server.directory / "data.db.backup"
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not backup.exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -52,8 +52,8 @@ class Operator:
         assert self._process.wait(60) == 0, self._log.read_text()
 
     def until(self, what: Callable[[], Any]) -> Any:
-        """The first true value of `what`; the operator's log when there is none in 20 s."""
-        end = time.monotonic() + 20
+        """The first true value of `what`; the operator's log when there is none in a minute."""
+        end = time.monotonic() + 60
         while not (value := what()):
             assert time.monotonic() < end, self._log.read_text()
             time.sleep(0.05)
