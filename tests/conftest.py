@@ -26,6 +26,7 @@ hypothesis.settings.load_profile("patient")
 # What a shell starts in the background ignores Ctrl-C, and so would all that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+PURE = Path(__file__).parent / "unit"
 ALLOWED = Path(__file__).parent / "allowed-skips.txt"
 
 
@@ -40,8 +41,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test's own limit is patient, too."""
+    """A test's own limit is patient, too; what runs programs and kernels has a second try (decision 205)."""
     for item in items:
+        if PURE not in item.path.parents and not item.get_closest_marker("flaky"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
         if (marker := item.get_closest_marker("timeout")) and marker.args:
             item.add_marker(pytest.mark.timeout(patient(marker.args[0])), append=False)
 
