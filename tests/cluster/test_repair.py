@@ -139,8 +139,8 @@ def test_stored_mistakes_are_mended_alike(tmp_path: Path) -> None:
     pair.plant("services", PLANTED_SERVICES)
     pair.plant("ipaddresses", PLANTED_RECORDS)
     with pair.running(Configuration(RANGES)):
-        # upstream repairs `stolen` in the first round only if its cache already lacks the record that this round deletes
-        pair.compare("stolen", lambda client: _parent(client, "10.96.1.7") == "other", SECONDS, lambda shown: not shown)
+        # upstream repairs `stolen` in the first round only if its cache already lacks the record that the round deletes
+        pair.compare("stolen", lambda client: _parent(client, "10.96.1.7") == "other", SECONDS, lambda other: not other)
         pair.ask("PATCH", f"{SERVICES}/stolen", {"metadata": {"labels": {"touched": "yes"}}}, MERGE)
         pair.compare("records", records, SECONDS)
         pair.compare("events", events, SECONDS)
