@@ -26,15 +26,18 @@ def serve(path: Path) -> None:
     """Serve that socket until nobody asked for `IDLE_SECONDS`, or the socket was removed."""
     server = Server(Settings("", socket=path), Masquerading())
     server.start()
-    os.write(1, b"\n")
-    os.dup2(0, 1)
-    while server.is_reachable() and (server.busy or time.monotonic() < server.last + IDLE_SECONDS):
-        time.sleep(LOOK_SECONDS)
-    if server.is_reachable():
-        path.unlink()
-    with suppress(OSError):  # another helper of this installation has its socket there
-        path.parent.rmdir()
-    server.stop()
+    try:  # its threads would keep this process alive
+        with suppress(BrokenPipeError):  # who started it has been killed meanwhile; others may ask
+            os.write(1, b"\n")
+        os.dup2(0, 1)
+        while server.is_reachable() and (server.busy or time.monotonic() < server.last + IDLE_SECONDS):
+            time.sleep(LOOK_SECONDS)
+        if server.is_reachable():
+            path.unlink(missing_ok=True)
+        with suppress(OSError):  # another helper of this installation has its socket there
+            path.parent.rmdir()
+    finally:
+        server.stop()
 
 
 def main() -> None:

@@ -40,15 +40,21 @@ class Server:
         return self._turns.users
 
     def start(self) -> None:
-        """Listen, and answer from now on. Raises OSError when the socket's path cannot be used."""
+        """Listen, and answer from now on.
+
+        Raises OSError when the socket's path cannot be used, RuntimeError when the system gives no thread.
+        """
         self._namespace = handover.own_namespace()
         self._listening = handover.listen(self._settings.socket, self._settings.queue)
         self._inode = self._settings.socket.stat().st_ino
-        self._threads = [
-            threading.Thread(target=self._work, name=f"cni-{number}") for number in range(self._settings.workers)
-        ]
-        for thread in self._threads:
-            thread.start()
+        try:
+            for number in range(self._settings.workers):
+                thread = threading.Thread(target=self._work, name=f"cni-{number}")
+                thread.start()
+                self._threads.append(thread)
+        except RuntimeError:  # the system gives no more threads; those that run must not stay
+            self.stop()
+            raise
         log.info("CNI requests are served socket=%s", self._settings.socket)
 
     def stop(self) -> None:

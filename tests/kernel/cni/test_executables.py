@@ -20,6 +20,7 @@ from kube46.cni import installation
 from kube46.cni.installation import install
 from kube46.cni.plugin import PLUGINS
 from kube46.netlink import Netlink
+from patience import patient
 
 from .conftest import Node
 
@@ -92,7 +93,7 @@ def agent(node: Node, tmp_path: Path, bin_dir: Path) -> Iterator[Agent]:
 def test_the_agent_does_the_work(node: Node, agent: Agent, bin_dir: Path) -> None:
     """The executable passes request and answer: results, error objects, the exit status; no Python is started."""
     pod = node.pod()
-    install(bin_dir, python=Path("/nonexistent"), socket=bin_dir.parent / "cni.sock")
+    install(bin_dir, python=Path("/nonexistent"), socket=bin_dir.parent / "cni.sock", helpers=None)
     result = node.execute(bin_dir / "bridge", "ADD", pod)
     assert "ips" in result, result
     assert [one["address"] for one in result["ips"]] == ["10.244.1.2/24", "fd00:10:244:1::2/64"]
@@ -183,24 +184,34 @@ def test_a_helper_holds_nothing_of_its_first_caller(node: Node, tmp_path: Path, 
     assert os.getsid(process) == process
 
 
-def test_a_helper_ends_when_nobody_asks(tmp_path: Path) -> None:
-    """After its idle time it removes its socket, and its directory with the last one, and ends."""
+@pytest.mark.parametrize("starter", ["waits", "is gone"])
+def test_a_helper_ends_when_nobody_asks(starter: str) -> None:
+    """After its idle time it removes its socket, and its directory with the last one, and ends; also when who started
+    it was killed before it listened.
+    """
     directory = Path(tempfile.mkdtemp(prefix="k46t-"))
     script = "from kube46.cni import helper; helper.IDLE_SECONDS = 0.1; helper.main()"
+    read, write = os.pipe()
+    if starter == "is gone":
+        os.close(read)
+    helper = subprocess.Popen([sys.executable, "-c", script, directory / "i" / "s"], stdout=write)
+    os.close(write)
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", script, directory / "i" / "s"], capture_output=True, check=True, timeout=60
-        )
-        assert done.stdout == b"\n"
+        assert helper.wait(patient(15)) == 0
         assert os.listdir(directory) == []
+        if starter == "waits":
+            assert os.read(read, 2) == b"\n"
+            os.close(read)
     finally:
+        helper.kill()
+        helper.wait()
         shutil.rmtree(directory)
 
 
 def test_without_perl(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a machine without perl the executable is a shell script that starts Python."""
     monkeypatch.setattr(installation, "PERL", Path("/nonexistent"))
-    install(tmp_path, python=Path(sys.executable))
+    install(tmp_path, python=Path(sys.executable), helpers=None)
     pod = node.pod()
     assert (tmp_path / "bridge").read_text().startswith("#!/bin/sh")
     assert len(node.execute(tmp_path / "bridge", "ADD", pod)["ips"]) == 2

@@ -32,7 +32,7 @@ PLAIN: dict[str, Any] = {"cniVersion": "1.0.0", "ipMasq": False}
 @pytest.fixture
 def bin_dir(tmp_path: Path) -> Path:
     """Our executables, for a socket of the test's."""
-    install(tmp_path / "bin", python=Path(sys.executable), socket=tmp_path / "cni.sock")
+    install(tmp_path / "bin", python=Path(sys.executable), socket=tmp_path / "cni.sock", helpers=None)
     return tmp_path / "bin"
 
 
@@ -142,7 +142,7 @@ class Burst:
         self.assigned: dict[str, set[str]] = {}
         self.unsure: set[str] = set()
         self.node = Node("", self.data, ["10.9.0.0/24", "fd09::/120"])
-        install(directory / "bin", python=Path(sys.executable), socket=directory / "cni.sock")
+        install(directory / "bin", python=Path(sys.executable), socket=directory / "cni.sock", helpers=None)
 
     def requests(self, verb: str, names: list[str], deaths: dict[str, float]) -> dict[str, dict[str, Any] | None]:
         """Carry out one request a name, all at once; None for those that were killed, after so many seconds."""
