@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -12,7 +13,7 @@ from kube46.controllers import health
 from kube46.kubernetes.caches import Caches
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.config import ClusterConfig
-from kube46.proxy import controller
+from kube46.proxy import controller, sysctls
 from kube46.proxy.checks import Answer
 from kube46.proxy.configuration import Configuration, Conntrack
 from kube46.proxy.reports import Report
@@ -27,7 +28,7 @@ async def run(configuration: Configuration, config: ClusterConfig) -> None:
     ready, report = asyncio.Event(), Report(patience=2 * configuration.sync_period)
     pages = {**report.pages(), "/proxyMode": lambda: Answer(200, b"nftables")}
     with ExitStack() as stack:
-        for address in dict.fromkeys((configuration.healthz, configuration.metrics)):
+        for address in dict.fromkeys((configuration.healthz or everywhere(10256), configuration.metrics)):
             stack.enter_context(_served(address, ready, pages, hard=configuration.hard_fail))
         async with Client(config, component="proxy") as client, asyncio.TaskGroup() as group:
             caches = Caches(client, group)
@@ -35,6 +36,17 @@ async def run(configuration: Configuration, config: ClusterConfig) -> None:
             await asyncio.sleep(0)
             await caches.synced()
             ready.set()
+
+
+def initialize(configuration: Configuration) -> None:
+    """Set what only root may, for a proxy that runs with CAP_NET_ADMIN alone. Raises OSError."""
+    limit_connections(configuration.conntrack)
+    sysctls.prepare(sysctls.families(), bridged=configuration.settings.bridged_pods)
+
+
+def everywhere(port: int) -> str:
+    """A port on every address of the node: one socket for both families where the kernel has both."""
+    return f"[::]:{port}" if socket.has_dualstack_ipv6() else f"0.0.0.0:{port}"
 
 
 @contextmanager

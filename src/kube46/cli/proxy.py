@@ -3,27 +3,30 @@
 import asyncio
 import logging
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import yaml
 
-from kube46.agent.proxy import run, with_own_node_name
-from kube46.cli.daemon import serve
+from kube46 import __version__
+from kube46.agent.proxy import initialize, run, with_own_node_name
+from kube46.cli.daemon import configure_log, serve
 from kube46.controllers import health
 from kube46.kubernetes.config import ClusterConfig, ConfigError
 from kube46.proxy import controller
-from kube46.proxy.configuration import FLAGS, Configuration, Refused, from_flags, read
+from kube46.proxy.configuration import Configuration, Refused, read
+from kube46.proxy.flags import FLAGS, REFUSED, SWITCHES, WITHOUT_EFFECT, Flag, from_flags
 
-SWITCHES = ("bind-address-hard-fail", "profiling", "masquerade-all", "conntrack-tcp-be-liberal")
 log = logging.getLogger(__name__)
 
 
-def _flag(name: str) -> click.Option:
+def _option(name: str, flag: Flag, *, hidden: bool = False) -> click.Option:
+    names = ["-v", "--v"] if name == "v" else [f"--{name}"]
     if name in SWITCHES:  # as Go's: alone it is true
-        return click.Option([f"--{name}"], is_flag=False, flag_value="true", metavar="BOOL", help=FLAGS[name].path)
-    return click.Option([f"--{name}"], metavar="TEXT", help=FLAGS[name].path)
+        return click.Option(names, is_flag=False, flag_value="true", metavar="BOOL", help=flag.help, hidden=hidden)
+    return click.Option(names, metavar=flag.metavar, help=flag.help, hidden=hidden)
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -39,36 +42,80 @@ def _document(path: Path) -> dict[str, Any]:
 
 def configuration(config: Path | None, given: dict[str, str]) -> Configuration:
     """What flags and file mean: with a file only --hostname-override counts, as kube-proxy has it. Raises Refused."""
+    document = from_flags(given)
     if config is None:
-        return read(from_flags(given), socket.gethostname())
-    if ignored := given.keys() - {"hostname-override"}:
+        return read(document, socket.gethostname())
+    if ignored := given.keys() - {"hostname-override", *WITHOUT_EFFECT}:
         log.warning("Flags without effect beside --config flags=%s", ",".join(sorted(ignored)))
     made = read(_document(config), socket.gethostname())
     return with_own_node_name(made, given["hostname-override"]) if "hostname-override" in given else made
 
 
-def _run(config: Path | None, *, cleanup: bool, **flags: str | None) -> None:
+def cluster(kubeconfig: str, master: str | None) -> ClusterConfig:
+    """Where the API server is; `master` in the place of what the file says. Raises ConfigError."""
+    if master is None:
+        return ClusterConfig.load(Path(kubeconfig) if kubeconfig else None)
+    address = master if "://" in master else f"http://{master}"
+    return replace(ClusterConfig.load(Path(kubeconfig)), server=address) if kubeconfig else ClusterConfig(address)
+
+
+def _run(config: Path | None, *, cleanup: bool, init_only: bool, master: str | None, **flags: str | None) -> None:
     if cleanup:
         asyncio.run(controller.clean())
         return
     given = {name.replace("_", "-"): value for name, value in flags.items() if value is not None}
     try:
         made = configuration(config, given)
-        for address in (made.healthz, made.metrics):
+        if init_only:
+            configure_log()
+            initialize(made)
+            return
+        for address in filter(None, (made.healthz, made.metrics)):
             health.parse(address)
-        cluster = ClusterConfig.load(Path(made.kubeconfig) if made.kubeconfig else None)
+        where = cluster(made.kubeconfig, master)
     except (Refused, health.BadAddress, ConfigError) as error:
         raise click.UsageError(str(error)) from error
-    serve(run(made, cluster))
+    serve(run(made, where))
+
+
+def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(f"kube46 {__version__}")
+        context.exit()
 
 
 command = click.Command(
     "proxy",
     callback=_run,
     params=[
-        click.Option(["--config"], type=click.Path(path_type=Path), help="A KubeProxyConfiguration."),
-        click.Option(["--cleanup"], is_flag=True, help="Remove the table and end."),
-        *map(_flag, FLAGS),
+        click.Option(
+            ["--config"],
+            type=click.Path(path_type=Path),
+            help="A KubeProxyConfiguration file (kubeproxy.config.k8s.io/v1alpha1). The other flags then mean nothing, "
+            "but for --hostname-override and --master.",
+        ),
+        click.Option(
+            ["--cleanup"],
+            is_flag=True,
+            help="Remove the table and end: no Service is served by this node any more.",
+        ),
+        click.Option(
+            ["--init-only"],
+            is_flag=True,
+            help="Set the kernel's switches, which needs root, and end. Afterwards the proxy needs CAP_NET_ADMIN only.",
+        ),
+        click.Option(["--master"], metavar="URL", help="The API server, in the place of the one in the kubeconfig."),
+        *(_option(name, flag) for name, flag in FLAGS.items()),
+        *(_option(name, Flag("", text), hidden=True) for name, text in {**WITHOUT_EFFECT, **REFUSED}.items()),
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_print_version,
+            help="Print the version and end.",
+        ),
     ],
-    help="Run the Service proxy in kube-proxy's place, with kube-proxy's flags and configuration file.",
+    help="Run the Service proxy in kube-proxy's place, with kube-proxy's flags and configuration file. Further flags "
+    "of kube-proxy's, of other modes and of its log, are taken without effect; all others are refused by name.",
 )

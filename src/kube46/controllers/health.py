@@ -82,6 +82,12 @@ class _Server(ThreadingHTTPServer):
         self.ready, self.pages, self._ended = ready, pages, False
         super().__init__((host, port), _Handler)
 
+    def server_bind(self) -> None:
+        """`::` is every address of both families, whatever net.ipv6.bindv6only says, as in Go."""
+        if self.server_address[0] == "::":
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
+
     def serve_until_ended(self) -> None:
         """Without the polling of `serve_forever`, which wakes an idle machine twice a second and ends late."""
         while not self._ended:

@@ -5,7 +5,7 @@ Source: k8s.io/kube-proxy/config/v1alpha1/types.go and cmd/kube-proxy/app/option
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
@@ -38,7 +38,8 @@ class Configuration:
 
     settings: Settings
     kubeconfig: str = ""
-    healthz: str = "0.0.0.0:10256"
+    healthz: str = ""
+    """Where health is asked for; "": on every address of the node, of both families, port 10256."""
     metrics: str = "127.0.0.1:10249"
     hard_fail: bool = False
     sync_period: float = 30.0
@@ -58,6 +59,7 @@ WITHOUT_EFFECT = frozenset(
         "ipvs",
         "winkernel",
         "windowsRunAsService",
+        "portRange",
         "configSyncPeriod",
         "logging",
         "clientConnection.qps",
@@ -75,6 +77,18 @@ KNOWN = WITHOUT_EFFECT | {
     "nftables.masqueradeAll", "nftables.syncPeriod", "nftables.minSyncPeriod", "conntrack.maxPerCore", "conntrack.min",
     "conntrack.tcpBeLiberal", *(f"conntrack.{name}" for name in TIMEOUTS),
 }  # fmt: skip
+GATES = (
+    "NFTablesProxyMode",
+    "MultiCIDRServiceAllocator",
+    "PreferSameTrafficDistribution",
+    "ServiceTrafficDistribution",
+    "TopologyAwareHints",
+    "ProxyTerminatingEndpoints",
+    "LoadBalancerIPMode",
+)
+"""kube-proxy's feature gates, of this and of older releases, whose meaning is always done here."""
+EXTERNAL_IPS = "AllowServiceExternalIPs"
+"""The gate that, closed, makes a proxy ignore externalIPs (K-18)."""
 SECTIONS = ("clientConnection", "detectLocal", "nftables", "conntrack")
 
 
@@ -90,8 +104,8 @@ def read(document: Document, hostname: str) -> Configuration:
     return Configuration(
         _settings(flat, hostname),
         kubeconfig=_text(flat, "clientConnection.kubeconfig"),
-        healthz=_address(flat, "healthzBindAddress", 10256),
-        metrics=_address(flat, "metricsBindAddress", 10249),
+        healthz=_address(flat, "healthzBindAddress", 10256, ""),
+        metrics=_address(flat, "metricsBindAddress", 10249, "[::1]" if _is_ipv6(flat) else "127.0.0.1"),
         hard_fail=bool(flat.get("bindAddressHardFail")),
         sync_period=_duration(flat, "nftables.syncPeriod", "30s") or 30.0,
         oom_score=_number(flat, "oomScoreAdj", -999, -1000, 1000),
@@ -119,8 +133,10 @@ def _refuse(flat: Document) -> None:
     if flat.get("showHiddenMetricsForVersion"):
         raise Refused("showHiddenMetricsForVersion: no metrics are hidden; leave it empty")
     for name, on in (flat.get("featureGates") or {}).items():
-        if on:
+        if on and name not in (*GATES, EXTERNAL_IPS):
             raise Refused(f"featureGates.{name}: there is no such gate here; leave it out")
+        if not on and name in GATES:
+            raise Refused(f"featureGates.{name}: this is always done here; leave it out")
     bind = _text(flat, "bindAddress")
     try:
         specific = bool(bind) and not ip_address(bind).is_unspecified
@@ -147,6 +163,8 @@ def _settings(flat: Document, hostname: str) -> Settings:
         detect_local=mode,
         pod_interface=interface,
         nodeport_addresses=nodeport_addresses(flat.get("nodePortAddresses") or ()),
+        nodeport_primary="primary" in (flat.get("nodePortAddresses") or ("primary",)),
+        external_ips=bool((flat.get("featureGates") or {}).get(EXTERNAL_IPS, True)),
         masquerade_all=bool(flat.get("nftables.masqueradeAll")),
         masquerade_bit=_number(flat, "nftables.masqueradeBit", 14, 0, 31),
         min_sync_period=_duration(flat, "nftables.minSyncPeriod", "1ms"),
@@ -154,7 +172,7 @@ def _settings(flat: Document, hostname: str) -> Settings:
 
 
 def nodeport_addresses(words: object) -> tuple[Prefix, ...]:
-    """`primary` (no prefixes: the node's own addresses), `all`, and prefixes. Raises Refused."""
+    """The prefixes among the words, `all` of both families; `primary` names none that we know. Raises Refused."""
     found: list[Prefix] = []
     if (
         isinstance(words, str)
@@ -168,8 +186,6 @@ def nodeport_addresses(words: object) -> tuple[Prefix, ...]:
                 "nodePortAddresses: localhost is not served: the kernel sends no packet of ::1 out of the node, and"
                 " would for 127.0.0.0/8 only with route_localnet, which opens the node's own services to its neighbours"
             )
-        if word == "primary" and len(words) > 1:
-            raise Refused("nodePortAddresses: primary stands alone here; name the other addresses, or all of them")
         if word == "all":
             found += EVERYTHING.values()
         elif word != "primary":
@@ -208,14 +224,15 @@ def _number(flat: Document, name: str, usual: int, least: int, most: int) -> int
     return value
 
 
-def _address(flat: Document, name: str, port: int) -> str:
-    """`address:port`; without a port the usual one."""
+def _is_ipv6(flat: Document) -> bool:
+    return ":" in _text(flat, "bindAddress")
+
+
+def _address(flat: Document, name: str, port: int, usual: str) -> str:
+    """`address:port`; without a port that one. Not given: the usual address, "" if there is none."""
     text = _text(flat, name)
     if not text:
-        usual = "0.0.0.0" if port == 10256 else "127.0.0.1"
-        if ":" in _text(flat, "bindAddress"):
-            usual = "[::]" if port == 10256 else "[::1]"
-        return f"{usual}:{port}"
+        return usual and f"{usual}:{port}"
     bare = text.strip("[]")
     try:
         return f"[{bare}]:{port}" if ip_address(bare).version == 6 else f"{bare}:{port}"
@@ -235,72 +252,3 @@ def _duration(flat: Document, name: str, usual: str) -> float:
     if not isinstance(text, str) or not (re.fullmatch(rf"({_PART})+", text) or text == "0"):
         raise Refused(f"{name}: {text!r} is no duration such as 30s or 1m30s")
     return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, text))
-
-
-# flags
-
-
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """A flag of kube-proxy's: the field it means, and how its text is read."""
-
-    path: str
-    read: Callable[[str], object] = str
-
-
-def _int(text: str) -> int:
-    return int(text)
-
-
-def _bool(text: str) -> bool:
-    if text.lower() not in ("true", "false", "t", "f", "1", "0"):
-        raise ValueError(f"{text!r} is neither true nor false")
-    return text.lower() in ("true", "t", "1")
-
-
-FLAGS: Mapping[str, Flag] = {
-    "kubeconfig": Flag("clientConnection.kubeconfig"),
-    "hostname-override": Flag("hostnameOverride"),
-    "bind-address": Flag("bindAddress"),
-    "bind-address-hard-fail": Flag("bindAddressHardFail", _bool),
-    "healthz-bind-address": Flag("healthzBindAddress"),
-    "metrics-bind-address": Flag("metricsBindAddress"),
-    "profiling": Flag("enableProfiling", _bool),
-    "proxy-mode": Flag("mode"),
-    "masquerade-all": Flag("nftables.masqueradeAll", _bool),
-    "cluster-cidr": Flag("clusterCIDR"),
-    "detect-local-mode": Flag("detectLocalMode"),
-    "pod-bridge-interface": Flag("detectLocal.bridgeInterface"),
-    "pod-interface-name-prefix": Flag("detectLocal.interfaceNamePrefix"),
-    "nodeport-addresses": Flag("nodePortAddresses", _split),
-    "oom-score-adj": Flag("oomScoreAdj", _int),
-    "conntrack-max-per-core": Flag("conntrack.maxPerCore", _int),
-    "conntrack-min": Flag("conntrack.min", _int),
-    "conntrack-tcp-timeout-established": Flag("conntrack.tcpEstablishedTimeout"),
-    "conntrack-tcp-timeout-close-wait": Flag("conntrack.tcpCloseWaitTimeout"),
-    "conntrack-tcp-be-liberal": Flag("conntrack.tcpBeLiberal", _bool),
-    "conntrack-udp-timeout": Flag("conntrack.udpTimeout"),
-    "conntrack-udp-timeout-stream": Flag("conntrack.udpStreamTimeout"),
-    "config-sync-period": Flag("configSyncPeriod"),
-    "kube-api-qps": Flag("clientConnection.qps"),
-    "kube-api-burst": Flag("clientConnection.burst"),
-    "kube-api-content-type": Flag("clientConnection.contentType"),
-}
-
-
-def from_flags(flags: Mapping[str, str]) -> dict[str, Any]:
-    """The document that flags mean. Raises Refused."""
-    document: dict[str, Any] = {"apiVersion": API_VERSION, "kind": KIND}
-    for name, text in flags.items():
-        flag = FLAGS[name]
-        section, _, inner = flag.path.rpartition(".")
-        try:
-            value = flag.read(text)
-        except ValueError as error:
-            raise Refused(f"--{name}: {error}") from error
-        (document.setdefault(section, {}) if section else document)[inner] = value
-    return document

@@ -65,7 +65,7 @@ def _doors(service: Service, port: ServicePort, family: Family, cluster_ip: str,
         return Door(title, bracketed(address, port.port), "service", key, place)
 
     yield at("cluster address", cluster_ip)
-    for text in service.spec.external_ips:
+    for text in service.spec.external_ips if node.external_ips else ():
         if address := address_text(text, family):
             yield at("external address", address)
     for entry in service.status.load_balancer.ingress:

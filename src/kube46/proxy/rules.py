@@ -57,7 +57,7 @@ def service_elements(
             if port.protocol.lower() in PROTOCOLS and 0 < port.port < 65536:
                 choice = choose(port, slices, family, node)
                 client = _memory(service, port)
-                for frontend in _external_frontends(service, port, family):
+                for frontend in _external_frontends(service, port, family, node):
                     found.update(_external(service, frontend, choice, client, before))
                 found.update(_firewall(service, port, family, node))
                 inside = _at(cluster_ip, port, family)
@@ -97,9 +97,10 @@ def _at(address: str, port: ServicePort, family: Family) -> Frontend:
     return Frontend("service", family, protocol, f"{address} . {protocol} . {port.port}", f"{address} . {port.port}")
 
 
-def _external_frontends(service: Service, port: ServicePort, family: Family) -> Iterable[Frontend]:
-    """External and load-balancer addresses of the family (K-3), and the node port."""
-    external = (address_text(text, family) for text in service.spec.external_ips)
+def _external_frontends(service: Service, port: ServicePort, family: Family, node: NodeView) -> Iterable[Frontend]:
+    """External and load-balancer addresses of the family (K-3, K-18), and the node port."""
+    texts = service.spec.external_ips if node.external_ips else ()
+    external = (address_text(text, family) for text in texts)
     for address in (*filter(None, external), *_balanced(service, family)):
         yield _at(address, port, family)
     if service.spec.type in ("NodePort", "LoadBalancer") and 0 < port.node_port < 65536:

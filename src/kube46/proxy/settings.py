@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
 from kube46.addresses.families import Family, Prefix, family_of
+from kube46.api import ip
 from kube46.api.objects import Node
 
 log = logging.getLogger(__name__)
@@ -25,8 +26,12 @@ class Settings:
     pod_interface: str = ""
     """Pods are what comes from this interface, or from those that begin so, if it ends with `*`."""
     nodeport_addresses: tuple[Prefix, ...] = ()
-    """Local addresses that answer for node ports. Empty: the node's InternalIP of each family. Of one family only:
-    every address of the other (K-13)."""
+    """Local addresses that answer for node ports, beside `nodeport_primary`. A family of which nothing is named
+    answers on every address (K-13)."""
+    nodeport_primary: bool = True
+    """Whether the node's own address of each family answers for node ports."""
+    external_ips: bool = True
+    """Whether externalIPs of Services are served (K-18)."""
     masquerade_all: bool = False
     masquerade_bit: int = 14
     """The bit of the packet mark that asks for masquerading between the first and the last hook."""
@@ -56,6 +61,8 @@ class NodeView:
     pods: Mapping[Family, tuple[Prefix, ...]] = field(default_factory=dict)
     nodeport_addresses: Mapping[Family, tuple[Prefix, ...]] = field(default_factory=dict)
     addresses: Mapping[Family, tuple[Prefix, ...]] = field(default_factory=dict)
+    external_ips: bool = True
+    """Whether externalIPs are served; a setting."""
 
     @property
     def families(self) -> tuple[Family, ...]:
@@ -68,21 +75,25 @@ def node_view(node: Node | None, settings: Settings) -> NodeView:
     pods = settings.cluster_cidrs
     if not pods and node and settings.detect_local == "NodeCIDR":
         pods = tuple(map(ip_network, node.spec.pod_cidrs))
-    own = _grouped(_addresses(node.status.internal_ips) if node else ())
+    own = _grouped(_addresses(node) if node else ())
     nodeports = _grouped(settings.nodeport_addresses)
     for family, prefixes in own.items():
-        nodeports.setdefault(family, (EVERYTHING[family],) if settings.nodeport_addresses else prefixes[:1])
+        named = (*(prefixes[:1] if settings.nodeport_primary else ()), *nodeports.get(family, ()))
+        nodeports[family] = named or (EVERYTHING[family],)
     zone = node.metadata.labels.get(ZONE_LABEL, "") if node else ""
-    return NodeView(settings.node_name, zone, _grouped(pods), nodeports, own)
+    return NodeView(settings.node_name, zone, _grouped(pods), nodeports, own, settings.external_ips)
 
 
-def _addresses(texts: Iterable[str]) -> Iterable[Prefix]:
-    """Addresses as prefixes of one; what is none is left out, for the API doesn't check what a kubelet reports."""
-    for text in texts:
-        try:
-            yield ip_network(ip_address(text))
-        except ValueError:
-            log.warning("The node's InternalIP is no address and not used for node ports address=%s", text)
+def _addresses(node: Node) -> Iterable[Prefix]:
+    """InternalIPs, then ExternalIPs, as prefixes of one; what is none is left out, for the API doesn't check what a
+    kubelet reports. Source: GetNodeHostIPs of pkg/util/node/node.go."""
+    for kind in ("InternalIP", "ExternalIP"):
+        for text in (entry.address for entry in node.status.addresses if entry.type == kind):
+            address = ip.sloppy(text)
+            if address is None:
+                log.warning("The node's %s is no address and not used for node ports address=%s", kind, text)
+            else:
+                yield ip_network(address)
 
 
 def _grouped(prefixes: Iterable[Prefix]) -> dict[Family, tuple[Prefix, ...]]:

@@ -18,6 +18,11 @@ BRIDGE = {Family.IPV4: "net/bridge/bridge-nf-call-iptables", Family.IPV6: "net/b
 log = logging.getLogger(__name__)
 
 
+def families(root: Path = Path("/proc/sys")) -> list[Family]:
+    """The families that the kernel has."""
+    return [family for family, path in FORWARDING.items() if (root / path).exists()]
+
+
 def prepare(families: Iterable[Family], *, bridged: bool = True, root: Path = Path("/proc/sys")) -> None:
     """Set what the families need. Raises OSError when a switch can't be written; blocks while a module is loaded."""
     families = tuple(families)

@@ -9,8 +9,10 @@ import yaml
 
 from kube46.addresses.families import Family
 from kube46.agent.proxy import limit_connections
-from kube46.cli.proxy import configuration
-from kube46.proxy.configuration import API_VERSION, FLAGS, KIND, Conntrack, Refused, from_flags, read
+from kube46.cli.proxy import cluster, configuration
+from kube46.proxy.configuration import API_VERSION, GATES, KIND, Conntrack, Refused, read
+from kube46.proxy.flags import FLAGS, WITHOUT_EFFECT, from_flags
+from kube46.proxy.flags import REFUSED as REFUSED_FLAGS
 from kube46.proxy.layout import chains
 from kube46.proxy.settings import node_view
 from unit.proxy.samples import node
@@ -55,7 +57,7 @@ def test_kubeadms_file_is_taken_as_it_is() -> None:
     assert made.settings.node_name == "node1"
     assert made.settings.cluster_cidrs == (ip_network("10.244.0.0/16"), ip_network("fd00:10:244::/56"))
     assert made.kubeconfig == "/var/lib/kube-proxy/kubeconfig.conf"
-    assert (made.healthz, made.metrics) == ("0.0.0.0:10256", "127.0.0.1:10249")
+    assert (made.healthz, made.metrics) == ("", "127.0.0.1:10249")
     assert made.conntrack.timeouts == {
         "nf_conntrack_tcp_timeout_established": 86400,
         "nf_conntrack_tcp_timeout_close_wait": 3600,
@@ -71,7 +73,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "bindAddress: 'x'": {"bindAddress": "x"},
     "showHiddenMetricsForVersion": {"showHiddenMetricsForVersion": "1.36"},
     "nodePortAddresses: localhost": {"nodePortAddresses": ["localhost"]},
-    "nodePortAddresses: primary": {"nodePortAddresses": ["primary", "10.0.0.0/8"]},
+    "featureGates.PreferSameTrafficDistribution": {"featureGates": {"PreferSameTrafficDistribution": False}},
     "nodePortAddresses": {"nodePortAddresses": "10.0.0.0/8"},
     "clusterCIDR": {"clusterCIDR": "10.244.0.0/99"},
     "detectLocalMode": {"detectLocalMode": "Guess"},
@@ -80,7 +82,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "nftables.minSyncPeriod": {"nftables": {"minSyncPeriod": "soon"}},
     "nftables.colour": {"nftables": {"colour": "red"}},
     "oomScoreAdj": {"oomScoreAdj": 2000},
-    "portRange": {"portRange": "1-2"},
+    "portrange": {"portrange": "1-2"},
     "apiVersion": {"apiVersion": "kubeproxy.config.k8s.io/v1"},
 }
 
@@ -142,11 +144,21 @@ def test_without_a_detector_nobody_is_masqueraded() -> None:
 def test_flags_mean_what_the_file_means() -> None:
     """Every flag names a field that a file may have; a file has the last word but for the node's name."""
     for name, flag in FLAGS.items():
-        text = "0s" if "timeout" in name else {"_bool": "false", "_int": "1"}.get(flag.read.__name__, "")
+        text = (
+            "0s"
+            if "timeout" in name or "period" in name
+            else {"_bool": "false", "_int": "1"}.get(flag.read.__name__, "")
+        )
         read(from_flags({name: text}), "n")
     made = read(from_flags({"masquerade-all": "true", "nodeport-addresses": "10.0.0.0/8, fd00::/8"}), "n")
     assert made.settings.masquerade_all
     assert made.settings.nodeport_addresses == (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+    made = read(from_flags({"nodeport-addresses": "primary,10.0.0.0/8", "iptables-sync-period": "1m"}), "n")
+    assert made.settings.nodeport_primary
+    assert made.sync_period == 60
+    assert not read(from_flags({"nodeport-addresses": "10.0.0.0/8"}), "n").settings.nodeport_primary
+    with pytest.raises(Refused, match="--feature-gates"):
+        from_flags({"feature-gates": "AllowServiceExternalIPs"})
     with pytest.raises(Refused, match="--masquerade-all"):
         from_flags({"masquerade-all": "perhaps"})
 
@@ -175,3 +187,28 @@ def test_limits_of_connection_tracking_are_set(tmp_path: Path) -> None:
     limit_connections(Conntrack(0, 5000), tmp_path)
     limit_connections(Conntrack(1, 5), tmp_path)
     assert (tmp_path / "nf_conntrack_max").read_text() == "1000"
+
+
+def test_flags_without_effect_and_gates() -> None:
+    """They change nothing; a gate whose meaning is always done may be open, and the one that we have, closed."""
+    assert from_flags(dict.fromkeys(WITHOUT_EFFECT, "x")) == {"apiVersion": API_VERSION, "kind": KIND}
+    assert read(document(featureGates=dict.fromkeys(GATES, True)), "n").settings.external_ips
+    assert not read(from_flags({"feature-gates": "AllowServiceExternalIPs=false"}), "n").settings.external_ips
+    for name in REFUSED_FLAGS:
+        with pytest.raises(Refused, match=f"--{name}"):
+            from_flags({name: "1"})
+
+
+@pytest.mark.parametrize(
+    ("master", "server"), [("https://[2001:db8::1]:6443", "https://[2001:db8::1]:6443"), ("h:1", "http://h:1")]
+)
+def test_master_stands_for_the_server(tmp_path: Path, master: str, server: str) -> None:
+    """Alone, or in the place of a kubeconfig's, whose identity stays."""
+    path = tmp_path / "kubeconfig"
+    path.write_text(
+        "{clusters: [{name: a, cluster: {server: 'http://old'}}], users: [{name: b, user: {token: t}}],"
+        " contexts: [{name: c, context: {cluster: a, user: b}}], current-context: c}"
+    )
+    assert cluster("", master).server == server
+    assert (cluster(str(path), master).server, cluster(str(path), master).token) == (server, "t")
+    assert cluster(str(path), None).server == "http://old"

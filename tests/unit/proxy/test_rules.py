@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -121,6 +122,14 @@ def test_external_addresses_need_a_cluster_address_of_their_family() -> None:
         "198.51.100.1",
         "198.51.100.9",
     }
+
+
+def test_the_gate_of_external_addresses() -> None:
+    """AllowServiceExternalIPs=false: they are ignored, load balancers' addresses are not (K-18)."""
+    made = service(type="LoadBalancer", external_ips=("198.51.100.7", "2001:db8:e::7"), ingress=("198.51.100.8",))
+    elements = service_elements(made, slices(HERE), replace(VIEW, external_ips=False), {})
+    keys = {key for name, key in elements if name in ("service4", "service6")}
+    assert keys == {f"{address} . tcp . 80" for address in (*CLUSTER_IPS, "198.51.100.8")}
 
 
 def test_cluster_ips_by_family() -> None:

@@ -2,9 +2,11 @@
 
 from ipaddress import ip_network
 
+import msgspec
 import pytest
 
 from kube46.addresses.families import Family
+from kube46.api.objects import NodeAddress, NodeStatus
 from kube46.proxy.settings import Settings, node_view
 from unit.proxy.samples import NODE, VIEW, node
 
@@ -24,7 +26,7 @@ def test_without_settings_the_node_says_who_is_a_pod_and_where_node_ports_are() 
 
 def test_node_port_addresses_of_one_family_open_all_of_the_other() -> None:
     """K-13: no CIDR of a family means all addresses of it."""
-    settings = Settings(NODE, nodeport_addresses=(ip_network("10.0.0.0/8"),))
+    settings = Settings(NODE, nodeport_addresses=(ip_network("10.0.0.0/8"),), nodeport_primary=False)
     assert node_view(node(), settings).nodeport_addresses == {
         Family.IPV4: (ip_network("10.0.0.0/8"),),
         Family.IPV6: (ip_network("::/0"),),
@@ -52,3 +54,27 @@ def test_the_mark_is_one_bit() -> None:
     assert Settings(NODE).mark == 0x4000
     with pytest.raises(ValueError, match="masquerade_bit"):
         Settings(NODE, masquerade_bit=32)
+
+
+def test_the_nodes_own_addresses_stand_beside_others() -> None:
+    """`primary` and prefixes: both, in each family; a family of which only the node's is named has that alone."""
+    settings = Settings(NODE, nodeport_addresses=(ip_network("10.0.0.0/8"),))
+    assert node_view(node(), settings).nodeport_addresses == {
+        Family.IPV4: (ip_network("192.0.2.1"), ip_network("10.0.0.0/8")),
+        Family.IPV6: (ip_network("2001:db8:c::1"),),
+    }
+
+
+def test_external_addresses_of_a_node_come_after_internal_ones() -> None:
+    """A family without an InternalIP has the first ExternalIP; texts with leading zeros are read as old kubelets'."""
+    addresses = (
+        NodeAddress("ExternalIP", "2001:db8:e::1"),
+        NodeAddress("ExternalIP", "198.51.100.1"),
+        NodeAddress("Hostname", "node1"),
+        NodeAddress("InternalIP", "192.000.2.1"),
+    )
+    made = msgspec.structs.replace(node(), status=NodeStatus(addresses=addresses))
+    assert node_view(made, Settings(NODE)).nodeport_addresses == {
+        Family.IPV4: (ip_network("192.0.2.1"),),
+        Family.IPV6: (ip_network("2001:db8:e::1"),),
+    }
