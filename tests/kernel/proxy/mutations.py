@@ -93,8 +93,8 @@ MUTATIONS = (
         9,
         "external addresses of IPv4 only",
         "proxy/rules.py",
-        "for text in service.spec.external_ips)",
-        'for text in service.spec.external_ips if "." in text)',
+        "for text in texts)",
+        'for text in texts if "." in text)',
     ),
     Mutation(
         10,
