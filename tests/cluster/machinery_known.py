@@ -16,7 +16,6 @@ KNOWN: dict[str, tuple[int, ...]] = {
     # methods that HTTP does not have (400); groups, paths and metrics that only one of the two serves
     "methods": (4, 11, 18, 25, 32, 37, 38, 39, 40, 41, 42, 46, 53, 57, 58, 59, 60, 61, 62, 66, 71, 72, 73, 74, 75, 76),
     "list: parameters": (40,),  # a token of a compacted revision
-    "apply: workloads": (18,),  # a warning about ports
     "managers: handed in on create": (36,),  # paths that can't be owned
     # owners by another version of autoscaling keep a field that was written by its other name
     "autoscaling: two versions": (21, 22),

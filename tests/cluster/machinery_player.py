@@ -21,6 +21,7 @@ JSON = "application/json"
 KEPT, SUFFIX = 58, "[bcdfghjklmnpqrstvwxz2456789]{5}"  # of a generateName, and what is made of it
 REFERENCE = re.compile(r"\{(\d+)\.([^{}\s\"]+)\}")
 UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+ACCESS = re.compile(r"kube-api-access-[a-z0-9]{5}\b")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
 # revisions within texts
 REVISION = re.compile(
@@ -119,6 +120,7 @@ class Labels:
         """A text without what differs from run to run."""
         text = SCHEME.sub("in scheme <scheme>", QUOTED.sub(_sorted, text))
         text = REVISION.sub(lambda m: m[1] + self.given.get(m[2], "<revision>"), text)
+        text = ACCESS.sub("kube-api-access-<name>", text)
         text = TIME.sub(lambda m: f"<time{len(m[0])}>", UID.sub(lambda m: self.of("uid", m[0]), text))
         for value, label in self.given.items():
             if not label.startswith("<rv") and value in text:

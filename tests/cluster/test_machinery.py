@@ -24,6 +24,7 @@ from cluster import (
     machinery_patches,
     machinery_reads,
     machinery_requests,
+    machinery_warnings,
 )
 from cluster.machinery_known import KNOWN
 from cluster.machinery_patches import MAPS
@@ -46,6 +47,7 @@ TABLES = (
     machinery_autoscaling,
     machinery_events,
     machinery_kinds,
+    machinery_warnings,
 )
 CONVERSATIONS = {title: steps for table in TABLES for title, steps in table.CONVERSATIONS.items()}
 WATCHES = {title: steps for title, steps in CONVERSATIONS.items() if title.startswith("watch")}

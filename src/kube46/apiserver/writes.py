@@ -111,8 +111,9 @@ class Registry:
         generate = meta.get("generateName") if not meta.get("name") else None
         self.strategy(call.kind).default(obj)  # which knows no generated name yet
         told_empty.drop(obj if generate else {})  # copies don't know them
+        again = copied(obj) if generate else obj
         for attempt in range(8 if generate else 1):
-            body = copied(obj) if generate else obj
+            body = copied(again) if attempt else obj
             if generate:
                 body["metadata"]["name"] = self.strategy(call.kind).generate_name(generate)
             try:
@@ -268,6 +269,7 @@ class Registry:
             before = copied(obj)
             for edit in edits:
                 edit(obj)
+            _count(call, obj, before)
             self._put(call, obj, before, self.context(call, txn), txn)
         await self.finish(call, txn)
         return self.view(call, obj)
@@ -320,6 +322,7 @@ class Registry:
         problems = strategy.validate_update(new, old, context)
         if problems:
             raise statuses.invalid(kind, call.name, problems)
+        _count(call, new, old)
         if call.subresource:
             call.warnings += strategy.status_warnings(new) if call.subresource == "status" else []
         else:
@@ -329,10 +332,6 @@ class Registry:
     def _put(self, call: Call, new: Object, old: Object, context: Context, txn: Txn) -> Object:
         meta = new["metadata"]
         meta["resourceVersion"] = old["metadata"]["resourceVersion"]
-        kind = call.kind
-        counted = kind.generation and call.subresource != "status"
-        if counted and (call.emptied or updates.desire(kind, new) != updates.desire(kind, old)):
-            meta["generation"] = int(meta.get("generation", 0)) + 1
         if meta.get("deletionTimestamp") and self.may_go(call.kind, new):
             txn.delete(call.kind.resource, call.name, call.namespace)
             self.strategy(call.kind).after_delete(new, context)
@@ -372,3 +371,11 @@ def _fill_namespace(obj: Object) -> None:
     meta = obj["metadata"]
     meta["labels"] = {**(meta.get("labels") or {}), "kubernetes.io/metadata.name": meta.get("name", "")}
     obj["status"] = {"phase": "Active"}
+
+
+def _count(call: Call, new: Object, old: Object) -> None:
+    """Give what is desired otherwise than before another generation."""
+    kind, meta = call.kind, new["metadata"]
+    counted = kind.generation and call.subresource != "status"
+    if counted and (call.emptied or updates.desire(kind, new) != updates.desire(kind, old)):
+        meta["generation"] = int(meta.get("generation", 0)) + 1

@@ -65,7 +65,7 @@ def test_defaults() -> None:
     assert (other["spec"]["replicas"], other["spec"]["podManagementPolicy"]) == (1, "OrderedReady")
     spec = third["spec"]
     assert (spec["completions"], spec["parallelism"], spec["backoffLimit"], spec["suspend"]) == (1, 1, 6, False)
-    assert third["metadata"]["labels"] == {"app": "web"}
+    assert third["metadata"]["labels"] == spec["template"]["metadata"]["labels"]
     assert spec["selector"] == {"matchLabels": {"batch.kubernetes.io/controller-uid": "u-1"}}
     assert spec["template"]["metadata"]["labels"]["batch.kubernetes.io/job-name"] == "web"
     assert jobs.errors(third) == []

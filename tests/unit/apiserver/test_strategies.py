@@ -399,7 +399,8 @@ def test_nothing_is_ever_owned_twice_or_lost(listed: list[tuple[str, str, dict[s
 )
 def test_names_that_hosts_get(name: str, problems: str) -> None:
     """A new Pod or what makes pods is told that its name is no label; DaemonSets and StatefulSets are not."""
-    made = {"metadata": {"name": name}}
+    pod: dict[str, Any] = {"metadata": {}, "spec": {}}
+    made = {"metadata": {"name": name}, "spec": {"template": pod, "jobTemplate": {"spec": {"template": pod}}}}
     for plural in ("pods", "deployments", "replicasets", "replicationcontrollers", "jobs", "cronjobs", "daemonsets"):
         rules = strategies(DUAL)[plural]
         found = [text for text in rules.warnings(made, None) if "hostname" in text]

@@ -21,6 +21,8 @@ def default(pod: Object) -> None:
         spec["enableServiceLinks"] = True
     for container in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]:
         _requests(container)
+    if (spec.get("terminationGracePeriodSeconds") or 0) < 0:
+        spec["terminationGracePeriodSeconds"] = 1  # of a template it stays
     default_spec(spec)
     _addresses(pod.setdefault("status", {}))
 

@@ -6,6 +6,7 @@ Source: pkg/apis/core/{v1/defaults.go,validation/validation.go}, pkg/api/persist
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 from kube46.api import names
@@ -174,10 +175,22 @@ def warnings(obj: Object) -> list[str]:
     if CLASS_ANNOTATION in (obj["metadata"].get("annotations") or {}):
         text = 'deprecated since v1.8; use "storageClassName" attribute instead'
         found.append(f"metadata.annotations[{CLASS_ANNOTATION}]: {text}")
-    resources = obj["spec"].get("resources") or {}
-    for kind in ("requests", "limits"):
-        amount = (resources.get(kind) or {}).get("storage", "0")
-        if parse(amount) % 1:
-            text = f'fractional byte value "{amount}" is invalid, must be an integer'
-            found.append(f"spec.resources.{kind}[storage]: {text}")
-    return found
+    return found + spec_warnings(obj["spec"], "spec")
+
+
+def spec_warnings(spec: Object, path: str) -> list[str]:
+    """Amounts of a claim that are no whole number of bytes."""
+    resources = spec.get("resources") or {}
+    kinds = ("requests", "limits")
+    return [
+        text
+        for kind in kinds
+        for text in fraction((resources.get(kind) or {}).get("storage"), f"{path}.resources.{kind}[storage]")
+    ]
+
+
+def fraction(amount: str | float | None, path: str) -> list[str]:
+    """The warning about an amount that is no whole number of bytes."""
+    if amount is None or not math.ceil(parse(amount) * 1000) % 1000:  # thousandths are rounded up
+        return []
+    return [f'{path}: fractional byte value "{amount}" is invalid, must be an integer']

@@ -40,7 +40,7 @@ def default(obj: Object) -> None:
             spec[key] = value
     labels = (spec["template"].get("metadata") or {}).get("labels")
     if labels and not obj.setdefault("metadata", {}).get("labels"):
-        obj["metadata"]["labels"] = dict(labels)
+        obj["metadata"]["labels"] = labels  # the very same, so that a new Job gets those that are made, too
     obj.setdefault("status", {})
 
 
@@ -59,7 +59,10 @@ def select(obj: Object) -> None:
         return
     made = spec["template"].setdefault("metadata", {})
     own = {OLD_NAME: meta["name"], NAME: meta["name"], OLD_UID: meta["uid"], UID: meta["uid"]}
-    made["labels"] = {**own, **(made.get("labels") or {})}
+    labels = {**own, **(made.get("labels") or {})}
+    if made.get("labels") and meta.get("labels") is made["labels"]:
+        meta["labels"] = dict(labels)
+    made["labels"] = labels
     selector = spec["selector"] = spec.get("selector") or {}
     selector["matchLabels"] = {UID: meta["uid"], **(selector.get("matchLabels") or {})}
 

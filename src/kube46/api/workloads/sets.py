@@ -19,7 +19,9 @@ FIXED = ("volumeClaimTemplates", "serviceName", "podManagementPolicy")
 
 
 def default_daemon_set(obj: Object) -> None:
-    """Rolled out one node at a time."""
+    """Rolled out one node at a time; Go reads and writes a number of templates that is not told as 0."""
+    meta = obj.setdefault("metadata", {})
+    meta["annotations"] = {GENERATION: "0"} | (meta.get("annotations") or {})
     spec = _common(obj)
     strategy = spec["updateStrategy"] = spec.get("updateStrategy") or {}
     strategy["type"] = strategy.get("type") or ROLLING

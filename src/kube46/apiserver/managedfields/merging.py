@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from kube46.apiserver.schemas import Field, Shape
 
-KEY_DEFAULTS = {"protocol": "TCP"}  # the one key of a list that OpenAPI gives a default
+REFERENCE = "io.k8s.api.core.v1.LocalObjectReference"  # whose name is never required, but has a default
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +116,18 @@ def _of_field(described: Field) -> Merging:
 
 
 def _key_defaults(item: Shape, keys: tuple[str, ...]) -> dict[str, Any]:
-    """What stands for keys that an item does not have: OpenAPI gives those that Go always writes their zero value."""
-    fields = Schemas.load().type(item.ref).fields if item.kind == "struct" else {}
-    zero = {
-        key: "" if fields[key].shape.kind == "string" else 0
-        for key in keys
-        if key in fields and fields[key].presence == "!"
-    }
-    return {**zero, **{key: KEY_DEFAULTS[key] for key in keys if key in KEY_DEFAULTS}}
+    found = {key: key_default(item, key) for key in keys}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def key_default(item: Shape, key: str) -> str | int | None:
+    """What stands for a key that a list's item does not have: what Go always writes has its zero value in OpenAPI."""
+    if key == "protocol":
+        return "TCP"
+    described = Schemas.load().type(item.ref).fields.get(key) if item.kind == "struct" else None
+    if described is None or (described.presence != "!" and item.ref != REFERENCE):
+        return None
+    return "" if described.shape.kind == "string" else 0
 
 
 def _of_shape(shape: Shape) -> Merging:

@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from kube46.api.errors import go_quote
+from kube46.apiserver.managedfields.merging import key_default
 from kube46.apiserver.schemas import Schemas
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 NUMBERS = ("int32", "int64", "float64")
 STRINGS = ("string", "bytes")  # a time is any scalar
-ZERO: dict[str, Any] = {**dict.fromkeys(STRINGS, ""), **dict.fromkeys(NUMBERS, 0)}
 UNKNOWN = "field not declared in schema"
 
 
@@ -114,13 +114,8 @@ def _element(value: Any, shape: Shape, kind: str, keys: tuple[str, ...]) -> str:
 
 
 def _key(value: dict[str, Any], shape: Shape, key: str) -> Any:
-    """A key's value or its default: what Go always writes has one in OpenAPI, and so has `protocol`."""
-    if key in value:
-        return value[key]
-    described = Schemas.load().type(shape.ref).fields.get(key)
-    if key == "protocol":
-        return "TCP"
-    return ZERO.get(described.shape.kind) if described is not None and described.presence == "!" else None
+    """A key's value or its default."""
+    return value[key] if key in value else key_default(shape, key)
 
 
 def _text(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kube46.api import names
-from kube46.api.pods import admission, defaults, status, updates, validation
+from kube46.api.pods import admission, defaults, status, updates, validation, warnings
 from kube46.apiserver import statuses
 from kube46.apiserver.strategies.generic import Generic
 
@@ -80,6 +80,10 @@ class Pods(Generic):
     def status_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         """Errors of reported addresses."""
         return status.validate(new, old)
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        """Of a new pod only: updates are many, and not people's."""
+        return super().warnings(new, old) + warnings.of_pod(new) if old is None else []
 
     def status_warnings(self, new: Object) -> list[str]:
         """Addresses that are not written canonically."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kube46.api import names
-from kube46.api.workloads import cronjobs, defaults, jobs, sets, validation
+from kube46.api.pods import warnings as podwarnings
+from kube46.api.workloads import cronjobs, defaults, jobs, sets, validation, warnings
 from kube46.apiserver.strategies.generic import Generic
 
 if TYPE_CHECKING:
@@ -41,6 +42,10 @@ class ReplicaSets(Generic):
         """Negative numbers."""
         return validation.status_errors(new)
 
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        """Of a new name, and of a template that may have changed."""
+        return super().warnings(new, old) + (warnings.template(new) if warnings.due(new, old) else [])
+
 
 class ReplicationControllers(ReplicaSets):
     """Their ancestor: the selector is a plain map, by default the template's labels, and may change."""
@@ -56,6 +61,12 @@ class ReplicationControllers(ReplicaSets):
     def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         """Errors of `spec`."""
         return validation.controller_errors(new)
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        """Of an update, upstream looks at the template that was there."""
+        if old is None:
+            return super().warnings(new, None)
+        return warnings.template(old) if warnings.due(new, old) else []
 
 
 class Deployments(ReplicaSets):
@@ -91,6 +102,10 @@ class PodTemplates(Generic):
         """The same."""
         return self.create_errors(new, ctx)
 
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        """Of the template."""
+        return podwarnings.of_template(new["template"], "template") if warnings.due(new, old) else []
+
 
 class DaemonSets(Generic):
     """One pod a node; the selector stays."""
@@ -123,6 +138,11 @@ class DaemonSets(Generic):
         """Negative numbers."""
         return validation.status_errors(new)
 
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        """Of a new template."""
+        changed = old is None or sets.template_number(new) != sets.template_number(old)
+        return warnings.template(new) if changed else []
+
 
 class StatefulSets(Generic):
     """Numbered pods; what gives them their identity stays."""
@@ -148,6 +168,10 @@ class StatefulSets(Generic):
     def status_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         """Negative numbers."""
         return validation.status_errors(new)
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        """Of a template that may have changed, and of claims."""
+        return (warnings.template(new) if warnings.due(new, old) else []) + warnings.stateful_set(new, new=old is None)
 
 
 class Jobs(Generic):
@@ -177,6 +201,10 @@ class Jobs(Generic):
         """Negative numbers."""
         return validation.status_errors(new)
 
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        """Of a new name, and of a spec that may have changed."""
+        return super().warnings(new, old) + (warnings.job(new["spec"], "spec") if warnings.due(new, old) else [])
+
 
 class CronJobs(Generic):
     """Jobs by the clock."""
@@ -198,3 +226,9 @@ class CronJobs(Generic):
     def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         """Errors of `spec`."""
         return cronjobs.errors(new, new=False)
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        """Of a new name, of the Jobs' spec, and of time zones in a changed schedule."""
+        spec, due = new["spec"]["jobTemplate"]["spec"], warnings.due(new, old)
+        found = super().warnings(new, old) + (warnings.job(spec, "spec.jobTemplate.spec") if due else [])
+        return found if old is None else found + warnings.zone(new)
