@@ -39,7 +39,7 @@ from kube46.api.objects import (
 )
 from kube46.nftables import Nft
 from kube46.proxy.claims import NOBODY, Changes, Claims, merge
-from kube46.proxy.flows import stale_flows
+from kube46.proxy.flows import Flows, live
 from kube46.proxy.nftables import ProxyTable
 from kube46.proxy.rules import service_elements, static_elements
 from kube46.proxy.settings import Settings, node_view
@@ -88,19 +88,20 @@ class Proxy:
     """The part without the API: claims and table."""
 
     def __init__(self, nft: Nft) -> None:
-        self.claims, self.table = Claims(), ProxyTable(nft, SETTINGS)
+        self.claims, self.table, self.flows = Claims(), ProxyTable(nft, SETTINGS), Flows()
         self.changes: Changes = self.claims.replace(NOBODY, static_elements(VIEW, CIDRS))
 
     def take(self, made: Service, parts: list[EndpointSlice]) -> None:
         """A Service that arrived or changed."""
         elements = service_elements(made, parts, VIEW, self.claims.of(made.key))
         merge(self.changes, self.claims.replace(made.key, elements))
+        self.flows.replace(made.key, live(made, parts, VIEW))
 
     async def commit(self) -> Changes:
         """All that was taken, as one transaction."""
         done = await self.table.apply(self.changes, self.claims, VIEW)
         self.changes = {}
-        stale_flows(done, self.claims)
+        self.flows.stale.clear()
         return done
 
 

@@ -8,11 +8,12 @@ entry is deleted by its own tuple: nothing else is touched. Source: linux/netfil
 import os
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from kube46.addresses.families import Address, Family
 from kube46.netlink import wire
+from kube46.netlink.connections import Netlink
 
 NETLINK_NETFILTER = 12
 CT_GET, CT_DELETE = 0x101, 0x102  # NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_…
@@ -32,7 +33,7 @@ class Flow:
     protocol: int
     """The number of the protocol, as in an IP header."""
     address: Address | None
-    """The destination before translation; None: any (a node port)."""
+    """The destination before translation; None: any of this namespace's own addresses (a node port)."""
     port: int
     endpoint: tuple[Address, int] | None
     """Only those that were translated to this endpoint; None: only untranslated ones."""
@@ -45,23 +46,55 @@ def forget(flows: Iterable[Flow]) -> int:
 
     Raises OSError when the kernel refuses. Needs CAP_NET_ADMIN.
     """
-    count = 0
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER) as netlink:
-        netlink.bind((0, 0))
+    count, flows = 0, list(flows)
+    own = own_addresses() if any(flow.address is None for flow in flows) else frozenset()
+    with _open() as netlink:
         for ports, members in _by_ports(flows).items():
             for entry in list(_dump(netlink, ports)):
-                if any(_is_of(entry, flow) for flow in members):
+                if any(_is_of(entry, flow, own) for flow in members):
                     count += _delete(netlink, ports.family, entry)
     return count
 
 
+Place = tuple[bytes, int]
+"""An address, packed, and a port."""
+
+
+def forget_if(family: Family, protocol: int, judge: Callable[[Place, Place], bool]) -> int:
+    """Look at every tracked connection of a family and protocol, and delete those of which `judge` says so: it is told
+    who was asked, and who answers in its place. Returns how many there were. Raises OSError."""
+    count = 0
+    with _open() as netlink:
+        for entry in list(_dump(netlink, _Ports(family, protocol, None, None))):
+            asked, answering = _sides(entry[TUPLE_ORIG])[1], _sides(entry[TUPLE_REPLY])[0]
+            if judge(_place(asked), _place(answering)):
+                count += _delete(netlink, family, entry)
+    return count
+
+
+def own_addresses() -> frozenset[bytes]:
+    """This thread's namespace's addresses, packed."""
+    with Netlink() as node:
+        return frozenset(found.interface.ip.packed for found in node.addresses())
+
+
+def _open() -> socket.socket:
+    netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER)
+    netlink.bind((0, 0))
+    return netlink
+
+
+def _place(side: tuple[bytes, bytes]) -> Place:
+    return side[0], int.from_bytes(side[1])
+
+
 @dataclass(frozen=True, slots=True)
 class _Ports:
-    """What the kernel filters by. `answering` is the port that answers, None: any."""
+    """What the kernel filters by. `answering` is the port that answers; None: any port."""
 
     family: Family
     protocol: int
-    asked: int
+    asked: int | None
     answering: int | None
 
 
@@ -85,14 +118,14 @@ def _dump(netlink: socket.socket, ports: _Ports) -> Iterator[dict[int, bytes]]:
         yield wire.attributes(payload, 4)
 
 
-def _is_of(entry: dict[int, bytes], flow: Flow) -> bool:
+def _is_of(entry: dict[int, bytes], flow: Flow, own: frozenset[bytes]) -> bool:
     """Whether the entry's addresses are the flow's."""
     _, asked = _sides(entry[TUPLE_ORIG])
-    if flow.anyone:
-        return flow.address is None or asked[0] == flow.address.packed
-    answering, _ = _sides(entry[TUPLE_REPLY])
-    if flow.address is not None and asked[0] != flow.address.packed:
+    if asked[0] not in own if flow.address is None else asked[0] != flow.address.packed:
         return False
+    if flow.anyone:
+        return True
+    answering, _ = _sides(entry[TUPLE_REPLY])
     return answering == asked if flow.endpoint is None else answering[0] == flow.endpoint[0].packed
 
 
@@ -115,21 +148,20 @@ def _delete(netlink: socket.socket, family: Family, entry: dict[int, bytes]) -> 
 
 def _filter(ports: _Ports) -> bytes:
     """CTA_FILTER and the tuples it speaks of."""
-    parts = [_tuple(TUPLE_ORIG, ports.protocol, PROTO_DST_PORT, ports.asked)]
-    reply_flags = 0
+    asked = [(PROTO_DST_PORT, ports.asked)] if ports.asked is not None else []
+    parts, flags, reply_flags = [_tuple(TUPLE_ORIG, ports.protocol, *asked)], F_PROTO_NUM, 0
+    if ports.asked is not None:
+        flags |= F_DST_PORT
     if ports.answering is not None:
         reply_flags = F_PROTO_NUM | F_SRC_PORT
-        parts.append(_tuple(TUPLE_REPLY, ports.protocol, PROTO_SRC_PORT, ports.answering))
-    flags = (
-        wire.attribute(FILTER_ORIG_FLAGS, F_PROTO_NUM | F_DST_PORT),
-        wire.attribute(FILTER_REPLY_FLAGS, reply_flags),
-    )
-    return wire.nested(FILTER, *flags) + b"".join(parts)
+        parts.append(_tuple(TUPLE_REPLY, ports.protocol, (PROTO_SRC_PORT, ports.answering)))
+    masks = wire.attribute(FILTER_ORIG_FLAGS, flags), wire.attribute(FILTER_REPLY_FLAGS, reply_flags)
+    return wire.nested(FILTER, *masks) + b"".join(parts)
 
 
-def _tuple(kind: int, protocol: int, side: int, port: int) -> bytes:
-    numbers = wire.attribute(PROTO_NUM, bytes([protocol])), wire.attribute(side, struct.pack("!H", port))
-    return wire.nested(kind, wire.nested(TUPLE_PROTO, *numbers))
+def _tuple(kind: int, protocol: int, *ports: tuple[int, int]) -> bytes:
+    numbers = [wire.attribute(side, struct.pack("!H", port)) for side, port in ports]
+    return wire.nested(kind, wire.nested(TUPLE_PROTO, wire.attribute(PROTO_NUM, bytes([protocol])), *numbers))
 
 
 def _sides(data: bytes) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:

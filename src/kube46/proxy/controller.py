@@ -9,9 +9,12 @@ import gc
 import logging
 import time
 from collections import defaultdict
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from ipaddress import ip_network
+from typing import Any, TypeVar
 
-from kube46.addresses.families import Family
+from kube46.addresses.families import Family, Prefix, family_of
 from kube46.api.objects import EndpointSlice, Node, Service, ServiceCIDR
 from kube46.api.resources import ENDPOINT_SLICES, NODES, SERVICE_CIDRS, SERVICES, Resource
 from kube46.kubernetes.caches import Cache, Caches
@@ -19,12 +22,10 @@ from kube46.kubernetes.client import Client
 from kube46.kubernetes.errors import KubernetesError, NotFound
 from kube46.kubernetes.queues import Trigger, delay
 from kube46.netlink import conntrack
-from kube46.netlink.conntrack import Flow
 from kube46.nftables import Nft
-from kube46.proxy import metrics, nftables, sysctls
+from kube46.proxy import flows, metrics, nftables, sysctls
 from kube46.proxy.checks import Check, service_checks
 from kube46.proxy.claims import NOBODY, NOTHING, Changes, Claims, Owner, merge
-from kube46.proxy.flows import stale_flows
 from kube46.proxy.nftables import ProxyTable
 from kube46.proxy.probes import Probes
 from kube46.proxy.reports import Report
@@ -36,6 +37,7 @@ __all__ = ["Settings", "clean", "run"]
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
 NO_RANGES = "The API has no ServiceCIDRs (Kubernetes 1.33 has): packets to unallocated Service addresses aren't dropped"
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -103,6 +105,7 @@ class Proxy:
         self._slice_names: dict[Owner, set[Owner]] = defaultdict(set)
         self._claims = Claims()
         self._table = ProxyTable(nft, settings)
+        self._flows = flows.Flows()
         self._view = node_view(None, settings)
         self._dirty: set[Owner] = set()
         self._node_changed = True
@@ -161,7 +164,7 @@ class Proxy:
         metrics.ENDPOINTS_PENDING.set(0)
         try:
             await self._decide()
-            done = await self._table.apply(self._pending, self._claims, self._view)
+            await self._table.apply(self._pending, self._claims, self._view)
         except BaseException:
             self.report.failed(since)
             for family in self._view.families:
@@ -172,14 +175,27 @@ class Proxy:
         self.report.done(self._view.families, time.perf_counter() - begin, times, full=full)
         metrics.ELEMENTS.set(len(self._claims))
         await self.probes.sync()
-        await self._forget(stale_flows(done, self._claims))
+        await self._forget(everything=full)
 
-    async def _forget(self, flows: set[Flow]) -> None:
-        """Delete the connections of flows that the last pass made stale."""
+    async def _forget(self, *, everything: bool) -> None:
+        """Delete the connections that have become stale; at the start, and now and then, look at all there are: what
+        went while nobody looked, or was not forgotten any more, left no other trace."""
         for family in Family:
-            if mine := [flow for flow in flows if flow.family is family]:
-                with metrics.FLOWS_SECONDS.labels(family).time():
-                    metrics.FLOWS_FORGOTTEN.labels(family).inc(await asyncio.to_thread(conntrack.forget, mine))
+            if mine := {flow for flow in self._flows.stale if flow.family is family}:
+                await self._forgotten(family, conntrack.forget, mine)
+                self._flows.stale -= mine
+            if everything:
+                judge = partial(self._flows.known().is_stale, ranges=self._ranges(family))
+                await self._forgotten(family, partial(forget_unknown, judge), family)
+
+    async def _forgotten(self, family: Family, work: Callable[[T], int], what: T) -> None:
+        with metrics.FLOWS_SECONDS.labels(family).time():
+            metrics.FLOWS_FORGOTTEN.labels(family).inc(await asyncio.to_thread(work, what))
+
+    def _ranges(self, family: Family) -> list[Prefix]:
+        """The Services' ranges of a family."""
+        texts = [text for cidr in (self._cidrs or {}).values() for text in cidr.spec.cidrs]
+        return [prefix for prefix in map(ip_network, texts) if family_of(prefix) is family]
 
     async def _decide(self) -> None:
         """Bring the claims up to date with the objects, and gather what that changes."""
@@ -196,6 +212,7 @@ class Proxy:
             changes = self._claims.replace(owner, claims)
             self.report.count(changes)
             merge(self._pending, changes)
+            self._flows.replace(owner, flows.NONE if service is None else flows.live(service, slices, self._view))
             self.probes.want(owner, {} if service is None else self._checks(service, slices))
             if not self._slice_names.get(owner):
                 self._slice_names.pop(owner, None)
@@ -223,3 +240,9 @@ class Proxy:
             await asyncio.sleep(self._settings.resync_period)
             self._table.distrust()
             self._due()
+
+
+def forget_unknown(judge: Callable[..., bool], family: Family) -> int:
+    """Look at every tracked connection of a family, in this thread's namespace, and delete those that are judged so."""
+    own = conntrack.own_addresses()
+    return sum(conntrack.forget_if(family, kind, partial(judge, kind, own)) for kind in flows.ENDLESS.values())

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
-from kube46.addresses.families import Family
+from kube46.addresses.families import Family, family_of
+from kube46.api import ip
 from kube46.api.objects import Endpoint, EndpointSlice, ServicePort
 from kube46.proxy.settings import NodeView
 
+MAPPED = bytes(10) + b"\xff\xff"
 SOCKET_FAMILIES = {Family.IPV4: AF_INET, Family.IPV6: AF_INET6}
 
 
@@ -32,11 +34,20 @@ def address_text(text: str, family: Family) -> str | None:
 
     By the C library, a tenth of the time of `ipaddress`, and spelled as nft spells it when it lists.
     """
+    if (":" in text) is not (family is Family.IPV6):  # the other family's, unless it is IPv4 in IPv6's clothes
+        return _old(text, family) if "ffff" in text.lower() else None
     kind = SOCKET_FAMILIES[family]
     try:
-        return inet_ntop(kind, inet_pton(kind, text))
+        packed = inet_pton(kind, text)
     except (OSError, ValueError):
-        return None
+        return _old(text, family)
+    return None if packed.startswith(MAPPED) else inet_ntop(kind, packed)
+
+
+def _old(text: str, family: Family) -> str | None:
+    """What old API servers took and kube-proxy reads: leading zeros, IPv4-mapped addresses, which are IPv4."""
+    address = ip.sloppy(text)
+    return str(address) if address is not None and family_of(address) is family else None
 
 
 def choose(port: ServicePort, slices: Iterable[EndpointSlice], family: Family, node: NodeView) -> Choice:
@@ -52,6 +63,16 @@ def choose(port: ServicePort, slices: Iterable[EndpointSlice], family: Family, n
     local = _of_node(ready, node) or _of_node(leaving, node)
     own = {backend.partition(" ")[0] for backend in (*_of_node(cluster, node), *local)}
     return Choice(tuple(sorted(cluster)), tuple(sorted(local)), tuple(sorted(own)), bool(ready or leaving))
+
+
+def serving(port: ServicePort, slices: Iterable[EndpointSlice], family: Family) -> frozenset[str]:
+    """The backends of a Service port that answer, chosen by this node or not: their flows may go on (K-17)."""
+    found = _backends(port, slices, family)
+    return frozenset(
+        backend
+        for backend, end in found.items()
+        if _is(end.conditions.serving, True) or _is(end.conditions.ready, True)
+    )
 
 
 def _is(condition: bool | None, default: bool) -> bool:

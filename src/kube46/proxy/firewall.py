@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import collapse_addresses, ip_address, ip_network
 
 from kube46.addresses.families import Family, Prefix, family_of
+from kube46.api import ip
 from kube46.api.objects import Service
 from kube46.proxy.settings import NodeView
 
@@ -64,11 +65,9 @@ def chain_of(name: str) -> str | None:
 
 
 def _prefix(text: str) -> Prefix | None:
-    """A range, which the API has checked, but old ones loosely."""
-    try:
-        return ip_network(text.strip(), strict=False)
-    except ValueError:
-        return None
+    """A range as kube-proxy reads it: old API servers took spaces, leading zeros and bits after the prefix."""
+    found = ip.sloppy_cidr(text.strip())
+    return found and found[1]
 
 
 def _covers(prefix: Prefix, own: Prefix) -> bool:

@@ -1,6 +1,6 @@
 """Services and EndpointSlices → elements of the table's maps (semantics 5.1–5.3). Pure; both families by one path."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
 
@@ -49,12 +49,12 @@ def service_elements(
 ) -> dict[Element, str]:
     """All that one Service contributes. `before` is what it contributed last: backends that stay keep their places."""
     found: dict[Element, str] = {}
-    if service.spec.type == "ExternalName" or PROXY_NAME_LABEL in service.metadata.labels:
+    if _is_others(service):
         return found
     for family, cluster_ip in cluster_ips(service).items():
         found[f"cluster-ips{family.version}", cluster_ip] = ""
         for port in service.spec.ports:
-            if port.protocol.lower() in PROTOCOLS and 0 < port.port < 65536:
+            if _is_served(service, port):
                 choice = choose(port, slices, family, node)
                 client = _memory(service, port)
                 for frontend in _external_frontends(service, port, family, node):
@@ -65,6 +65,21 @@ def service_elements(
                 for address in choice.own_addresses:
                     found[f"hairpin{family.version}", f"{address} . {address}"] = ""
     return found
+
+
+def frontends(service: Service, port: ServicePort, family: Family, node: NodeView) -> Iterator[Frontend]:
+    """Everywhere that a Service port is served in a family; nowhere without a cluster address of it (K-2)."""
+    if (cluster_ip := cluster_ips(service).get(family)) is not None and _is_served(service, port):
+        yield _at(cluster_ip, port, family)
+        yield from _external_frontends(service, port, family, node)
+
+
+def _is_others(service: Service) -> bool:
+    return service.spec.type == "ExternalName" or PROXY_NAME_LABEL in service.metadata.labels
+
+
+def _is_served(service: Service, port: ServicePort) -> bool:
+    return not _is_others(service) and port.protocol.lower() in PROTOCOLS and 0 < port.port < 65536
 
 
 def cluster_ips(service: Service) -> dict[Family, str]:

@@ -3,16 +3,20 @@
 import asyncio
 import subprocess
 from collections.abc import Iterator
+from functools import partial
+from ipaddress import ip_network
 
 import pytest
 
 from kernel.proxy import cluster
+from kube46.addresses.families import Family, family_of
 from kube46.api.objects import Endpoint, EndpointSlice, Service, ServiceCIDR, ServiceCIDRSpec
 from kube46.netlink import conntrack
 from kube46.nftables import Nft
 from kube46.proxy import sysctls
 from kube46.proxy.claims import NOBODY, Changes, Claims, merge
-from kube46.proxy.flows import stale_flows
+from kube46.proxy.controller import forget_unknown
+from kube46.proxy.flows import Flows, live
 from kube46.proxy.nftables import ProxyTable, clean
 from kube46.proxy.rules import service_elements, static_elements
 from unit.proxy.samples import SETTINGS, VIEW, slices
@@ -30,6 +34,7 @@ class Node:
     def restart(self) -> None:
         """A new process: nothing is remembered but the kernel's table."""
         self.claims, self.table = Claims(), ProxyTable(self.nft, SETTINGS)
+        self.flows, self.is_new = Flows(), True
         self.changes: Changes = self.claims.replace(NOBODY, static_elements(VIEW, CIDRS))
 
     def hold(self, made: Service, parts: list[EndpointSlice]) -> None:
@@ -37,13 +42,21 @@ class Node:
         before = self.claims.of(made.key) or asyncio.run(self.table.held())
         elements = service_elements(made, parts, VIEW, before)
         merge(self.changes, self.claims.replace(made.key, elements))
+        self.flows.replace(made.key, live(made, parts, VIEW))
 
     def apply(self) -> Changes:
         """Carry out what was taken; returns what was changed in the kernel."""
         done = asyncio.run(self.table.apply(self.changes, self.claims, VIEW))
         self.changes = {}
-        flows = stale_flows(done, self.claims)
-        cluster.in_namespace(cluster.NODE, lambda: conntrack.forget(flows))
+        stale, self.flows.stale = self.flows.stale, set()
+        cluster.in_namespace(cluster.NODE, lambda: conntrack.forget(stale))
+        if self.is_new:
+            self.is_new = False
+            ranges = [ip_network(text) for text in CIDRS[0].spec.cidrs]
+            for family in Family:
+                mine = [prefix for prefix in ranges if family_of(prefix) is family]
+                judge = partial(self.flows.known().is_stale, ranges=mine)
+                cluster.in_namespace(cluster.NODE, partial(forget_unknown, judge, family))
         return done
 
     def serve(self, made: Service, ends: list[Endpoint]) -> Changes:

@@ -111,7 +111,7 @@ def test_slices_of_the_other_family_are_not_looked_at() -> None:
     assert choose(HTTP, [wrong], Family.IPV6, VIEW).known is False
 
 
-@pytest.mark.parametrize("text", ["", "a", "10.0.0.1/32", "fe80::1%eth0", "::1%x } ; flush ruleset", "010.0.0.1", "1"])
+@pytest.mark.parametrize("text", ["", "a", "10.0.0.1/32", "fe80::1%eth0", "::1%x } ; flush ruleset", "1", "::ffff:x"])
 def test_only_plain_addresses_get_through(text: str) -> None:
     """Nothing but a canonical address of the family is ever written to nftables."""
     assert address_text(text, Family.IPV4) is None
@@ -123,3 +123,5 @@ def test_addresses_are_canonical() -> None:
     assert address_text("FD00:0:0::0001", Family.IPV6) == "fd00::1"
     assert address_text("10.0.0.1", Family.IPV4) == "10.0.0.1"
     assert address_text("10.0.0.1", Family.IPV6) is None
+    for old in ("010.000.0.1", "::ffff:10.0.0.1", "::FFFF:a00:1", "0:0:0:0:0:ffff:10.0.0.1"):  # as Go's old parser
+        assert (address_text(old, Family.IPV4), address_text(old, Family.IPV6)) == ("10.0.0.1", None)
