@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 # Python 3.11.2 (Debian 12's) fails to parse hypothesis deep in pytest's stack ("AST constructor recursion depth
@@ -27,6 +27,7 @@ hypothesis.settings.load_profile("patient")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PURE = Path(__file__).parent / "unit"
+FAILED = pytest.StashKey[bool]()
 ALLOWED = Path(__file__).parent / "allowed-skips.txt"
 
 
@@ -47,6 +48,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.flaky(reruns=1))
         if (marker := item.get_closest_marker("timeout")) and marker.args:
             item.add_marker(pytest.mark.timeout(patient(marker.args[0])), append=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remembers of a test whether it has failed, this try."""
+    report = yield
+    item.stash[FAILED] = report.failed or (report.when != "setup" and item.stash[FAILED])
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Takes everything down after a failure: a second try has servers and clusters of its own, as the first had."""
+    if item.stash[FAILED]:
+        item.session._setupstate.teardown_exact(None)
 
 
 @pytest.fixture(autouse=True)

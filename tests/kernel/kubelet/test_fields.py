@@ -13,12 +13,16 @@ pytestmark = pytest.mark.root
 
 def test_post_start(node):
     """postStart runs before the container counts as started; one that fails restarts the container and says so."""
-    late = {"postStart": {"exec": {"command": ["sh", "-c", "sleep 0.7; echo hooked >/proc/1/fd/1"]}}}
+    wait_for_word = "until [ -e /word/go ]; do sleep 0.05; done; echo hooked >/proc/1/fd/1"
+    late = {"postStart": {"exec": {"command": ["sh", "-c", wait_for_word]}}}
     bad = {"postStart": {"exec": {"command": ["sh", "-c", "echo no such luck; exit 3"]}}}
-    node.apply("f-hook", containers=[container(lifecycle=late)])
+    mount = [{"name": "word", "mountPath": "/word"}]
+    volumes = [{"name": "word", "emptyDir": {}}]
+    node.apply("f-hook", volumes=volumes, containers=[container(lifecycle=late, volumeMounts=mount)])
     node.apply("f-badhook", containers=[container(lifecycle=bad)])
     up = node.until("f-hook", lambda p: "running" in main(p)["state"])
     assert not ready(up)
+    node.kubectl("exec", "f-hook", "--", "touch", "/word/go")
     node.until("f-hook", ready)
     node.until("f-badhook", lambda p: main(p)["restartCount"] >= 1)
 

@@ -93,6 +93,11 @@ def phase(cluster: Cluster, path: str) -> str:
     return str(cluster.get(path)["status"]["phase"])
 
 
+def waiting(cluster: Cluster, path: str) -> str:
+    """Why a pod has no node yet, as its condition says it."""
+    return "".join(one.get("message", "") for one in cluster.get(path)["status"].get("conditions", ()))
+
+
 def reasons(cluster: Cluster, namespace: str, name: str) -> set[str]:
     events = cluster.items(f"/api/v1/namespaces/{namespace}/events")
     return {event["reason"] for event in events if event["involvedObject"]["name"] == name}
@@ -139,8 +144,7 @@ def test_a_claim_is_provisioned_where_its_first_pod_goes(cluster: Cluster, names
     assert cluster.get(second)["spec"]["nodeName"] == node != other
     third = pod(cluster, namespace, "third", mounts("data"), nodeSelector={"kubernetes.io/hostname": other})
     eventually(lambda: "FailedScheduling" in reasons(cluster, namespace, "third"))
-    condition = cluster.get(third)["status"]["conditions"][0]["message"]
-    assert "1 node(s) didn't match PersistentVolume's node affinity" in condition
+    eventually(lambda: "1 node(s) didn't match PersistentVolume's node affinity" in waiting(cluster, third))
     cluster.delete(path)
     for_a_while(lambda: cluster.get(path)["metadata"]["deletionTimestamp"] != "", 0.3)
     assert (disks / node / name / "kept").read_text() == "data"
@@ -218,7 +222,7 @@ def test_a_pod_goes_to_the_volume_that_is_there(cluster: Cluster, namespace: str
     missing = pod(cluster, namespace, "two", mounts("nothing"))
     eventually(lambda: "FailedScheduling" in reasons(cluster, namespace, "two"))
     text = '0/2 nodes are available: persistentvolumeclaim "nothing" not found.'
-    assert text in cluster.get(missing)["status"]["conditions"][0]["message"]
+    eventually(lambda: text in waiting(cluster, missing))
     claim(cluster, namespace, "nothing", "later")
     eventually(lambda: ready(cluster, namespace) == ["one", "two"])
 

@@ -63,6 +63,8 @@ def wait_until_closed(server: Server) -> None:
     while True:
         try:
             socket.create_connection(("127.0.0.1", server.port)).close()
+        except ConnectionResetError:  # the very moment
+            pass
         except ConnectionRefusedError:
             return
         assert time.monotonic() < deadline

@@ -332,4 +332,4 @@ def _arm(point: int) -> None:
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=25, stateful_step_count=20)
+TestMachine.settings = settings(max_examples=15, stateful_step_count=20)
