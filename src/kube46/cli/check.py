@@ -39,7 +39,8 @@ def coloured() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _families(_: click.Context, __: click.Parameter, value: str) -> tuple[Family, ...]:
+def families_of(_: click.Context, __: click.Parameter, value: str) -> tuple[Family, ...]:
+    """The value of `--families`. Raises click.BadParameter."""
     names = {"ipv4": Family.IPV4, "ipv6": Family.IPV6}
     given = [part.strip().lower() for part in value.split(",") if part.strip()]
     for part in given:
@@ -50,7 +51,7 @@ def _families(_: click.Context, __: click.Parameter, value: str) -> tuple[Family
 
 @click.command(epilog="Exit status: 0 all cells passed, 1 some failed, 2 the check could not be made.")
 @click.option("--name", default=starting.DEFAULT_NAME, show_default=True, help="The cluster's name.")
-@click.option("--families", default="", callback=_families, help="ipv4, ipv6 or both; default: all the cluster has.")
+@click.option("--families", default="", callback=families_of, help="ipv4, ipv6 or both; default: all the cluster has.")
 @click.option(
     "-o",
     "--output",

@@ -19,6 +19,7 @@ COMMANDS = {
     "shell": ("shell", "Enter a place of a cluster: outside, edge, cp or a node."),
     "logs": ("logs", "Show the logs of kube46's own parts."),
     "check": ("check", "Check connectivity over both families and print the matrix."),
+    "conformance": ("conformance", "Check that a cluster keeps the dual-stack promises of KEP-563."),
     "apiserver": ("apiserver", "Run the API server."),
     "controllers": ("controllers", "Run the cluster-wide loops."),
     "agent": ("agent", "Run a node's parts."),

@@ -1,0 +1,1 @@
+"""Part: the promises of KEP-563 as named checks, for any cluster of any vendor."""

@@ -1,0 +1,85 @@
+"""The gate's own namespace: made when it starts, and always removed, with all that is in it."""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+from kube46.api.resources import ENDPOINT_SLICES, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, SERVICES
+from kube46.kubernetes.client import Client
+from kube46.kubernetes.errors import ApiError, KubernetesError, NotFound
+
+LABELS = {
+    "app.kubernetes.io/name": "kube46-conformance",
+    "app.kubernetes.io/managed-by": "kube46",
+    # Nodes are probed from pods in their own network (hostNetwork).
+    "pod-security.kubernetes.io/enforce": "privileged",
+}
+# What is made here. Services first: their addresses are free again also where nobody carries out namespaces' ends.
+KINDS = (SERVICES, PODS, ENDPOINT_SLICES, SERVICE_ACCOUNTS)
+POLL = 0.2
+ALONE = 1.0  # seconds to wait where there are no nodes: an API server alone, where nobody carries out namespaces' ends
+
+
+@contextlib.asynccontextmanager
+async def namespace(client: Client, patience: float, progress: Callable[[str], None]) -> AsyncIterator[str]:
+    """A namespace of our own; after it nothing of it is left, or `progress` says what the cluster still has to do.
+
+    `patience`: how long its end is waited for, seconds. Raises KubernetesError when it can't be made.
+    """
+    name = f"kube46-conformance-{secrets.token_hex(3)}"
+    try:
+        await _to_its_end(client.create(NAMESPACES, {"metadata": {"name": name, "labels": LABELS}}))
+        yield name
+    finally:
+        try:
+            await _to_its_end(_remove(client, name))
+            # A second Ctrl-C ends the waiting, never the deleting.
+            await _gone(client, name, patience if await _has_nodes(client) else ALONE, progress)
+        except NotFound:
+            pass
+        except KubernetesError as error:
+            progress(f"The namespace {name} could not be removed: {error}; `kubectl delete namespace {name}`")
+
+
+async def _to_its_end(work: Coroutine[Any, Any, Any]) -> None:
+    """Does the work whoever cancels us meanwhile: a request half sent may make or leave what nobody removes."""
+    task = asyncio.ensure_future(work)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+
+
+async def _remove(client: Client, name: str) -> None:
+    await _empty(client, name)
+    await client.delete(NAMESPACES, name)
+
+
+async def _has_nodes(client: Client) -> bool:
+    return bool((await client.list(NODES)).items)
+
+
+async def _empty(client: Client, name: str) -> None:
+    for kind in KINDS:
+        for item in (await client.list(kind.raw(), name)).items:
+            with contextlib.suppress(ApiError):  # another's, or gone by itself: the namespace's end takes it
+                await client.delete(kind, item["metadata"]["name"], name, grace_period_seconds=0)
+
+
+async def _gone(client: Client, name: str, patience: float, progress: Callable[[str], None]) -> None:
+    start = time.monotonic()
+    told = False
+    while time.monotonic() < start + patience:
+        await client.get(NAMESPACES, name)  # ends us with NotFound
+        if not told and time.monotonic() > start + 1:
+            told = True
+            progress(f"Waiting for the end of namespace {name}")
+        await asyncio.sleep(POLL)
+    progress(f"The namespace {name} is deleted, but the cluster still ends it; see `kubectl get namespace {name}`")
