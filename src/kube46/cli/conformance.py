@@ -13,10 +13,10 @@ from click.shell_completion import CompletionItem
 from kube46.addresses.families import Family
 from kube46.cli.check import coloured, families_of
 from kube46.conformance import catalog
+from kube46.conformance.careful import Careful
 from kube46.conformance.model import Level
 from kube46.conformance.report import Report, as_data, as_json, as_junit, as_table
 from kube46.conformance.runner import Settings, run
-from kube46.kubernetes.client import Client
 from kube46.kubernetes.config import ClusterConfig, ConfigError
 from kube46.kubernetes.errors import KubernetesError
 
@@ -43,7 +43,7 @@ async def _run(config: ClusterConfig, settings: Settings) -> Report:
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    async with Client(config, component="conformance") as client:
+    async with Careful(config, component="conformance") as client:
         return await run(client, settings, lambda text: click.echo(text, err=True))
 
 

@@ -111,13 +111,17 @@ def _verdict(report: Report, colour: bool) -> str:
     tail = [f"{counts[verdict]} {verdict}" for verdict in (Verdict.SKIPPED, Verdict.NOT_RUN) if counts[verdict]]
     took = f"in {report.seconds:.1f} s"
     if report.passed:
-        head = _painted(f"Passed {report.level}: {counts[Verdict.PASSED]} checks", GREEN + BOLD, colour)
+        head = _painted(f"Passed {report.level}: {_checks(counts[Verdict.PASSED])}", GREEN + BOLD, colour)
         return f"{head}{''.join(f', {text}' for text in tail)} {took}"
     reached = rules.reached(report.checks)
     total = counts[Verdict.PASSED] + counts[Verdict.FAILED]
-    head = _painted(f"Failed {report.level}: {counts[Verdict.FAILED]} of {total} checks", RED + BOLD, colour)
+    head = _painted(f"Failed {report.level}: {counts[Verdict.FAILED]} of {_checks(total)}", RED + BOLD, colour)
     level = f"; reached: {reached}" if reached else ""
     return f"{head}{''.join(f', {text}' for text in tail)} {took}{level}"
+
+
+def _checks(count: int) -> str:
+    return f"{count} check{'s' * (count != 1)}"
 
 
 def _painted(text: str, style: str, colour: bool) -> str:

@@ -21,8 +21,10 @@ def differences(step: Step, answer: Answer, earlier: Sequence[Answer]) -> list[s
 
 
 def by_chance(steps: Sequence[Step], answers: Sequence[Answer]) -> bool:
-    """Whether the last answer is a refusal that a second try may not get."""
+    """Whether the last answer is a refusal that a second try may not get; a 5xx says so of itself."""
     last = len(answers) - 1
+    if answers[last].status >= 500:
+        return True
     expected = any(isinstance(claim, Refused) and TAKEN in claim.words for claim in steps[last].claims)
     return not expected and TAKEN in str(answers[last].body.get("message", ""))
 

@@ -30,7 +30,10 @@ class Settings:
 
 
 async def run(client: Client, settings: Settings, progress: Callable[[str], None] = lambda _: None) -> Report:
-    """The gate's report of this cluster. Raises KubernetesError when the API gives no answer or refuses us."""
+    """The gate's report of this cluster. Raises KubernetesError when the API gives no answer or refuses us.
+
+    With a `Careful` client it may be cancelled at any instant and leaves nothing.
+    """
     start = time.monotonic()
     async with workspace.namespace(client, settings.patience, progress) as namespace:
         facts, nodes = await discovery.discover(client, namespace)

@@ -1,5 +1,6 @@
 """The driver of conversations: sends a check's requests to the API, one after the other, and judges each answer."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ from kube46.kubernetes.client import APPLY_TYPE, PATCH_TYPES, Client
 from kube46.kubernetes.errors import ApiError
 
 TRIES = 3
+AT_ONCE = 4  # requests of a check whose steps stand alone
 MANAGER = "kube46-conformance"
 
 
@@ -34,15 +36,32 @@ async def _play(
     client: Client, namespace: str, prefix: str, steps: Sequence[Step], *, alone: bool
 ) -> tuple[list[Answer], list[str]]:
     """The answers, and what is wrong with them: up to the first wrong one where later steps build on it."""
+    if alone:
+        return await _play_at_once(client, namespace, prefix, steps)
     answers: list[Answer] = []
     reasons: list[str] = []
     for step in steps:
         answer = await _ask(client, namespace, prefix, step, answers)
         reasons += rules.differences(step, answer, answers)
         answers.append(answer)
-        if reasons and not alone:
+        if reasons:
             break
     return answers, reasons
+
+
+async def _play_at_once(
+    client: Client, namespace: str, prefix: str, steps: Sequence[Step]
+) -> tuple[list[Answer], list[str]]:
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(step: Step) -> Answer:
+        async with places:
+            return await _ask(client, namespace, prefix, step, ())
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(step)) for step in steps]
+    answers = [task.result() for task in tasks]
+    return answers, [text for pair in zip(steps, answers, strict=True) for text in rules.differences(*pair, ())]
 
 
 async def _ask(client: Client, namespace: str, prefix: str, step: Step, answers: Sequence[Answer]) -> Answer:

@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any
+from collections.abc import AsyncIterator, Callable
 
 from kube46.api.resources import ENDPOINT_SLICES, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, SERVICES
+from kube46.conformance.careful import to_its_end
 from kube46.kubernetes.client import Client
-from kube46.kubernetes.errors import ApiError, KubernetesError, NotFound
+from kube46.kubernetes.errors import AlreadyExists, ApiError, KubernetesError, NotFound, ServerUnavailable
 
 LABELS = {
     "app.kubernetes.io/name": "kube46-conformance",
@@ -17,8 +17,9 @@ LABELS = {
     # Nodes are probed from pods in their own network (hostNetwork).
     "pod-security.kubernetes.io/enforce": "privileged",
 }
-# What is made here. Services first: their addresses are free again also where nobody carries out namespaces' ends.
+# What is made here, taken away by us, too: an API server alone has nobody who carries out a namespace's end.
 KINDS = (SERVICES, PODS, ENDPOINT_SLICES, SERVICE_ACCOUNTS)
+TRIES = 3
 POLL = 0.2
 ALONE = 1.0  # seconds to wait where there are no nodes: an API server alone, where nobody carries out namespaces' ends
 
@@ -31,35 +32,36 @@ async def namespace(client: Client, patience: float, progress: Callable[[str], N
     """
     name = f"kube46-conformance-{secrets.token_hex(3)}"
     try:
-        await _to_its_end(client.create(NAMESPACES, {"metadata": {"name": name, "labels": LABELS}}))
+        await to_its_end(_make(client, name))
         yield name
     finally:
         try:
-            await _to_its_end(_remove(client, name))
+            await to_its_end(_remove(client, name))
             # A second Ctrl-C ends the waiting, never the deleting.
-            await _gone(client, name, patience if await _has_nodes(client) else ALONE, progress)
+            await _gone(client, name, patience if await _has_nodes(client) else min(patience, ALONE), progress)
         except NotFound:
             pass
         except KubernetesError as error:
             progress(f"The namespace {name} could not be removed: {error}; `kubectl delete namespace {name}`")
 
 
-async def _to_its_end(work: Coroutine[Any, Any, Any]) -> None:
-    """Does the work whoever cancels us meanwhile: a request half sent may make or leave what nobody removes."""
-    task = asyncio.ensure_future(work)
-    cancelled = False
-    while not task.done():
+async def _make(client: Client, name: str) -> None:
+    for left in reversed(range(TRIES)):
         try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            cancelled = True
-    if cancelled:
-        raise asyncio.CancelledError
+            await client.create(NAMESPACES, {"metadata": {"name": name, "labels": LABELS}})
+        except AlreadyExists:  # a try that said it failed
+            return
+        except ServerUnavailable:
+            if not left:
+                raise
+            await asyncio.sleep(1)
+        else:
+            return
 
 
 async def _remove(client: Client, name: str) -> None:
+    await client.delete(NAMESPACES, name)  # from now on nothing new can be made in it
     await _empty(client, name)
-    await client.delete(NAMESPACES, name)
 
 
 async def _has_nodes(client: Client) -> bool:
