@@ -94,7 +94,9 @@ class Proxy:
     def take(self, made: Service, parts: list[EndpointSlice]) -> None:
         """A Service that arrived or changed."""
         elements = service_elements(made, parts, VIEW, self.claims.of(made.key))
-        merge(self.changes, self.claims.replace(made.key, elements))
+        changes = self.claims.replace(made.key, elements)
+        if self.table.is_trusted:
+            merge(self.changes, changes)
         self.flows.replace(made.key, live(made, parts, VIEW))
 
     async def commit(self) -> Changes:

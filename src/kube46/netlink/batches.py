@@ -8,6 +8,7 @@ from kube46.netlink import wire
 
 NETLINK_NETFILTER = 12
 LARGEST = 1 << 16
+SO_SNDBUFFORCE = 32
 
 
 def carry_out(batch: bytes) -> None:
@@ -18,6 +19,7 @@ def carry_out(batch: bytes) -> None:
     waiting = sum(1 for message in wire.messages(batch) if message.flags & wire.Flag.ACK)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER) as netlink:
         netlink.bind((0, 0))
+        netlink.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 2 * len(batch))  # a transaction is one datagram
         netlink.send(batch)
         while waiting > 0:
             for answer in wire.messages(netlink.recv(LARGEST)):

@@ -98,7 +98,7 @@ def translate(protocol: int, address: int, port: int) -> bytes:
 
 def inserted(table: str, chain: str, rules: Iterable[bytes]) -> bytes:
     """A transaction that puts rules, each the expressions one after another, before all others of a chain of `inet`."""
-    messages = [_message(BATCH_BEGIN, 0, 0, NFTABLES, b"")]
+    messages = []
     for rule in reversed([*rules]):
         body = b"".join(
             (
@@ -107,9 +107,18 @@ def inserted(table: str, chain: str, rules: Iterable[bytes]) -> bytes:
                 wire.nested(RULE_EXPRESSIONS, rule),
             )
         )
-        flags = wire.Flag.CREATE | wire.Flag.ACK
-        messages.append(_message(NEW_RULE, flags, INET, 0, body))
-    return b"".join([*messages, _message(BATCH_END, 0, 0, NFTABLES, b"")])
+        messages.append(message(NEW_RULE, wire.Flag.CREATE | wire.Flag.ACK, body))
+    return transaction(messages)
+
+
+def message(kind: int, flags: int, body: bytes) -> bytes:
+    """A message of nf_tables about a table of `inet`."""
+    return _message(kind, flags, INET, 0, body)
+
+
+def transaction(messages: Iterable[bytes]) -> bytes:
+    """Messages that are carried out together or not at all."""
+    return b"".join((_message(BATCH_BEGIN, 0, 0, NFTABLES, b""), *messages, _message(BATCH_END, 0, 0, NFTABLES, b"")))
 
 
 def _message(kind: int, flags: int, family: int, subsystem: int, body: bytes) -> bytes:

@@ -4,8 +4,8 @@ Two Services may claim one key (the same external IP and port; the same pod's ha
 holds it, and gives it to the next when it goes, so the outcome never depends on the order of events.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from kube46.proxy.rules import Element, Elements
 
@@ -15,8 +15,7 @@ NOBODY: Owner = ("", "")
 NOTHING: Mapping[Element, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """An element's value before and after; None where it is absent."""
 
     old: str | None
@@ -27,16 +26,21 @@ Changes = dict[Element, Change]
 
 
 class Claims:
-    """The desired state of the table, kept by owner."""
+    """The desired state of the table, kept by owner.
+
+    An owner's claims are one text, and an element's holders are found by the element's hash: 100,000 elements would be
+    a million small objects otherwise, and take eight times the memory.
+    """
 
     def __init__(self) -> None:
-        self._claims: dict[Owner, Elements] = {}
-        self._holders: dict[Element, Owner | tuple[Owner, ...]] = {}
-        # a tuple of owners only for a contested key: nearly all have one, and a tuple each would cost megabytes
+        self._claims: dict[Owner, tuple[Owner, str]] = {}  # the owner once more, to be one object everywhere
+        self._holders: dict[int, Owner | tuple[Owner, ...]] = {}
+        self._count = 0
 
     def of(self, owner: Owner) -> Elements:
         """What an owner claims."""
-        return self._claims.get(owner, NOTHING)
+        found = self._claims.get(owner)
+        return NOTHING if found is None else dict(_pairs(found[1]))
 
     def owners(self) -> list[Owner]:
         """Everybody with a claim."""
@@ -44,45 +48,77 @@ class Claims:
 
     def value(self, element: Element) -> str | None:
         """The value an element shall have."""
-        holder = self._holders.get(element)
-        return None if holder is None else self._claims[_first(holder)][element]
+        holder = self._holders.get(hash(element))
+        return None if holder is None else self._first(element, holder, NOBODY, self.of(NOBODY))
 
     def __iter__(self) -> Iterator[tuple[Element, str]]:
-        for element, holder in self._holders.items():
-            yield element, self._claims[_first(holder)][element]
+        for owner, text in self._claims.values():
+            for element, value in _pairs(text):
+                holder = self._holders[hash(element)]
+                if holder is owner or self._holds(owner, element, holder):
+                    yield element, value
 
     def __len__(self) -> int:
-        return len(self._holders)
+        return self._count
 
     def replace(self, owner: Owner, elements: Elements) -> Changes:
         """Put an owner's new claims in the place of its old ones; what that changes in the table."""
-        before = self.of(owner)
+        owner, text = self._claims.get(owner, (owner, ""))
+        before = dict(_pairs(text))
         touched = [element for element, value in elements.items() if before.get(element) != value]
-        gone = [element for element in before if element not in elements]
-        old = {element: self.value(element) for element in (*gone, *touched)}
-        for element in gone:
-            self._withdraw(element, owner)
+        touched += [element for element in before if element not in elements]
+        old = self._values(touched, owner, before)
+        self._enter_and_leave(owner, {*map(hash, before)}, {*map(hash, elements)})
         if elements:
-            self._claims[owner] = elements
+            self._claims[owner] = owner, _written(elements)
         else:
             self._claims.pop(owner, None)
-        for element in touched:
-            self._enter(element, owner)
-        return {element: Change(value, new) for element, value in old.items() if (new := self.value(element)) != value}
+        new = self._values(touched, owner, elements)
+        changes = {e: Change(a, b) for e, a, b in zip(touched, old, new, strict=True) if a != b}
+        self._count += sum((a is None) - (b is None) for a, b in changes.values())
+        return changes
 
-    def _enter(self, element: Element, owner: Owner) -> None:
-        holder = self._holders.get(element)
-        if holder is None:
-            self._holders[element] = owner
-        elif owner not in _all(holder):
-            self._holders[element] = tuple(sorted((*_all(holder), owner)))
+    def _values(self, elements: Iterable[Element], owner: Owner, own: Elements) -> list[str | None]:
+        """The values that elements of an owner have, whose claims are `own`."""
+        found: list[str | None] = []
+        for element in elements:
+            holder = self._holders.get(hash(element))
+            uncontested = holder is None or holder is owner
+            found.append(own.get(element) if uncontested else self._first(element, holder, owner, own))  # type: ignore[arg-type]
+        return found
 
-    def _withdraw(self, element: Element, owner: Owner) -> None:
-        rest = [other for other in _all(self._holders[element]) if other != owner]
-        if not rest:
-            del self._holders[element]
-        else:
-            self._holders[element] = rest[0] if len(rest) == 1 else tuple(rest)
+    def _first(self, element: Element, holder: Owner | tuple[Owner, ...], owner: Owner, own: Elements) -> str | None:
+        """The value of the first by name of those who claim an element; `own` are the claims of `owner`."""
+        for other in _all(holder):
+            value = (own if other == owner else self.of(other)).get(element)
+            if value is not None:
+                return value
+        return None
+
+    def _holds(self, owner: Owner, element: Element, holder: Owner | tuple[Owner, ...]) -> bool:
+        return owner == next(other for other in _all(holder) if element in self.of(other))
+
+    def _enter_and_leave(self, owner: Owner, before: set[int], after: set[int]) -> None:
+        """Owners are kept by hashes of elements, so a hash's owners are those of all elements that have it."""
+        for number in before - after:
+            rest = [other for other in _all(self._holders[number]) if other != owner]
+            if not rest:
+                del self._holders[number]
+            else:
+                self._holders[number] = rest[0] if len(rest) == 1 else tuple(rest)
+        for number in after - before:
+            holder = self._holders.get(number)
+            self._holders[number] = owner if holder is None else tuple(sorted((*_all(holder), owner)))
+
+
+def _written(elements: Elements) -> str:
+    """Names, keys and values are nft's texts: none holds a line feed."""
+    return "\n".join([part for (name, key), value in elements.items() for part in (name, key, value)])
+
+
+def _pairs(text: str) -> Iterable[tuple[Element, str]]:
+    parts = text.split("\n") if text else []
+    return zip(zip(parts[::3], parts[1::3], strict=True), parts[2::3], strict=True)
 
 
 def merge(changes: Changes, later: Changes) -> None:
@@ -105,13 +141,5 @@ def difference(actual: Elements, desired: Claims) -> Changes:
     return changes
 
 
-def _is_one(holder: Owner | tuple[Owner, ...]) -> bool:
-    return isinstance(holder[0], str)
-
-
-def _first(holder: Owner | tuple[Owner, ...]) -> Owner:
-    return _all(holder)[0]
-
-
 def _all(holder: Owner | tuple[Owner, ...]) -> tuple[Owner, ...]:
-    return (holder,) if _is_one(holder) else holder  # type: ignore[return-value]  # no narrowing by an item
+    return (holder,) if isinstance(holder[0], str) else holder

@@ -203,6 +203,7 @@ class Proxy:
             self._node_changed = False
             await self._look_at_node()
         held = await self._table.held()
+        listed = not self._table.is_trusted  # then all elements are compared: there is no need to know the changes
         dirty, self._dirty = self._dirty, set()
         for owner in dirty:
             service = self._services.get(owner)
@@ -211,7 +212,8 @@ class Proxy:
             claims = NOTHING if service is None else service_elements(service, slices, self._view, before)
             changes = self._claims.replace(owner, claims)
             self.report.count(changes)
-            merge(self._pending, changes)
+            if not listed:
+                merge(self._pending, changes)
             self._flows.replace(owner, flows.NONE if service is None else flows.live(service, slices, self._view))
             self.probes.want(owner, {} if service is None else self._checks(service, slices))
             if not self._slice_names.get(owner):

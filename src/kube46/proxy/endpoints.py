@@ -52,13 +52,13 @@ def _old(text: str, family: Family) -> str | None:
 
 def choose(port: ServicePort, slices: Iterable[EndpointSlice], family: Family, node: NodeView) -> Choice:
     """The backends of a Service port in one family; see K-6, K-7 and K-8 for the fallbacks."""
-    found = _backends(port, slices, family)
-    ready = {backend: end for backend, end in found.items() if _is(end.conditions.ready, True)}
-    leaving = {
-        backend: end
-        for backend, end in found.items()
-        if _is(end.conditions.serving, True) and _is(end.conditions.terminating, False)
-    }
+    ready: dict[str, Endpoint] = {}
+    leaving: dict[str, Endpoint] = {}
+    for backend, end in _backends(port, slices, family).items():
+        if _is(end.conditions.ready, True):
+            ready[backend] = end
+        if _is(end.conditions.terminating, False) and _is(end.conditions.serving, True):
+            leaving[backend] = end
     cluster = _nearby(ready, node) or leaving
     local = _of_node(ready, node) or _of_node(leaving, node)
     own = {backend.partition(" ")[0] for backend in (*_of_node(cluster, node), *local)}
@@ -113,6 +113,8 @@ def _of_node(ends: dict[str, Endpoint], node: NodeView) -> dict[str, Endpoint]:
 
 def _nearby(ready: dict[str, Endpoint], node: NodeView) -> dict[str, Endpoint]:
     """Those hinted at this node, else at its zone; all of them when one lacks the hint or none names us (K-8)."""
+    if not all(end.hints for end in ready.values()):
+        return ready
     for ours, hinted in ((node.name, _node_hints), (node.zone, _zone_hints)):
         if ours and ready and all(hinted(end) for end in ready.values()):
             near = _hinted_at(ours, ready, hinted)

@@ -6,6 +6,7 @@ when `resync` is called; a table of another layout, or one that can't be mended,
 which established connections outlive: their translation is the kernel's connection tracking, not the table.
 """
 
+import itertools
 import logging
 import time
 from collections import Counter
@@ -15,19 +16,21 @@ from typing import Any
 from kube46.netlink.batches import carry_out
 from kube46.netlink.expressions import inserted
 from kube46.nftables import Nft, NftError, elements
-from kube46.proxy import affinity, firewall, metrics
+from kube46.proxy import affinity, encoding, firewall, metrics
 from kube46.proxy.claims import Change, Changes, Claims, difference
+from kube46.proxy.flows import NODE_PORTS
 from kube46.proxy.layout import FIXED_CHAINS, TABLE, WORDS, chains, declarations, marker, pick_rules, read_pick
-from kube46.proxy.rules import Element, Elements
+from kube46.proxy.rules import DROP, Element, Elements
 from kube46.proxy.settings import NodeView, Settings
 
 GRACE = 2.0
 """Seconds between the transaction that leaves a chain without use and the one that deletes it: kernels before 6.2 keep
 a deleted element's reference for a moment."""
-PART = 20_000
+PART = 8_000
 """Elements of a transaction that fills a new table."""
 LEARNT = "affinity"
 """Maps whose elements are packets', not ours, begin so."""
+Items = list[tuple[Element, str]]
 log = logging.getLogger(__name__)
 
 
@@ -85,6 +88,7 @@ class ProxyTable:
         self._found = None
         if actual is not None:
             changes = difference(actual, desired)
+            del actual  # which may be a hundred megabytes
             try:
                 await self._commit(changes, fixed)
             except NftError as error:
@@ -92,25 +96,36 @@ class ProxyTable:
                 log.warning("Repair refused, table is replaced error=%s", _first_line(error))
             else:
                 return changes
-        self._uses, self._idle, self._broken = Counter(), {}, set()
-        changes = {element: Change(None, value) for element, value in desired}
         if self._absent:
             try:
-                await self._fill(changes, fixed)
+                await self._fill(desired, fixed)
             except NftError as error:
                 log.warning("New table refused, a whole one is tried error=%s", _first_line(error))
-                self._uses, self._idle = Counter(), {}
             else:
-                return changes
-        await self._commit(changes, f"add table {TABLE}\ndelete table {TABLE}\n{fixed}")
-        return changes
+                return _news(desired)
+        await self._replace(desired, fixed)
+        return _news(desired)
 
-    async def _fill(self, changes: Changes, fixed: str) -> None:
-        """Make a table where there is none, a part after the other: libnftables needs over 1 KB an element of a text.
-        Whoever knocks finds nothing, as before, until verdicts come, which are last."""
-        ordered = sorted(changes.items(), key=lambda item: _target(item[0], item[1].new) is not None)
-        for first in range(0, len(ordered) or 1, PART):
-            await self._commit(dict(ordered[first : first + PART]), "" if first else fixed)
+    async def _fill(self, desired: Claims, fixed: str) -> None:
+        """Make a table where there is none, a part after the other, so that no part needs much memory. Whoever knocks
+        finds nothing, as before, until verdicts come, which are last."""
+        self._uses, self._idle, self._broken = Counter(), {}, set()
+        for verdicts in (False, True):
+            chosen = (item for item in desired if _is_verdict(item[1]) is verdicts)
+            while (part := [*itertools.islice(chosen, PART)]) or fixed:
+                await self._carry_out([], part, fixed)
+                fixed = ""
+
+    async def _replace(self, desired: Claims, fixed: str) -> None:
+        """A whole new table in one transaction; of text, for libnftables can't leave parts of one to others."""
+        self._uses, self._idle, self._broken = Counter(), {}, set()
+        uses: Counter[str] = Counter(filter(None, (_target(element, value) for element, value in desired)))
+        new = [name for name in uses if name not in FIXED_CHAINS]
+        text = [f"add table {TABLE}\ndelete table {TABLE}\n", fixed, *map(self._new_chain, new)]
+        self._trusted = False
+        await self._nft.apply("".join([*text, *_grouped("add", desired)]))
+        await self._finish(new)
+        self._uses, self._trusted = uses, True
 
     async def _adopt(self) -> Elements | None:
         """The elements of a table of our layout, its chains taken over; None when there is none."""
@@ -141,62 +156,77 @@ class ProxyTable:
         return len([*pick_rules(name, mark)]) + (len(affinity.rules(name, mark)) if read_pick(name).sticky else 0)
 
     async def _commit(self, changes: Changes, fixed: str) -> None:
+        gone = [(element, change.old) for element, change in changes.items() if change.old is not None]
+        come = [(element, change.new) for element, change in changes.items() if change.new is not None]
+        await self._carry_out(gone, come, fixed)
+
+    async def _carry_out(self, gone: Items, come: Items, fixed: str) -> None:
+        """All changes of Services are one transaction. What they refer to is made by one before; what nobody refers to
+        any more is deleted by one afterwards: most changes have neither."""
         uses, idle = self._uses.copy(), dict(self._idle)
-        new: list[str] = []
-        text = fixed + "".join(self._transaction(changes, uses, idle, new, time.monotonic()))
+        new = sorted(self._broken)
+        new += _count(uses, idle, gone, come, time.monotonic())
+        before = [fixed, *map(self._new_chain, new), *_grouped("delete", _static(gone)), *_grouped("add", _apart(come))]
+        after = [*_grouped("delete", _ranges(gone)), *_unused(uses, idle, time.monotonic())]
+        batch = encoding.transaction(TABLE.name, gone, come)
         self._trusted = False  # until the kernel has answered: a cancelled call may or may not have been carried out
-        if text:
-            await self._nft.apply(text)
-        for name in new:
-            if not firewall.ranges_set(name) and read_pick(name).sticky:  # until now it has picked by chance
-                await self._finish(name)
+        await self._apply("".join(before))
+        await self._finish(new)
+        if batch:
+            await self._send(batch)
+        await self._apply("".join(after))
         self._uses, self._idle, self._broken, self._trusted = uses, idle, set(), True
 
-    async def _finish(self, name: str) -> None:
-        """Put a sticky chain's own rules before its others."""
-        batch = inserted(TABLE.name, name, affinity.rules(name, self._settings.mark))
+    async def _apply(self, text: str) -> None:
+        if text:
+            await self._nft.apply(text)
+
+    async def _finish(self, names: Iterable[str]) -> None:
+        """Put new sticky chains' own rules before their others."""
+        for name in names:
+            if not firewall.ranges_set(name) and read_pick(name).sticky:
+                await self._send(inserted(TABLE.name, name, affinity.rules(name, self._settings.mark)))
+
+    async def _send(self, batch: bytes) -> None:
         try:
             await self._nft.inside(lambda: carry_out(batch))
         except OSError as error:
-            raise NftError(str(error), f"the rules of {name}") from error
+            raise NftError(str(error), f"{len(batch)} bytes of netlink messages") from error
 
-    def _transaction(
-        self, changes: Changes, uses: Counter[str], idle: dict[str, float], new: list[str], now: float
-    ) -> Iterator[str]:
-        """The commands, in an order in which nothing is referred to before it is there or deleted while in use."""
-        for broken in sorted(self._broken):
-            new.append(broken)
-            yield from self._new_chain(broken)
-        for element, change in changes.items():
-            if (name := _target(element, change.new)) is not None:
-                if name not in uses and name not in FIXED_CHAINS:
-                    new.append(name)
-                    yield from self._new_chain(name)
-                uses[name] += 1
-                idle.pop(name, None)
-        for element, change in changes.items():
-            if (name := _target(element, change.old)) is not None:
-                uses[name] -= 1
-                if not uses[name] and name not in FIXED_CHAINS:
-                    idle[name] = now
-        yield from _grouped("delete", changes)
-        yield from _grouped("add", changes)
-        for name in [name for name, since in idle.items() if now - since > GRACE]:
-            del idle[name], uses[name]
-            yield f"flush chain {TABLE} {name}\ndelete chain {TABLE} {name}\n"
-            if ranges := firewall.ranges_set(name):
-                yield f"delete set {TABLE} {ranges[0]}\n"
-
-    def _new_chain(self, name: str) -> Iterator[str]:
+    def _new_chain(self, name: str) -> str:
+        start = f"add chain {TABLE} {name}\nflush chain {TABLE} {name}\n"
         if ranges := firewall.ranges_set(name):
             ip, kind, _ = WORDS[ranges[1]]
-            yield f"add set {TABLE} {ranges[0]} {{ type {kind} ; flags interval ; }}\n"
-            yield f"add chain {TABLE} {name}\nflush chain {TABLE} {name}\n"
-            yield f"add rule {TABLE} {name} {ip} saddr != @{ranges[0]} drop\n"
-            return
-        yield f"add chain {TABLE} {name}\nflush chain {TABLE} {name}\n"
-        for rule in pick_rules(name, self._settings.mark):
-            yield f"add rule {TABLE} {name} {rule}\n"
+            made = f"add set {TABLE} {ranges[0]} {{ type {kind} ; flags interval ; }}\n"
+            return f"{made}{start}add rule {TABLE} {name} {ip} saddr != @{ranges[0]} drop\n"
+        rules = pick_rules(name, self._settings.mark)
+        return start + "".join(f"add rule {TABLE} {name} {rule}\n" for rule in rules)
+
+
+def _count(uses: Counter[str], idle: dict[str, float], gone: Items, come: Items, now: float) -> list[str]:
+    """Keep the number of users of each chain; returns the chains that are new."""
+    new: list[str] = []
+    for element, value in come:
+        if (name := _target(element, value)) is not None:
+            if name not in uses and name not in FIXED_CHAINS:
+                new.append(name)
+            uses[name] += 1
+            idle.pop(name, None)
+    for element, value in gone:
+        if (name := _target(element, value)) is not None:
+            uses[name] -= 1
+            if not uses[name] and name not in FIXED_CHAINS:
+                idle[name] = now
+    return new
+
+
+def _unused(uses: Counter[str], idle: dict[str, float], now: float) -> Iterator[str]:
+    """Delete the chains that nobody has used for a while."""
+    for name in [name for name, since in idle.items() if now - since > GRACE]:
+        del idle[name], uses[name]
+        yield f"flush chain {TABLE} {name}\ndelete chain {TABLE} {name}\n"
+        if ranges := firewall.ranges_set(name):
+            yield f"delete set {TABLE} {ranges[0]}\n"
 
 
 async def clean(nft: Nft) -> None:
@@ -213,23 +243,44 @@ async def other_proxies(nft: Nft) -> list[str]:
     return sorted(found)
 
 
-def _grouped(verb: str, changes: Changes) -> Iterator[str]:
-    """Commands that delete all old elements, or add all new ones, set by set."""
+def _apart(items: Items) -> Items:
+    """Elements that libnftables adds or deletes: intervals."""
+    return [item for item in items if not encoding.is_binary(item[0][0])]
+
+
+def _static(items: Items) -> Items:
+    """Those of them that go before others come, which they may overlap."""
+    return [item for item in _apart(items) if firewall.chain_of(item[0][0]) is None]
+
+
+def _ranges(items: Items) -> Items:
+    """Those that go when no frontend refers to them any more: without them nobody would be let through."""
+    return [item for item in _apart(items) if firewall.chain_of(item[0][0]) is not None]
+
+
+def _grouped(verb: str, items: Iterable[tuple[Element, str]]) -> Iterator[str]:
+    """Commands that delete elements, or add them, set by set."""
     members: dict[str, list[str]] = {}
-    for (name, key), change in changes.items():
-        value = change.old if verb == "delete" else change.new
-        if value is not None:
-            member = key if verb == "delete" or not value else f"{key} : {value}"
-            members.setdefault(name, []).append(member)
+    for (name, key), value in items:
+        members.setdefault(name, []).append(key if verb == "delete" or not value else f"{key} : {value}")
     for name, texts in members.items():
         yield from elements(verb, TABLE, name, texts)
 
 
-def _target(element: Element, value: str | None) -> str | None:
+def _target(element: Element, value: str) -> str | None:
     """The chain that an element needs: the one that its verdict goes to, or whose set it is in."""
     if not value:
-        return firewall.chain_of(element[0]) if value is not None else None
+        return firewall.chain_of(element[0])
     return value[5:] if value.startswith(("goto ", "jump ")) else None
+
+
+def _is_verdict(value: str) -> bool:
+    return value == DROP or value.startswith(("goto ", "jump "))
+
+
+def _news(desired: Claims) -> Changes:
+    """What a new table changes for connections that are there: node ports answer that nobody had before."""
+    return {element: Change(None, value) for element, value in desired if element[0] in NODE_PORTS}
 
 
 def _first_line(error: NftError) -> str:
