@@ -1,11 +1,14 @@
 """Which URL and which type belong to a kind of object."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
+
+import msgspec
 
 from kube46.api import objects, storage_objects, workload_objects
 
 T = TypeVar("T")
+Kept = type[msgspec.Struct]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,8 @@ class Resource(Generic[T]):
     kind: str
     namespaced: bool
     type: type[T]
+    kept: Kept | None = None
+    """What a cache keeps of each object: packed, and with the fields of this type only. None: the object."""
 
     @property
     def api_version(self) -> str:
@@ -44,6 +49,9 @@ SECRETS = Resource("", "v1", "secrets", "Secret", True, objects.Secret)
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount", True, objects.ServiceAccount)
 EVENTS = Resource("", "v1", "events", "Event", True, dict[str, Any])
 ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", True, objects.EndpointSlice)
+ROUTED_SERVICES = replace(SERVICES, kept=objects.RoutedService)
+"""Services as those see them who say where packets and names lead, of whom each node has one."""
+ROUTED_SLICES = replace(ENDPOINT_SLICES, kept=objects.RoutedSlice)
 ENDPOINTS = Resource("", "v1", "endpoints", "Endpoints", True, objects.Endpoints)
 SERVICE_CIDRS = Resource("networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", False, objects.ServiceCIDR)
 IP_ADDRESSES = Resource("networking.k8s.io", "v1", "ipaddresses", "IPAddress", False, objects.IPAddress)

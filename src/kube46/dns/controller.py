@@ -16,7 +16,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from kube46.addresses import prefixes
 from kube46.addresses.families import Family, by_family
 from kube46.api.objects import EndpointSlice, Node, Service
-from kube46.api.resources import ENDPOINT_SLICES, NODES, SERVICE_CIDRS, SERVICES
+from kube46.api.resources import ENDPOINT_SLICES, NODES, ROUTED_SERVICES, ROUTED_SLICES, SERVICE_CIDRS
 from kube46.dns.bind import Bind, BindError, load_secret, supervise
 from kube46.dns.configuration import Named
 from kube46.dns.records import RecordSet, changes
@@ -216,7 +216,7 @@ async def _service_cidrs(client: Client) -> tuple[str, ...]:
 
 async def run(settings: Settings, client: Client, caches: Caches) -> None:
     """Serves the cluster's names on this node until cancelled."""
-    services, slices = caches.of(SERVICES), caches.of(ENDPOINT_SLICES)
+    services, slices = caches.of(ROUTED_SERVICES), caches.of(ROUTED_SLICES)
     nodes = caches.of(NODES, fields=f"metadata.name={settings.node_name}")
     await caches.synced()
     addresses = await _node_addresses(nodes)

@@ -6,6 +6,7 @@ Only the fields of the resource's type are decoded; `Resource.raw()` gives whole
 import asyncio
 import json
 import logging
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import TracebackType
@@ -142,18 +143,28 @@ class Client:
     async def list(
         self, resource: Resource[T], namespace: str = "", *, labels: str = "", fields: str = ""
     ) -> Listing[T]:
-        """All objects that both selectors match, in pages of one consistent state, but those that can't be read."""
-        decoder = msgspec.json.Decoder(resource.type)
+        """All objects that both selectors match, but those that can't be read."""
         items: list[T] = []
+        version = ""
+        async for page in self.pages(resource, namespace, labels=labels, fields=fields):
+            items += page.items
+            version = page.resource_version
+        return Listing(items, version)
+
+    async def pages(
+        self, resource: Resource[T], namespace: str = "", *, labels: str = "", fields: str = ""
+    ) -> AsyncIterator[Listing[T]]:
+        """The same, some at a time, of one consistent state; the last page's revision is the one to watch on from."""
+        decoder = msgspec.json.Decoder(resource.type)
         params = {"limit": str(PAGE), "labelSelector": labels, "fieldSelector": fields, "continue": ""}
         while True:
             page = msgspec.json.decode(
                 await self.request("GET", resource.path(namespace), params=params), type=_RawList
             )
             found = (_readable(decoder, resource, item) for item in page.items or ())
-            items += [item for item in found if item is not None]
+            yield Listing([item for item in found if item is not None], page.metadata.resource_version)
             if not page.metadata.continue_:
-                return Listing(items, page.metadata.resource_version)
+                return
             params["continue"] = page.metadata.continue_
 
     async def create(self, resource: Resource[T], body: Body, namespace: str = "") -> T:
@@ -304,4 +315,4 @@ def _event(decoder: msgspec.json.Decoder[T], resource: Resource[Any], line: byte
         raise errors.from_answer(int(status.get("code") or 500), bytes(raw.object))
     meta = msgspec.json.decode(raw.object, type=_Head).metadata
     value = None if raw.type == "BOOKMARK" else _readable(decoder, resource, raw.object)
-    return WatchEvent(raw.type, value, meta.resource_version, (meta.namespace, meta.name))
+    return WatchEvent(raw.type, value, meta.resource_version, (sys.intern(meta.namespace), meta.name))

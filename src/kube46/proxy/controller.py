@@ -7,8 +7,8 @@ the objects and the table it finds; nothing is flushed on the way in or out.
 import asyncio
 import gc
 import logging
+import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_network
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from kube46.addresses.families import Family, Prefix, family_of
 from kube46.api.objects import EndpointSlice, Node, Service, ServiceCIDR
-from kube46.api.resources import ENDPOINT_SLICES, NODES, SERVICE_CIDRS, SERVICES, Resource
+from kube46.api.resources import NODES, ROUTED_SERVICES, ROUTED_SLICES, SERVICE_CIDRS, Resource
 from kube46.kubernetes.caches import Cache, Caches
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.errors import KubernetesError, NotFound
@@ -97,12 +97,12 @@ class Proxy:
         self.report = report
         self.probes = Probes(report.is_healthy)
         self._settings = settings
-        self._services: Cache[Service] = caches.of(SERVICES)
-        self._slices: Cache[EndpointSlice] = caches.of(ENDPOINT_SLICES)
+        self._services: Cache[Service] = caches.of(ROUTED_SERVICES)
+        self._slices: Cache[EndpointSlice] = caches.of(ROUTED_SLICES)
         self._nodes: Cache[Node] = caches.of(NODES, fields=f"metadata.name={settings.node_name}")
         self._cidrs: Cache[ServiceCIDR] | None = None
         self._caches = caches
-        self._slice_names: dict[Owner, set[Owner]] = defaultdict(set)
+        self._slice_names: dict[Owner, tuple[Owner, ...]] = {}
         self._claims = Claims()
         self._table = ProxyTable(nft, settings)
         self._flows = flows.Flows()
@@ -137,11 +137,13 @@ class Proxy:
 
     def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         for part in filter(None, (old, new)):
-            owner = (part.metadata.namespace, part.metadata.labels.get(SERVICE_NAME_LABEL, ""))
-            if part is new and owner[1]:
-                self._slice_names[owner].add(part.key)
+            owner = (sys.intern(part.metadata.namespace), part.metadata.labels.get(SERVICE_NAME_LABEL, ""))
+            others = [key for key in self._slice_names.get(owner, ()) if key != part.key]
+            present = [*others, part.key] if part is new and owner[1] else others
+            if present:
+                self._slice_names[owner] = tuple(sorted(present))
             else:
-                self._slice_names[owner].discard(part.key)
+                self._slice_names.pop(owner, None)
             self._dirty.add(owner)
         if new is not None and (changed := new.metadata.annotations.get(TRIGGER_TIME)):
             self._trigger_times.append(changed)
@@ -208,7 +210,7 @@ class Proxy:
         for owner in dirty:
             service = self._services.get(owner)
             before = self._claims.of(owner) or held
-            slices = [self._slices[key] for key in sorted(self._slice_names.get(owner, ())) if key in self._slices]
+            slices = [self._slices[key] for key in self._slice_names.get(owner, ()) if key in self._slices]
             claims = NOTHING if service is None else service_elements(service, slices, self._view, before)
             changes = self._claims.replace(owner, claims)
             self.report.count(changes)
@@ -216,8 +218,6 @@ class Proxy:
                 merge(self._pending, changes)
             self._flows.replace(owner, flows.NONE if service is None else flows.live(service, slices, self._view))
             self.probes.want(owner, {} if service is None else self._checks(service, slices))
-            if not self._slice_names.get(owner):
-                self._slice_names.pop(owner, None)
 
     def _checks(self, service: Service, slices: list[EndpointSlice]) -> dict[Family, Check]:
         if not service.spec.health_check_node_port:  # of nearly all Services

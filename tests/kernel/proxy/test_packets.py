@@ -207,17 +207,6 @@ def test_a_node_in_the_ranges_reaches_its_own_load_balancer(node: "Node", index:
 
 
 @both
-def test_a_family_without_a_cluster_address_has_no_node_port(node: "Node", index: int) -> None:
-    """The node port of the other family refuses at once, so that Happy Eyeballs falls back (kubernetes#66766)."""
-    made = service(ports=(TCP,), cluster_ips=CLUSTER_IPS[index : index + 1], type="NodePort")
-    node.hold(made, slices(pods(2), ports=PORTS))
-    node.apply()
-    assert ask(CLIENT, NODE_IPS[index], 30080)[0] == "pod2"
-    with pytest.raises(ConnectionRefusedError):
-        ask(CLIENT, NODE_IPS[1 - index], 30080)
-
-
-@both
 def test_established_connections_outlive_changes_of_other_endpoints(node: "Node", index: int) -> None:
     """A connection to pod 2 goes on while pod 3 comes, goes, and new connections follow each change."""
     serve(node, 2)

@@ -11,8 +11,8 @@ from typing import Annotated
 import msgspec
 import pytest
 
-from kube46.api.objects import ConfigMap, Object
-from kube46.api.resources import CONFIG_MAPS, EVENTS, SERVICES
+from kube46.api.objects import ConfigMap, Object, Service
+from kube46.api.resources import CONFIG_MAPS, EVENTS, ROUTED_SERVICES, SERVICES
 from kube46.kubernetes.caches import Cache, Caches
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.config import ClusterConfig
@@ -213,6 +213,41 @@ def test_an_object_that_cannot_be_read_is_left_out(server: Server, caplog: pytes
 
     with_cache(server, scenario)
     assert "name=default/shape-bad error=Expected `str` matching regex" in caplog.text
+
+
+def test_a_cache_may_keep_less_of_each_object(server: Server) -> None:
+    """Listed or watched, an object of a resource with `kept` has the fields of that and no others, for listeners too;
+    a change is heard with what was before."""
+
+    async def run() -> None:
+        async with client_of(server) as client, asyncio.TaskGroup() as group:
+            caches = Caches(client, group)
+            labels = {"service.kubernetes.io/service-proxy-name": "another", "kept": "no"}
+            body = {"metadata": {"name": "kept", "labels": labels}, "spec": {"ports": [{"port": 80}]}}
+            made = await client.create(SERVICES, body, "default")
+            cache = caches.of(ROUTED_SERVICES)
+            assert cache is not caches.of(SERVICES)
+            await caches.synced()
+            heard: list[tuple[Service | None, Service | None]] = []
+            cache.listen(lambda old, new: heard.append((old, new)))
+            heard.clear()
+            shown = cache["default", "kept"]
+            kept = {"service.kubernetes.io/service-proxy-name": "another"}
+            assert isinstance(shown, Service)
+            assert shown.metadata.labels == kept
+            assert shown.metadata.uid == made.metadata.uid
+            assert not shown.metadata.creation_timestamp
+            assert shown.spec == made.spec
+            await client.patch(SERVICES, "kept", {"spec": {"ports": [{"port": 81}]}}, "default")
+            await until(lambda: cache["default", "kept"].spec.ports[0].port == 81)
+            assert heard == [(shown, cache["default", "kept"])]
+            await client.delete(SERVICES, "kept", "default")
+            await until(lambda: ("default", "kept") not in cache)
+            raise Done
+
+    with pytest.raises(ExceptionGroup) as caught:
+        asyncio.run(run())
+    assert caught.group_contains(Done)
 
 
 def test_repeated_events_are_counted(server: Server) -> None:

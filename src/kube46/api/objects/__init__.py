@@ -37,6 +37,7 @@ from kube46.api.objects.pods import (
     ResourceRequirements,
     Volume,
 )
+from kube46.api.objects.routes import RoutedService, RoutedSlice
 from kube46.api.objects.scheduling import (
     Affinity,
     NodeAffinity,
@@ -90,7 +91,8 @@ __all__ = [
     "NamespaceStatus", "Node", "NodeAddress", "NodeAffinity", "NodeSelector", "NodeSelectorTerm", "NodeSpec",
     "NodeStatus", "Object", "OwnerReference", "Pod", "PodAffinity", "PodAffinityTerm", "PodIP", "PodSpec",
     "PodStatus", "PreferredNode", "PreferredPods", "ReplicaSet", "ReplicationController",
-    "ReplicationControllerSpec", "ResourceRequirements", "RollingUpdate", "Secret", "Service", "ServiceAccount",
+    "ReplicationControllerSpec", "ResourceRequirements", "RollingUpdate", "RoutedService",
+    "RoutedSlice", "Secret", "Service", "ServiceAccount",
     "ServiceCIDR", "ServiceCIDRSpec", "ServiceCIDRStatus", "ServicePort", "ServiceSpec", "ServiceStatus",
     "SessionAffinityConfig", "SpreadConstraint", "Taint", "TargetRef", "Toleration", "Value", "Volume",
     "WorkloadSpec", "WorkloadStatus", "ZoneHint", "api_name",
