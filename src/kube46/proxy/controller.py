@@ -232,7 +232,8 @@ class Proxy:
             await asyncio.to_thread(sysctls.prepare, view.families, bridged=self._settings.bridged_pods)
         if (view.name, view.zone, view.addresses) != (self._view.name, self._view.zone, self._view.addresses):
             self._dirty.update(self._services)
-        self._view = view
+        if view != self._view:  # a heartbeat of the node is no change: the table's text is written anew for each view
+            self._view = view
         cidrs = () if self._cidrs is None else self._cidrs.values()
         merge(self._pending, self._claims.replace(NOBODY, static_elements(view, cidrs)))
 

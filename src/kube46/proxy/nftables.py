@@ -17,8 +17,7 @@ from kube46.netlink.batches import carry_out
 from kube46.netlink.expressions import inserted
 from kube46.nftables import Nft, NftError, elements
 from kube46.proxy import affinity, encoding, firewall, metrics
-from kube46.proxy.claims import Change, Changes, Claims, difference
-from kube46.proxy.flows import NODE_PORTS
+from kube46.proxy.claims import Changes, Claims, difference
 from kube46.proxy.layout import FIXED_CHAINS, TABLE, WORDS, chains, declarations, marker, pick_rules, read_pick
 from kube46.proxy.rules import DROP, Element, Elements
 from kube46.proxy.settings import NodeView, Settings
@@ -39,7 +38,7 @@ class ProxyTable:
 
     def __init__(self, nft: Nft, settings: Settings) -> None:
         self._nft, self._settings = nft, settings
-        self._fixed = ""
+        self._node: NodeView | None = None
         self._uses: Counter[str] = Counter()
         self._idle: dict[str, float] = {}
         self._broken: set[str] = set()
@@ -47,22 +46,25 @@ class ProxyTable:
         self._absent = False
         self._trusted = False
 
-    async def apply(self, changes: Changes, desired: Claims, node: NodeView) -> Changes:
-        """Carry out the changes (already part of `desired`). Returns what was changed in the kernel: more than asked
-        for when the table had to be read. Raises NftError when even a new table is refused."""
-        fixed = "\n".join((*declarations(self._settings), *chains(self._settings, node))) + "\n"
+    async def apply(self, changes: Changes, desired: Claims, node: NodeView) -> int:
+        """Carry out the changes (already part of `desired`). Returns how many elements were changed in the kernel: more
+        than asked for when the table had to be read. Raises NftError when even a new table is refused."""
         if self._trusted:
             try:
-                await self._commit(changes, "" if fixed == self._fixed else fixed)
+                await self._commit(changes, "" if node is self._node else self._fixed(node))
             except NftError as error:
                 metrics.REPAIRS.inc()
                 log.warning("Transaction refused, table is read and repaired error=%s", _first_line(error))
             else:
-                self._fixed = fixed
-                return changes
-        repaired = await self._repair(desired, fixed)
-        self._fixed = fixed
+                self._node = node
+                return len(changes)
+        repaired = await self._repair(desired, self._fixed(node))
+        self._node = node
         return repaired
+
+    def _fixed(self, node: NodeView) -> str:
+        """The text that doesn't depend on any Service."""
+        return "\n".join((*declarations(self._settings), *chains(self._settings, node))) + "\n"
 
     @property
     def is_trusted(self) -> bool:
@@ -82,7 +84,7 @@ class ProxyTable:
             self._found = await self._adopt()
         return self._found or {}
 
-    async def _repair(self, desired: Claims, fixed: str) -> Changes:
+    async def _repair(self, desired: Claims, fixed: str) -> int:
         """Read what is there and change only what differs; failing that, replace the table."""
         actual = await self._adopt() if self._found is None else self._found
         self._found = None
@@ -95,16 +97,16 @@ class ProxyTable:
                 metrics.REPAIRS.inc()
                 log.warning("Repair refused, table is replaced error=%s", _first_line(error))
             else:
-                return changes
+                return len(changes)
         if self._absent:
             try:
                 await self._fill(desired, fixed)
             except NftError as error:
                 log.warning("New table refused, a whole one is tried error=%s", _first_line(error))
             else:
-                return _news(desired)
+                return len(desired)
         await self._replace(desired, fixed)
-        return _news(desired)
+        return len(desired)
 
     async def _fill(self, desired: Claims, fixed: str) -> None:
         """Make a table where there is none, a part after the other, so that no part needs much memory. Whoever knocks
@@ -276,11 +278,6 @@ def _target(element: Element, value: str) -> str | None:
 
 def _is_verdict(value: str) -> bool:
     return value == DROP or value.startswith(("goto ", "jump "))
-
-
-def _news(desired: Claims) -> Changes:
-    """What a new table changes for connections that are there: node ports answer that nobody had before."""
-    return {element: Change(None, value) for element, value in desired if element[0] in NODE_PORTS}
 
 
 def _first_line(error: NftError) -> str:

@@ -88,10 +88,10 @@ def cluster_ips(service: Service) -> dict[Family, str]:
     addresses = spec.cluster_ips or (spec.cluster_ip,)
     found: dict[Family, str] = {}
     for text in addresses:
-        family = Family.IPV6 if ":" in text else Family.IPV4
-        canonical = address_text(text, family)
-        if canonical is not None and (not spec.ip_families or family in spec.ip_families):
-            found.setdefault(family, canonical)
+        for family in Family:
+            canonical = address_text(text, family)
+            if canonical is not None and (not spec.ip_families or family in spec.ip_families):
+                found.setdefault(family, canonical)
     return found
 
 

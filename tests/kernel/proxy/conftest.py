@@ -44,8 +44,8 @@ class Node:
         merge(self.changes, self.claims.replace(made.key, elements))
         self.flows.replace(made.key, live(made, parts, VIEW))
 
-    def apply(self) -> Changes:
-        """Carry out what was taken; returns what was changed in the kernel."""
+    def apply(self) -> int:
+        """Carry out what was taken; returns how many elements were changed in the kernel."""
         done = asyncio.run(self.table.apply(self.changes, self.claims, VIEW))
         self.changes = {}
         stale, self.flows.stale = self.flows.stale, set()
@@ -59,7 +59,7 @@ class Node:
                 cluster.in_namespace(cluster.NODE, partial(forget_unknown, judge, family))
         return done
 
-    def serve(self, made: Service, ends: list[Endpoint]) -> Changes:
+    def serve(self, made: Service, ends: list[Endpoint]) -> int:
         """One Service with its endpoints, at once."""
         ports = None
         self.hold(made, slices(ends, name=made.metadata.name, ports=ports))

@@ -69,7 +69,7 @@ def test_a_proxy_that_was_killed_before_it_forgot(node: "Node", index: int) -> N
         assert talk(flow)[0] == "pod2"
         node.restart()
         hold(node, pods(3))
-        assert node.apply() == {}
+        assert node.apply() == 0
         assert talk(flow)[0] == "pod3"
 
 

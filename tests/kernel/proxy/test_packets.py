@@ -231,7 +231,7 @@ def test_a_restart_adopts_the_table_without_dropping_a_connection(node: "Node", 
             service(ports=(TCP, UDP), type="NodePort", external_traffic_policy="Local"),
             slices(pods(2, 3), ports=PORTS),
         )
-        assert node.apply() == {}
+        assert node.apply() == 0
         assert talk(connection)[0] == pod
         assert ask(CLIENT, NODE_IPS[index], 30080)[0] in ("pod2", "pod3")
 
