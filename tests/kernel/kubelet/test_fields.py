@@ -102,6 +102,24 @@ def test_sysctls(node):
     node.kubectl("delete", "pod", "f-unsafe", "--wait=false")
 
 
+def test_a_taken_host_port(node):
+    """Of two pods that name the node and the port, the later fails with upstream's reason."""
+    ports = [{"containerPort": 80, "hostPort": 8081}]
+    node.apply("f-first", containers=[container(ports=ports)])
+    node.until("f-first", ready)
+    node.apply("f-second", containers=[container(ports=ports)])
+    status = node.until("f-second", phase("Failed"))["status"]
+    why = "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
+    assert (status["reason"], status["message"]) == ("NodePorts", f"Pod was rejected: {why}")
+    assert "containerStatuses" not in status
+    wait(lambda: ("NodePorts", why) in node.events("f-second") or None, "its Event")
+    node.kubectl("delete", "pod", "f-first")
+    node.apply("f-third", containers=[container(ports=ports)])
+    node.until("f-third", ready)
+    assert node.pod("f-second")["status"]["phase"] == "Failed"
+    node.kubectl("delete", "pod", "f-second", "f-third", "--wait=false")
+
+
 def test_host_port_without_plugin(node):
     """A hostPort that no plugin of the network maps is told by an Event; the pod runs on its own address."""
     file = node.cni / "conf/10-e.conflist"

@@ -3,14 +3,13 @@
 import asyncio
 import logging
 import resource
-from collections.abc import Callable
 
 from kube46.api.resources import SERVICES
-from kube46.kubernetes.caches import Caches
+from kube46.kubernetes.caches import Cache, Caches
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.events import EventRecorder
 from kube46.lab.images.store import Store
-from kube46.lab.kubelet import cgroups, images, node, orphans, roots
+from kube46.lab.kubelet import admission, cgroups, images, node, orphans, roots
 from kube46.lab.kubelet.announcing import Announcer
 from kube46.lab.kubelet.directories import Root
 from kube46.lab.kubelet.manifests import PODS, Pod
@@ -63,7 +62,7 @@ async def run(settings: Settings, client: Client, caches: Caches, provisioning: 
             provisioner = Provisioner(maker, Caches(maker, group), settings.node_name, workshop.root.provisioned)
             group.create_task(provisioner.run())
         await caches.synced()
-        await crew.run(group, pods.listen, {pod.metadata.uid for pod in pods.values()})
+        await crew.run(group, pods)
 
 
 class Crew:
@@ -73,20 +72,18 @@ class Crew:
         self._workshop = workshop
         self._workers: dict[str, Worker] = {}
 
-    async def run(
-        self,
-        group: asyncio.TaskGroup,
-        listen: Callable[[Callable[[Pod | None, Pod | None], None]], None],
-        present: set[str],
-    ) -> None:
+    async def run(self, group: asyncio.TaskGroup, pods: Cache[Pod]) -> None:
         """Employs a worker for each pod that is or comes; first what pods left behind that are gone is cleared."""
+        known = {pod.metadata.uid for pod in pods.values()}
         for uid in self._workshop.root.pods():
-            if uid not in present:
+            if uid not in known:
                 await orphans.clear(self._workshop, uid)
-        for uid in self._workshop.cgroups.pods().difference(present, self._workshop.root.pods()):
+        for uid in self._workshop.cgroups.pods().difference(known, self._workshop.root.pods()):
             await asyncio.to_thread(self._workshop.cgroups.remove, uid)
         self._group = group
-        listen(self._changed)
+        for pod in admission.in_order(pods.values()):
+            self._changed(None, pod)
+        pods.listen(self._changed)
 
     def find(self, namespace: str, name: str) -> PodState | None:
         """The pod that has that name now."""
@@ -119,7 +116,10 @@ class Crew:
         if uid in self._workers:
             self._workers[uid].update(new)
             return
+        others = [worker.state.object for worker in self._workers.values() if worker.state.active and not worker.done]
         self._workers[uid] = Worker(self._workshop, new)
+        if (state := self._workers[uid].state).active and (why := admission.refused(new, others)):
+            state.reject(admission.PORTS, why)
         self._group.create_task(self._employ(uid))
 
     async def _employ(self, uid: str) -> None:

@@ -94,5 +94,6 @@ class Observed:
     ending_since: float | None = None
     host_ips: tuple[str, ...] = ()
     last_ips: tuple[str, ...] = ()  # the addresses it had before its sandbox was removed
+    rejected: str = ""  # why it was not let in
     evicted: str = ""  # why the pod was told to end by the kubelet itself
     final_phase: str = ""  # Succeeded or Failed, once written: such a pod never runs again

@@ -39,6 +39,7 @@ class PodState:
         self.problems: dict[str, Problem] = {}  # by container; "" is the sandbox
         self.ending_since: float | None = None
         self.final_phase = ""
+        self.rejected = ""
         self.evicted = ""
         self.gone = False  # the object was deleted without us
         self.start_time = _seconds(pod.status.get("startTime")) or time.time()
@@ -72,6 +73,16 @@ class PodState:
             own = [text for text in complaints if text.startswith(f"{DEBUGGERS}[{index}]")]
             if own:
                 self.problems[container.name] = Problem("UnsupportedField", "; ".join(own), math.inf)
+
+    def reject(self, reason: str, message: str) -> None:
+        """The pod is not let in: it fails, and nothing of it is made."""
+        self.rejected = message
+        self.tell(reason, message, "Warning")
+
+    @property
+    def active(self) -> bool:
+        """Whether the pod has, or will have, what it asks of the node."""
+        return not (self.rejected or self.final_phase or self.gone)
 
     def set_gone(self) -> None:
         """The object is gone from the API: what is left of the pod has a second to end."""
@@ -140,6 +151,7 @@ class PodState:
             ending_since=self.ending_since,
             host_ips=self.shop.settings.host_ips,
             last_ips=attaching.last_ips(self.directory) if self.made is None else (),
+            rejected=self.rejected,
             evicted=self.evicted,
             final_phase=self.final_phase,
         )

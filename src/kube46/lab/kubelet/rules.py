@@ -82,6 +82,7 @@ def must_end(pod: ReadPod, seen: Observed, now: float) -> bool:
     return bool(
         pod.metadata.deletion_timestamp
         or seen.final_phase
+        or seen.rejected
         or seen.evicted
         or deadline_exceeded(pod.spec, seen, now)
         or completed(pod.spec, seen)

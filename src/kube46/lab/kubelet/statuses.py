@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from kube46.lab.kubelet import rules
+from kube46.lab.kubelet import admission, rules
 from kube46.lab.kubelet.manifests import Container, PodSpec, ReadPod
 from kube46.lab.kubelet.observed import Observed, Run
 from kube46.lab.kubelet.quantities import qos_class
@@ -25,6 +25,11 @@ def status(pod: ReadPod, seen: Observed, before: Mapping[str, Any], now: float) 
     """The status to write; `before` is the one the API has, whose transition times are kept."""
     spec = pod.spec
     phase = phase_of(pod, seen, now)
+    quality = qos_class([(c.resources.limits, c.resources.requests) for c in (*spec.init_containers, *spec.containers)])
+    if seen.rejected:
+        why = f"Pod was rejected: {seen.rejected}"
+        begun = rfc3339(seen.start_time)
+        return {"phase": phase, "reason": admission.PORTS, "message": why, "startTime": begun, "qosClass": quality}
     ips = seen.sandbox.ips if seen.sandbox else seen.last_ips
     found: dict[str, Any] = {
         "phase": phase,
@@ -34,9 +39,7 @@ def status(pod: ReadPod, seen: Observed, before: Mapping[str, Any], now: float) 
         "podIP": next(iter(ips), ""),
         "podIPs": [{"ip": address} for address in ips],
         "startTime": rfc3339(seen.start_time),
-        "qosClass": qos_class(
-            [(c.resources.limits, c.resources.requests) for c in (*spec.init_containers, *spec.containers)]
-        ),
+        "qosClass": quality,
         "conditions": _conditions(pod, seen, phase, before, now),
         "containerStatuses": [_container(pod, c, seen, now) for c in spec.containers],
         "initContainerStatuses": [_container(pod, c, seen, now) for c in spec.init_containers],
@@ -60,7 +63,7 @@ def phase_of(pod: ReadPod, seen: Observed, now: float) -> str:
         return seen.final_phase
     spec = pod.spec
     runs = [seen.runs.get(c.name) for c in spec.containers]
-    if seen.evicted or rules.deadline_exceeded(spec, seen, now) or rules.init_failed(spec, seen):
+    if seen.rejected or seen.evicted or rules.deadline_exceeded(spec, seen, now) or rules.init_failed(spec, seen):
         return "Failed"
     ended = all(run is not None and not run.live for run in runs)
     if ended and (rules.completed(spec, seen) or rules.must_end(pod, seen, now)):

@@ -77,7 +77,7 @@ class Worker:
             now = time.time()
             if state.ending_since is None and rules.must_end(state.pod, state.observe(), now):
                 state.ending_since = now
-                if not statuses.completed_by_itself(state.pod, state.observe(), now):
+                if not state.rejected and not statuses.completed_by_itself(state.pod, state.observe(), now):
                     state.tell(*statuses.DEADLINE)
             decision = rules.decide(state.pod, state.observe(), now)
             self._teller.due.set()

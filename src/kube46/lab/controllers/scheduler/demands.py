@@ -1,4 +1,4 @@
-"""What a pod takes of a node: amounts of resources, and host ports. Pure.
+"""What a pod takes of a node: amounts of resources. Pure.
 
 Source: kubernetes/staging/src/k8s.io/component-helpers/resource/helpers.go (`PodRequests`), KEP-753 (sidecars),
 KEP-2837 (a pod's own resources), pkg/scheduler/util/pod_resources.go (what is assumed).
@@ -13,7 +13,6 @@ from kube46.api import quantities
 from kube46.api.objects import Container, Pod
 
 Amounts = dict[str, Decimal]
-HostPort = tuple[str, int, str]
 ZERO = Decimal(0)
 # What a container that asks for nothing is taken to need, where nodes are compared.
 ASSUMED = {"cpu": Decimal("0.1"), "memory": Decimal(200 << 20)}
@@ -39,15 +38,6 @@ def requests(pod: Pod, least: Mapping[str, Decimal] | None = None) -> Amounts:
     whole = {name: parse(amount) for name, amount in pod.spec.resources.requests.items() if name in BASIC}
     over = {name: parse(amount) for name, amount in pod.spec.overhead.items()}
     return _together([{**_most(asked, start), **whole}, over])
-
-
-def host_ports(pod: Pod) -> list[HostPort]:
-    """The ports of the node that the pod takes: (protocol, port, address)."""
-    sidecars = [one for one in pod.spec.init_containers if one.restart_policy == "Always"]
-    ports = [port for container in (*pod.spec.containers, *sidecars) for port in container.ports]
-    if pod.spec.host_network:
-        return [(p.protocol, p.host_port or p.container_port, p.host_ip) for p in ports]
-    return [(p.protocol, p.host_port, p.host_ip) for p in ports if p.host_port]
 
 
 def _asks(container: Container, least: Mapping[str, Decimal] | None) -> Amounts:

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from kube46.api.objects import LabelSelector, Node, Pod
-from kube46.lab.controllers.scheduler.demands import ASSUMED, ZERO, Amounts, HostPort, host_ports, requests
+from kube46.api.pods import hostports
+from kube46.lab.controllers.scheduler.demands import ASSUMED, ZERO, Amounts, requests
 from kube46.lab.controllers.scheduler.terms import Term, terms_of
 
 Key = tuple[str, str]
@@ -23,13 +24,13 @@ class Place:
 
     node: Node = field(default_factory=Node)
     pods: dict[Key, Pod] = field(default_factory=dict)
-    ports: Counter[HostPort] = field(default_factory=Counter)
+    ports: Counter[hostports.HostPort] = field(default_factory=Counter)
     requested: Amounts = field(default_factory=dict)
     assumed: Amounts = field(default_factory=dict)
 
     def count(self, pod: Pod, sign: int) -> None:
         """Counts a pod in (1) or out (-1)."""
-        for port in host_ports(pod):
+        for port in hostports.of(pod.spec):
             self.ports[port] += sign
             if not self.ports[port]:
                 del self.ports[port]
