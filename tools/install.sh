@@ -11,8 +11,9 @@ wanted=$({
         ! -path '*/__pycache__/*' ! -name 'schemas.*' -print0 | sort -z | xargs -0 cat
 } | sha256sum | cut -d' ' -f1)
 if [ "$(cat $target/.made-from 2>/dev/null)" = "$wanted" ]; then exit 0; fi
-echo "Installing kube46 into $target"
+echo "Installing kube46 into $target, a minute or two:"
 # The wheel is built as the caller, from a copy: nothing root-owned is left in the clone.
+echo "  1 of 3: building its package"
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 tar --create --exclude=.venv --exclude=.git --exclude=__pycache__ . | tar --extract --directory "$build"
@@ -24,8 +25,10 @@ tools/as-root.sh bash -euc '
     umask 022 # unprivileged pods may run what is here
     # A running cluster keeps the old files open; the new environment takes their place at once.
     rm -rf "$target.new"
+    echo "  2 of 3: making its environment"
     /usr/bin/python3 -m venv "$target.new"
     "$target.new/bin/pip" install --quiet --upgrade "pip>=25.1"
+    echo "  3 of 3: installing it with $(grep -c == "$constraints") Python packages at most"
     "$target.new/bin/pip" install --quiet --constraint "$constraints" "$wheel"
     grep -lIZ "$target.new" "$target.new"/bin/* "$target.new/pyvenv.cfg" | xargs -0 sed -i "s|$target.new|$target|g"
     rm -rf "$target.old"

@@ -15,7 +15,7 @@ for group in "$@"; do
     done
 done
 if [ ${#missing[@]} = 0 ]; then exit 0; fi
-echo "Installing Debian packages: ${missing[*]}"
+echo "Installing Debian packages, a minute or two: ${missing[*]}"
 # A policy of our own only while we install: bind9 must not take the host's port 53. See invoke-rc.d(8).
 here=$(cd "$(dirname "$0")" && pwd)
 exec "$here/as-root.sh" bash -euc '

@@ -74,7 +74,7 @@ def test_what_cannot_run_says_why(dual: Cluster, namespace: str) -> None:
     said = run(dual, namespace, "unknown", "--image", "k46/none:1", status=1)
     assert "ErrImagePull" in said and "kube46 image load" in said
     said = run(dual, namespace, "deaf", "--port", "99", "--timeout", "1", "--", "sleep", "1000", status=1)
-    assert "does it listen on port 99" in said
+    assert "does it listen on port 99" in said and "deaf: not ready" in said
 
 
 def test_a_mistake_changes_nothing(dual: Cluster, namespace: str, tmp_path: Path) -> None:

@@ -71,6 +71,26 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         made.run("kube46", "down", "--name", NAME)
 
 
+def test_an_interrupt_says_what_is_left(cluster: Cluster) -> None:
+    """Ctrl-C on the way up ends with 130 and the command that deletes what was made, if anything was."""
+    name = f"{NAME}i"
+    command = ["kube46", "up", "--name", name, "--nodes", "1", "--no-check"]
+    run = subprocess.Popen(
+        command, env=cluster.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    assert run.stdout is not None
+    run.stdout.readline()  # the heading: it begins
+    os.killpg(run.pid, signal.SIGINT)
+    _, said = run.communicate(timeout=patient(60))
+    assert run.returncode == 130, said
+    made = Path(f"/var/lib/kube46/{name}/").exists()
+    assert (f"`kube46 down --name {name}` deletes it" in said) is made
+    assert ("nothing was changed" in said) is not made
+    if made:
+        cluster.run("kube46", "down", "--name", name)
+
+
 def test_up_of_a_running_cluster_changes_nothing(cluster: Cluster) -> None:
     """The second `up` says so and restarts no process."""
     before = cluster.pids()

@@ -31,6 +31,7 @@ COMMANDS = {
     "completion": ("completion", "Print a shell's completion script."),
     "cni": ("cni", "Install the CNI plugins."),
 }
+NOTHING = "nothing was changed"
 # Parts of clusters that nobody calls by hand.
 HIDDEN = {"await-api": "await_api", "relay": "relay"}
 
@@ -47,7 +48,11 @@ class LazyGroup(click.Group):
         module = COMMANDS[cmd_name][0] if cmd_name in COMMANDS else HIDDEN.get(cmd_name)
         if module is None:
             return None
-        command: click.Command = importlib.import_module(f"kube46.cli.{module}").command
+        try:
+            command: click.Command = importlib.import_module(f"kube46.cli.{module}").command
+        except KeyboardInterrupt:
+            click.echo(f"\nkube46: interrupted: {NOTHING}", err=True)
+            sys.exit(130)
         return command
 
     def main(self, *args: Any, **extra: Any) -> Any:
@@ -60,6 +65,7 @@ class LazyGroup(click.Group):
         except click.ClickException as error:
             _refuse(error)
         except click.Abort:
+            click.echo("kube46: interrupted", err=True)
             status = 130
         sys.exit(status if isinstance(status, int) else 0)
 

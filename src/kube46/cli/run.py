@@ -9,6 +9,7 @@ import click
 import yaml
 
 from kube46.cli.image import complete
+from kube46.cli.main import NOTHING
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.config import ClusterConfig
 from kube46.lab import applying, apps, arrivals, cluster, endings, hostpaths, privileges, programs, starting
@@ -79,7 +80,7 @@ def command(
 
     `kube46 run web --replicas 3 --port 8080 --expose --mount . -- python3 -m http.server 8080 --bind ::`
     """
-    with endings.told():
+    with endings.told(NOTHING):
         here = str(Path.cwd())
         shown = tuple(dict.fromkeys(_shown(text) for text in mounts))
         if image == apps.HOST:
@@ -108,7 +109,11 @@ def command(
         if not cluster.is_running(paths):
             raise BadSettings(f"--name {cluster_name}: is stopped, start it with `kube46 up --name {cluster_name}`")
         progress = Progress(stream=sys.stderr, environment=os.environ)
-        click.echo(asyncio.run(_run(paths, app, progress, timeout if wait else 0)))
+        try:
+            click.echo(asyncio.run(_run(paths, app, progress, timeout if wait else 0)))
+        except KeyboardInterrupt:
+            removal = applying.removal(app, cluster.context(paths))
+            raise KeyboardInterrupt(f"what was made stays, `{removal}` deletes it") from None
 
 
 def _shown(text: str) -> str:
@@ -132,6 +137,6 @@ async def _run(paths: Paths, app: App, progress: Progress, seconds: float) -> st
         _allow(paths, app.mounts)
         applied = await applying.apply(client, app)
         if seconds:
-            with progress.step(f"{app.name}: {app.replicas} ready"):
+            with progress.step(f"{app.name}: {app.replicas} ready", f"{app.name}: not ready"):
                 await arrivals.wait(client, app, progress.tick, seconds)
     return applying.next_steps(app, applied, cluster.context(paths))

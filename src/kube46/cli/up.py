@@ -8,6 +8,7 @@ import click
 from kube46.check.matrix import as_table
 from kube46.check.runner import CheckError
 from kube46.cli.check import coloured, run_check
+from kube46.cli.main import NOTHING
 from kube46.lab import endings, hostpaths, privileges, starting, upstream
 from kube46.lab.progress import Progress
 from kube46.lab.settings import Flags
@@ -58,7 +59,7 @@ def command(
     timings: bool,
 ) -> None:
     """Start a cluster on this machine, or bring a stopped one back."""
-    with endings.told():
+    with endings.told(NOTHING):
         privileges.become_root()
         real = upstream.asked(api_server, kubernetes, controllers)
         own = api_server == upstream.OWN
@@ -78,6 +79,8 @@ def _show_matrix(name: str, progress: Progress) -> None:
     try:
         with progress.step("Matrix"):
             report = run_check(name, progress=progress.tick)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"the cluster runs, `kube46 down --name {name}` deletes it") from None
     except CheckError as error:
         sys.stderr.write(f"kube46: the matrix cannot be made: {error}\n")
         sys.exit(endings.FAILED)

@@ -65,8 +65,7 @@ async def _there(client: Client, resource: Resource[dict[str, Any]], app: App) -
 
 def next_steps(app: App, applied: Applied, context: str) -> str:
     """What was made, and what to try next."""
-    kubectl = shlex.join(["kubectl", "--context", context, "-n", app.namespace])
-    kinds = "deployment,service" if app.expose else "deployment"
+    kubectl = _kubectl(app, context)
     lines = [f"deployment {app.name}: {app.replicas} {'pod' if app.replicas == 1 else 'pods'}"]
     addresses = (applied.service.get("spec") or {}).get("clusterIPs") or []
     if addresses:
@@ -80,5 +79,15 @@ def next_steps(app: App, applied: Applied, context: str) -> str:
             f"  kube46 shell --name {name} node1 -- curl 'http://{bracketed(ip, tcp.number)}/'" for ip in addresses
         ]
         lines.append(f"  {kubectl} port-forward svc/{app.name} {tcp.number}")
-    lines.append(f"  {kubectl} delete {kinds} {app.name}")
+    lines.append(f"  {removal(app, context)}")
     return "\n".join(lines)
+
+
+def removal(app: App, context: str) -> str:
+    """The command that deletes what was made."""
+    kinds = "deployment,service" if app.expose else "deployment"
+    return f"{_kubectl(app, context)} delete {kinds} {app.name}"
+
+
+def _kubectl(app: App, context: str) -> str:
+    return shlex.join(["kubectl", "--context", context, "-n", app.namespace])

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from kube46.kubernetes.config import ConfigError
 from kube46.kubernetes.errors import KubernetesError
@@ -22,12 +23,16 @@ from kube46.lab.upstream import NoUpstream
 from kube46.lab.userconfig import UserConfigError
 
 REFUSED, FAILED = 2, 1  # nothing was changed; something went wrong on the way
+INTERRUPTED = 130  # as a shell says SIGINT
 CUT = 141  # as a shell says SIGPIPE
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Turn the lab's errors into a sentence and an exit status: 2 for a refusal, 1 for a failure."""
+def told(left: str = "") -> Iterator[None]:
+    """Turn the lab's errors into a sentence and an exit status: 2 for a refusal, 1 for a failure.
+
+    `left` is what an interrupt leaves that does not say so itself.
+    """
     try:
         yield
     except (BadSettings, ImageTrouble, Missing, NoUpstream, NotRoot, PortTaken) as error:
@@ -43,9 +48,14 @@ def told() -> Iterator[None]:
         sys.exit(CUT)
     except OSError as error:
         _end(error, FAILED)
-    except KeyboardInterrupt:
-        sys.stderr.write("\n")
-        sys.exit(130)
+    except KeyboardInterrupt as interrupt:
+        interrupted(*(interrupt.args or (left,)))
+
+
+def interrupted(left: str = "") -> NoReturn:
+    """The end by Ctrl-C; `left`: what is there now, and how to go on or remove it."""
+    sys.stderr.write(f"\nkube46: interrupted{': ' if left else ''}{left}\n")
+    sys.exit(INTERRUPTED)
 
 
 def _end(error: Exception, status: int) -> None:

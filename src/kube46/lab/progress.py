@@ -27,14 +27,14 @@ class Progress:
         self._frames = itertools.cycle(FRAMES if self._unicode else PLAIN_FRAMES)
 
     @contextmanager
-    def step(self, text: str) -> Iterator[None]:
-        """Time a step and say that it is done, or failed when it raises."""
+    def step(self, text: str, failed: str = "") -> Iterator[None]:
+        """Time a step and say that it is done, or failed when it raises: `failed` is what that is called."""
         start = time.monotonic()
         self.tick(text)
         try:
             yield
         except BaseException:
-            self._finish(text, "✗" if self._unicode else "x", "31", "")
+            self._finish(failed or text, "✗" if self._unicode else "x", "31", "")
             raise
         took = time.monotonic() - start
         self.times.append((text, took))

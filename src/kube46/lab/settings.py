@@ -152,15 +152,15 @@ def differences(kept: Settings, name: str, flags: Flags) -> list[str]:
     Raises BadSettings on flags that could make no cluster.
     """
     changed = []
+    families = flags.families or families_text(kept.families)
+    given = from_flags(name, replace(flags, families=families))
     if flags.families is not None and parse_families(flags.families) != kept.families:
         changed.append(f"--families {families_text(kept.families)}")
     if flags.nodes is not None and flags.nodes != kept.nodes:
         changed.append(f"--nodes {kept.nodes}")
-    families = flags.families or families_text(kept.families)
-    given = from_flags(name, replace(flags, families=families)) if not changed else None
-    if flags.pod_cidr is not None and (given is None or given.pod_cidrs != kept.pod_cidrs):
+    if flags.pod_cidr is not None and given.pod_cidrs != kept.pod_cidrs:
         changed.append(f"--pod-cidr {','.join(kept.pod_cidrs)}")
-    if flags.service_cidr is not None and (given is None or given.service_cidrs != kept.service_cidrs):
+    if flags.service_cidr is not None and given.service_cidrs != kept.service_cidrs:
         changed.append(f"--service-cidr {','.join(kept.service_cidrs)}")
     if (flags.upstream and flags.upstream != kept.upstream) or (flags.own_server and kept.upstream):
         changed.append(kept.upstream.flags if kept.upstream else f"--api-server {OWN}")

@@ -49,9 +49,19 @@ class Options:
 def up(options: Options, progress: Progress) -> bool:
     """Start the cluster, or bring it back; False when it ran already, and only what it lacked was added.
 
-    Raises BadSettings, requirements.Missing, ClusterError, readiness.NotReady and the drivers' errors.
+    Raises BadSettings, requirements.Missing, ClusterError, readiness.NotReady and the drivers' errors; an interrupt is
+    raised again with what is left.
     """
     paths = Paths(settings.check_name(options.name))
+    try:
+        return _up(paths, options, progress)
+    except KeyboardInterrupt:
+        flag = f"--name {paths.name}"
+        text = f"`kube46 up {flag}` goes on from here, `kube46 down {flag}` deletes it"
+        raise KeyboardInterrupt(text if paths.settings.exists() else "nothing was changed") from None
+
+
+def _up(paths: Paths, options: Options, progress: Progress) -> bool:
     wanted = _wanted(paths, options)
     if not cluster.is_running(paths):
         requirements.check()
@@ -67,12 +77,7 @@ def up(options: Options, progress: Progress) -> bool:
             progress.say(f"{summary.heading(wanted)}: is running already, {text}.")
             return False
         progress.say(progress.bold(summary.heading(wanted)))
-        try:
-            found = _start(wanted, paths, options, progress)
-        except KeyboardInterrupt:
-            flag = f"--name {wanted.name}"
-            progress.say(f"interrupted: `kube46 up {flag}` goes on from here, `kube46 down {flag}` deletes it")
-            raise
+        found = _start(wanted, paths, options, progress)
     _tell(wanted, paths, found, progress)
     return True
 

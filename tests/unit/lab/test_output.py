@@ -51,6 +51,9 @@ def test_a_failed_step_is_marked() -> None:
         raise ValueError("no")
 
     assert stream.getvalue() == " x Nodes\n"
+    with pytest.raises(ValueError, match="no"), Progress(stream).step("web: 1 ready", "web: not ready"):
+        raise ValueError("no")
+    assert stream.getvalue() == " x Nodes\n x web: not ready\n"
 
 
 def test_timings_add_up() -> None:

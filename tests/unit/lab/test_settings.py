@@ -115,3 +115,12 @@ def test_ranges_are_compared_by_the_cluster_s_own_families() -> None:
 
     assert settings.differences(kept, "dev", Flags(pod_cidr="10.200.0.0/16")) == ["--pod-cidr 10.244.0.0/16"]
     assert settings.differences(kept, "dev", Flags(pod_cidr="10.244.0.0/16")) == []
+
+
+@pytest.mark.parametrize(
+    "flags", [Flags(nodes=0), Flags(nodes=0, families="ipv4"), Flags(families="ipv4", pod_cidr="x")]
+)
+def test_a_bad_flag_is_no_difference(flags: Flags) -> None:
+    """It is refused for itself, whatever else differs: no cluster could be made so."""
+    with pytest.raises(settings.BadSettings, match=r"a cluster needs a node|--pod-cidr x"):
+        settings.differences(settings.from_flags("dev", Flags()), "dev", flags)
