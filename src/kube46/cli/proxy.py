@@ -59,13 +59,22 @@ def cluster(kubeconfig: str, master: str | None) -> ClusterConfig:
     return replace(ClusterConfig.load(Path(kubeconfig)), server=address) if kubeconfig else ClusterConfig(address)
 
 
-def _run(config: Path | None, *, cleanup: bool, init_only: bool, master: str | None, **flags: str | None) -> None:
+def _run(
+    config: Path | None,
+    *,
+    cleanup: bool,
+    init_only: bool,
+    master: str | None,
+    service_counters: int,
+    **flags: str | None,
+) -> None:
     if cleanup:
         asyncio.run(controller.clean())
         return
     given = {name.replace("_", "-"): value for name, value in flags.items() if value is not None}
     try:
         made = configuration(config, given)
+        made = replace(made, settings=replace(made.settings, counted_ports=service_counters))
         if init_only:
             configure_log()
             initialize(made)
@@ -92,7 +101,7 @@ command = click.Command(
             ["--config"],
             type=click.Path(path_type=Path),
             help="A KubeProxyConfiguration file (kubeproxy.config.k8s.io/v1alpha1). The other flags then mean nothing, "
-            "but for --hostname-override and --master.",
+            "but for --hostname-override, --master and --service-counters.",
         ),
         click.Option(
             ["--cleanup"],
@@ -103,6 +112,13 @@ command = click.Command(
             ["--init-only"],
             is_flag=True,
             help="Set the kernel's switches, which needs root, and end. Afterwards the proxy needs CAP_NET_ADMIN only.",
+        ),
+        click.Option(
+            ["--service-counters"],
+            type=click.IntRange(0),
+            default=1000,
+            help="Ours: so many Service ports of a family are told one by one in /metrics, with their connections and "
+            "endpoints, further ones together; 0 counts nothing. Default: 1000.",
         ),
         click.Option(["--master"], metavar="URL", help="The API server, in the place of the one in the kubeconfig."),
         *(_option(name, flag) for name, flag in FLAGS.items()),

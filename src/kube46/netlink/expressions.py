@@ -30,6 +30,14 @@ class Base(IntEnum):
     TRANSPORT = 2
 
 
+class Tracked(IntEnum):
+    """What is known of the destination as a connection asked for it."""
+
+    PORT = 12
+    ADDRESS = 20
+    ADDRESS6 = 22
+
+
 class Update(IntEnum):
     """What a packet does to a set: UPDATE adds an element, or begins its timeout anew."""
 
@@ -87,6 +95,18 @@ def remember(name: str, what: Update, key: int, value: int, timeout: int = 0) ->
     fields = {1: _text(name), 3: _number(what), 4: _register(key), 5: _register(value)}
     if timeout:
         fields[6] = struct.pack("!Q", timeout * 1000)
+    return _expression("dynset", fields)
+
+
+def asked(register: int, what: Tracked) -> bytes:
+    """A field of the destination that the connection asked for, before translation, into registers."""
+    return _expression("ct", {1: _register(register), 2: _number(what), 3: b"\0"})
+
+
+def count(name: str, key: int) -> bytes:
+    """Count the packet at a key of a set; a new key becomes an element, unless the set is full."""
+    counter = wire.attribute(EXPRESSION_NAME, "counter") + wire.nested(EXPRESSION_DATA)
+    fields = {1: _text(name), 3: _number(Update.UPDATE), 4: _register(key), 7 | wire.NLA_NESTED: counter}
     return _expression("dynset", fields)
 
 

@@ -71,6 +71,10 @@ class Nft:
         """Do something on the handle's thread, in its namespace, between its transactions."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
+    def call(self, work: Callable[[], T]) -> T:
+        """`inside`, for other threads than the event loop's: blocks until it is done."""
+        return self._on_thread(work)
+
     async def read_json(self, command: str = "list ruleset") -> list[dict[str, Any]]:
         """`list_json` without blocking the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._list, command)

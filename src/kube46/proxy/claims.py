@@ -51,6 +51,11 @@ class Claims:
         holder = self._holders.get(hash(element))
         return None if holder is None else self._first(element, holder, NOBODY, self.of(NOBODY))
 
+    def holder(self, element: Element) -> Owner | None:
+        """Whose value an element has."""
+        holders = _all(self._holders.get(hash(element), ()))
+        return next((owner for owner in holders if element in self.of(owner)), None)
+
     def __iter__(self) -> Iterator[tuple[Element, str]]:
         for owner, text in self._claims.values():
             for element, value in _pairs(text):
@@ -142,4 +147,4 @@ def difference(actual: Elements, desired: Claims) -> Changes:
 
 
 def _all(holder: Owner | tuple[Owner, ...]) -> tuple[Owner, ...]:
-    return (holder,) if isinstance(holder[0], str) else holder
+    return (holder,) if holder and isinstance(holder[0], str) else holder

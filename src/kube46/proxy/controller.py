@@ -31,6 +31,7 @@ from kube46.proxy.probes import Probes
 from kube46.proxy.reports import Report
 from kube46.proxy.rules import cluster_ips, service_elements, static_elements
 from kube46.proxy.settings import Settings, node_view
+from kube46.proxy.usage import Usage
 
 __all__ = ["Settings", "clean", "run"]
 
@@ -56,9 +57,10 @@ async def run(settings: Settings, client: Client, caches: Caches, report: Report
         await proxy.synced()
         for table in await nftables.other_proxies(nft):
             log.warning("Another Service proxy works on this node, stop it and delete its table table=%s", table)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(proxy.trigger.run(proxy.sync, settings.min_sync_period))
-            group.create_task(proxy.resync_now_and_then())
+        with proxy.usage:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(proxy.trigger.run(proxy.sync, settings.min_sync_period))
+                group.create_task(proxy.resync_now_and_then())
     finally:
         proxy.probes.close()
         nft.close()
@@ -106,6 +108,7 @@ class Proxy:
         self._claims = Claims()
         self._table = ProxyTable(nft, settings)
         self._flows = flows.Flows()
+        self.usage = Usage(nft, self._claims, self._services, settings.counted_ports)
         self._view = node_view(None, settings)
         self._dirty: set[Owner] = set()
         self._node_changed = True

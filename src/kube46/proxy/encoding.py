@@ -10,11 +10,11 @@ from socket import AF_INET, AF_INET6, inet_pton
 
 from kube46.addresses.families import Family
 from kube46.netlink import setelements
-from kube46.proxy.layout import PROTOCOLS, SCOPES, backend_map
+from kube46.proxy.layout import NUMBERS, PROTOCOLS, SCOPES, backend_map
 from kube46.proxy.rules import Element
 
 Field = Callable[[str], bytes]
-NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}
+
 _PORT, _NUMBER = struct.Struct("!Hxx"), struct.Struct("=I")
 SEEN = 512
 """Addresses and ports whose bytes are remembered: a Service's come one after another."""

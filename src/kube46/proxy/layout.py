@@ -29,9 +29,13 @@ TABLE = Table("kube46-proxy")
 LAYOUT = 3
 AFFINITY_SIZE = 1 << 20
 """Clients with an affinity, of one family; one more is served, and forgotten at once."""
+COUNTED, COUNTED_SIZE = "hits", 1 << 14
+"""The sets of places whose connections are counted, and how many there may be of a family."""
 LOCAL = 65536
 """Index of a frontend's first node-local backend."""
-PROTOCOLS = ("tcp", "udp", "sctp")
+NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}
+"""The protocols, as in an IP header."""
+PROTOCOLS = tuple(NUMBERS)
 
 WORDS: Mapping[Family, tuple[str, str, str]] = {
     Family.IPV4: ("ip", "ipv4_addr", "127.0.0.0/8"),
@@ -45,6 +49,8 @@ SCOPES: Mapping[str, str] = {
 }
 """How a packet's frontend is looked up, and so the key of the scope's maps of verdicts."""
 
+COUNT_CHAIN = "count"
+"""The chain whose rules (module `counting`) nft's text can't say; it is made, never written here."""
 KINDS = ("pick", "masquerade", "local")
 
 BACKENDS: Mapping[str, str] = {
@@ -70,6 +76,8 @@ def declarations(settings: Settings) -> Iterable[str]:
         yield f"add map {TABLE} members{v} {{ typeof meta mark . meta mark : {ip} daddr . tcp dport ; }}"
         learnt = f"flags dynamic, timeout ; size {AFFINITY_SIZE}"
         yield f"add map {TABLE} affinity{v} {{ typeof {ip} saddr . meta mark : meta mark ; {learnt} ; }}"
+        counted = f"{{ typeof {ip} daddr . meta l4proto . th dport ; flags dynamic ; size {COUNTED_SIZE} ; }}"
+        yield f"add set {TABLE} {COUNTED}{v} {counted}"
         for prefixes in ("service-cidrs", "pods", "nodeport-ips"):
             yield f"add set {TABLE} {prefixes}{v} {{ type {address} ; flags interval ; }}"
         for scope, pattern in SCOPES.items():
@@ -90,11 +98,13 @@ def chains(settings: Settings, node: NodeView) -> Iterable[str]:
         "prerouting": "type nat hook prerouting priority dstnat ;",
         "output": "type nat hook output priority -100 ;",
         "postrouting": "type nat hook postrouting priority srcnat ;",
+        "input": "type nat hook input priority 100 ;",
     }
     rules = {
         "prerouting": ["jump services"],
         "output": ["jump services"],
-        "postrouting": list(_postrouting(settings.mark)),
+        "postrouting": [*_counted(settings), *_postrouting(settings.mark)],
+        "input": [*_counted(settings)],
         "refuse": ["meta l4proto tcp reject with tcp reset", "reject with icmpx port-unreachable"],
         "services": list(_services(settings, node)),
         **{f"{scope}-policy": list(_policy(scope, settings)) for scope in SCOPES},
@@ -103,13 +113,23 @@ def chains(settings: Settings, node: NodeView) -> Iterable[str]:
         hook = f" {{ {hooks[name]} }}" if name in hooks else ""
         yield f"add chain {TABLE} {name}{hook}"
         yield f"flush chain {TABLE} {name}"
+    yield f"add chain {TABLE} {COUNT_CHAIN}"
     for name, lines in rules.items():
         for line in lines:
             yield f"add rule {TABLE} {name} {line}"
 
 
 FIXED_CHAINS = frozenset(
-    {"prerouting", "output", "postrouting", "refuse", "services", *(f"{scope}-policy" for scope in SCOPES)}
+    {
+        "prerouting",
+        "output",
+        "postrouting",
+        "input",
+        COUNT_CHAIN,
+        "refuse",
+        "services",
+        *(f"{scope}-policy" for scope in SCOPES),
+    }
 )
 """Names of the chains that are not for a count of backends."""
 
@@ -147,6 +167,12 @@ def _policy(scope: str, settings: Settings) -> Iterable[str]:
         yield f"{inside}fib saddr type local {_set_mark(settings.mark)} {key} vmap @{scope}-near{v}"
         yield f"{inside}{key} vmap @{scope}-far{v}"
     yield "drop"
+
+
+def _counted(settings: Settings) -> Iterable[str]:
+    """Translated connections; both hooks see their first packet only, and one of them each connection."""
+    if settings.counted_ports:
+        yield f"ct status & dnat == dnat jump {COUNT_CHAIN}"
 
 
 def _postrouting(mark: int) -> Iterable[str]:

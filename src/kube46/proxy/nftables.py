@@ -16,9 +16,20 @@ from typing import Any
 from kube46.netlink.batches import carry_out
 from kube46.netlink.expressions import inserted
 from kube46.nftables import Nft, NftError, elements
-from kube46.proxy import affinity, encoding, firewall, metrics
+from kube46.proxy import affinity, counting, encoding, firewall, metrics
 from kube46.proxy.claims import Changes, Claims, difference
-from kube46.proxy.layout import FIXED_CHAINS, TABLE, WORDS, chains, declarations, marker, pick_rules, read_pick
+from kube46.proxy.layout import (
+    COUNT_CHAIN,
+    COUNTED,
+    FIXED_CHAINS,
+    TABLE,
+    WORDS,
+    chains,
+    declarations,
+    marker,
+    pick_rules,
+    read_pick,
+)  # fmt: skip
 from kube46.proxy.rules import DROP, Element, Elements
 from kube46.proxy.settings import NodeView, Settings
 
@@ -27,8 +38,8 @@ GRACE = 2.0
 a deleted element's reference for a moment."""
 PART = 8_000
 """Elements of a transaction that fills a new table."""
-LEARNT = "affinity"
-"""Maps whose elements are packets', not ours, begin so."""
+LEARNT = ("affinity", COUNTED)
+"""Maps and sets whose elements are packets', not ours, begin so."""
 Items = list[tuple[Element, str]]
 log = logging.getLogger(__name__)
 
@@ -45,6 +56,7 @@ class ProxyTable:
         self._found: Elements | None = None
         self._absent = False
         self._trusted = False
+        self._counts = False
 
     async def apply(self, changes: Changes, desired: Claims, node: NodeView) -> int:
         """Carry out the changes (already part of `desired`). Returns how many elements were changed in the kernel: more
@@ -59,8 +71,16 @@ class ProxyTable:
                 self._node = node
                 return len(changes)
         repaired = await self._repair(desired, self._fixed(node))
+        await self._count()
         self._node = node
         return repaired
+
+    async def _count(self) -> None:
+        """Complete the chain that counts connections."""
+        if self._settings.counted_ports and not self._counts:
+            await self._apply(f"flush chain {TABLE} {COUNT_CHAIN}\n")
+            await self._send(inserted(TABLE.name, COUNT_CHAIN, counting.rules()))
+            self._counts = True
 
     def _fixed(self, node: NodeView) -> str:
         """The text that doesn't depend on any Service."""
@@ -111,7 +131,7 @@ class ProxyTable:
     async def _fill(self, desired: Claims, fixed: str) -> None:
         """Make a table where there is none, a part after the other, so that no part needs much memory. Whoever knocks
         finds nothing, as before, until verdicts come, which are last."""
-        self._uses, self._idle, self._broken = Counter(), {}, set()
+        self._uses, self._idle, self._broken, self._counts = Counter(), {}, set(), False
         for verdicts in (False, True):
             chosen = (item for item in desired if _is_verdict(item[1]) is verdicts)
             while (part := [*itertools.islice(chosen, PART)]) or fixed:
@@ -120,7 +140,7 @@ class ProxyTable:
 
     async def _replace(self, desired: Claims, fixed: str) -> None:
         """A whole new table in one transaction; of text, for libnftables can't leave parts of one to others."""
-        self._uses, self._idle, self._broken = Counter(), {}, set()
+        self._uses, self._idle, self._broken, self._counts = Counter(), {}, set(), False
         uses: Counter[str] = Counter(filter(None, (_target(element, value) for element, value in desired)))
         new = [name for name in uses if name not in FIXED_CHAINS]
         text = [f"add table {TABLE}\ndelete table {TABLE}\n", fixed, *map(self._new_chain, new)]
@@ -147,6 +167,7 @@ class ProxyTable:
         for name in found:
             self._uses.setdefault(name, 0)
         rules = Counter(entry["rule"]["chain"] for entry in listed if "rule" in entry)
+        self._counts = rules[COUNT_CHAIN] == len(counting.rules())
         self._broken = {name for name in found if self._uses[name] and rules[name] != self._length(name)}
         return actual
 

@@ -39,6 +39,8 @@ class Settings:
     """Whether pods of one node may reach each other over a bridge, past the node's routing."""
     min_sync_period: float = 0.001
     """Seconds in which changes are gathered into one transaction."""
+    counted_ports: int = 1000
+    """Service ports whose connections are told one by one in /metrics, the others together; 0: none is counted."""
     resync_period: float = 3600.0
     """Seconds after which the table is read and compared although nothing has failed."""
 

@@ -4,6 +4,7 @@ client 192.0.2.10 ── node 192.0.2.1 ── cni0 10.244.0.1 ─┬─ pod 2 (
        2001:db8:c::10     2001:db8:c::1                 └─ pod 3
 """
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -87,11 +88,17 @@ class Server:
     def __init__(self, netns: str, name: str, port: int = 8080) -> None:
         self.name = name
         self._sockets = open_sockets_in(netns, lambda: [_bound(kind, port) for kind in KINDS])
-        for bound, serve in zip(self._sockets, (self._accept, self._answer), strict=True):
-            threading.Thread(target=serve, args=(bound,), daemon=True).start()
+        works = zip((self._accept, self._answer), self._sockets, strict=True)
+        self._threads = [threading.Thread(target=serve, args=(bound,), daemon=True) for serve, bound in works]
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
-        for bound in self._sockets:
+        """Close, so that another may have the port."""
+        for bound, thread in zip(self._sockets, self._threads, strict=True):
+            with contextlib.suppress(OSError):  # a datagram socket says it has no peer, and wakes its reader
+                bound.shutdown(socket.SHUT_RDWR)
+            thread.join()
             bound.close()
 
     def _accept(self, listener: socket.socket) -> None:
@@ -110,7 +117,9 @@ class Server:
     def _answer(self, bound: socket.socket) -> None:
         while True:
             try:
-                _, peer = bound.recvfrom(100)
+                asked, peer = bound.recvfrom(100)
+                if not asked:  # the end
+                    return
                 bound.sendto(self._line(peer), peer)
             except OSError:
                 return

@@ -19,6 +19,7 @@ from kube46.proxy.controller import forget_unknown
 from kube46.proxy.flows import Flows, live
 from kube46.proxy.nftables import ProxyTable, clean
 from kube46.proxy.rules import service_elements, static_elements
+from kube46.proxy.settings import Settings
 from unit.proxy.samples import SETTINGS, VIEW, slices
 
 CIDRS = [ServiceCIDR(spec=ServiceCIDRSpec(("10.96.0.0/16", "fd00:10:96::/112")))]
@@ -31,9 +32,9 @@ class Node:
         self.nft = Nft(cluster.NODE)
         self.restart()
 
-    def restart(self) -> None:
+    def restart(self, settings: Settings = SETTINGS) -> None:
         """A new process: nothing is remembered but the kernel's table."""
-        self.claims, self.table = Claims(), ProxyTable(self.nft, SETTINGS)
+        self.claims, self.table = Claims(), ProxyTable(self.nft, settings)
         self.flows, self.is_new = Flows(), True
         self.changes: Changes = self.claims.replace(NOBODY, static_elements(VIEW, CIDRS))
 

@@ -194,9 +194,8 @@ def test_a_node_in_the_ranges_reaches_its_own_load_balancer(node: "Node", index:
     own = f"{BALANCED[index]}/{(32, 128)[index]}"
     ip(NODE, f"addr add {own} dev lo")
     try:
-        made = service(
-            ports=(TCP,), type="LoadBalancer", ingress=BALANCED, load_balancer_source_ranges=[f"{NODE_IPS[index]}"]
-        )
+        ranges = [f"{NODE_IPS[index]}/{(32, 128)[index]}"]
+        made = service(ports=(TCP,), type="LoadBalancer", ingress=BALANCED, load_balancer_source_ranges=ranges)
         node.hold(made, slices(pods(2), ports=PORTS))
         node.apply()
         assert ask(NODE, BALANCED[index], 80)[0] == "pod2"

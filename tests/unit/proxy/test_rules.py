@@ -265,3 +265,12 @@ def test_slots_of_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> No
     """Two endpoints whose hashes are equal have slots of their own, whoever comes first."""
     monkeypatch.setattr("kube46.proxy.affinity.zlib.crc32", lambda data: 7)
     assert slots(["b", "a", "c"]) == {"a": 7, "b": 8, "c": 9}
+
+
+def test_source_ranges_are_read_as_kube_proxy_reads_them() -> None:
+    """Old API servers took spaces, leading zeros and bits after the prefix: a range that isn't understood would let
+    everybody in."""
+    for text in (" 203.0.113.0/24 ", "203.000.113.0/24", "203.0.113.77/24"):
+        made = service(type="LoadBalancer", ingress=("198.51.100.9",), load_balancer_source_ranges=(text,))
+        elements = service_elements(made, slices(HERE), VIEW, {})
+        assert [key for name, key in elements if name.startswith("ranges4-")] == ["203.0.113.0/24"]
