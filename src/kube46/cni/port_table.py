@@ -3,22 +3,24 @@
 inet kube46-portmap
   any4, any6             protocol . port : pod . port                     a port of all the node's addresses
   at4, at6               address . protocol . port : pod . port           a port of one of them
-  masq-any4, masq-at4 …  source . (the same key) : jump mark-BIT          sources whose connections are masqueraded
+  from-any4, from-at4 …  the same key : jump to one of these chains        connections that may be masqueraded:
+  mark-BIT               all of them
+  near-BIT-SUBNET        those from the pod's own subnet, and from the node itself by its loopback address
   conditional            rules of mappings with conditions
   hostports              looks all of these up; first one address's, then all's
+
+No key is a range: the kernel changes a map of ranges in a copy of the whole map, element by element.
 
 Each element and each rule of `conditional` has its owner's comment: what made it, for whom.
 """
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
 
-from kube46.addresses.families import Family, Prefix
+from kube46.addresses.families import Family, Prefix, family_of
 from kube46.cni.host_ports import HostPort
-from kube46.cni.requests import Attachment
 
 NAME = "kube46-portmap"
 TABLE = f"inet {NAME}"
@@ -26,6 +28,7 @@ WORDS = {Family.IPV4: ("ip", "ipv4_addr"), Family.IPV6: ("ip6", "ipv6_addr")}
 EVERYWHERE = {Family.IPV4: ip_network("0.0.0.0/0"), Family.IPV6: ip_network("::/0")}
 # The kernel looks for ::1 on the loopback link alone, so answers from pods would not reach who asked there.
 LOOPBACK = {Family.IPV4: (ip_network("127.0.0.0/8"),), Family.IPV6: ()}
+MAPS = tuple(f"{which}{name}{family.version}" for family in WORDS for which in ("", "from-") for name in ("any", "at"))
 ASKED = "meta l4proto . th dport"
 
 
@@ -46,6 +49,18 @@ class Style:
             return (EVERYWHERE[port.family],)
         return (port.near, *LOOPBACK[port.family])
 
+    def chain(self, port: HostPort) -> str:
+        """The chain that marks them."""
+        if self.masquerade_all:
+            return f"mark-{self.bit}"
+        return f"near-{self.bit}-{port.near.network_address.packed.hex()}-{port.near.prefixlen}"
+
+    def chains(self, ports: Iterable[HostPort]) -> dict[str, tuple[Prefix, ...]]:
+        """The chains of these ports' subnets, with the sources that each marks."""
+        if not self.snat or self.masquerade_all:
+            return {}
+        return {self.chain(port): self.sources(port) for port in ports}
+
 
 @dataclass(frozen=True, slots=True)
 class Element:
@@ -57,9 +72,9 @@ class Element:
     owner: str
 
     @property
-    def asked(self) -> str:
-        """The part of the key that does not depend on who asks."""
-        return self.key.partition(" . ")[2] if self.map.startswith("masq-") else self.key
+    def port(self) -> tuple[str, str]:
+        """What two attachments cannot both have, whoever's connections to it are masqueraded."""
+        return self.map.removeprefix("from-"), self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,40 +86,15 @@ class Contents:
     hooks: frozenset[tuple[str, str]]
 
 
-def owner(network: str, attachment: Attachment) -> str:
-    """The comment of what is made for an attachment: who it is to a reader, then who it is exactly."""
-    return f"{network[:24]} {attachment.container_id[:24]} {of_network(network)} {_of_attachment(attachment)}"
-
-
-def of_network(network: str) -> str:
-    """The word of an owner that tells its network."""
-    return hashlib.sha256(network.encode()).hexdigest()[:16]
-
-
-def _of_attachment(attachment: Attachment) -> str:
-    return hashlib.sha256(f"{attachment.container_id}/{attachment.ifname}".encode()).hexdigest()[:32]
-
-
-def stale(network: str, valid: Iterable[Attachment]) -> Callable[[str], bool]:
-    """Tells of an owner whether it is one of the network, and none of the valid attachments."""
-    word, kept = of_network(network), {_of_attachment(one) for one in valid}
-
-    def is_stale(text: str) -> bool:
-        words = text.split(" ")
-        return len(words) == 4 and words[2] == word and words[3] not in kept
-
-    return is_stale
-
-
-def schema(bit: int) -> str:
-    """Commands that make the table as it must be and leave what it holds for pods."""
+def schema(bit: int, near: Mapping[str, tuple[Prefix, ...]]) -> str:
+    """Commands that make the table as it must be, with these chains of subnets, and leave what it holds for pods."""
     lines = [f"add table {TABLE}"]
     for family, (_, kind) in WORDS.items():
         v = family.version
         for name, key in (("any", "inet_proto . inet_service"), ("at", f"{kind} . inet_proto . inet_service")):
             lines += [
                 f"add map {TABLE} {name}{v} {{ type {key} : {kind} . inet_service; }}",
-                f"add map {TABLE} masq-{name}{v} {{ type {kind} . {key} : verdict; flags interval; }}",
+                f"add map {TABLE} from-{name}{v} {{ type {key} : verdict; }}",
             ]
     hooks = {
         "prerouting": "type nat hook prerouting priority dstnat;",
@@ -112,16 +102,16 @@ def schema(bit: int) -> str:
         f"masquerade-{bit}": "type nat hook postrouting priority srcnat;",
     }
     lines.append(f"add chain {TABLE} conditional")
-    for chain in (f"mark-{bit}", "hostports", *hooks):
+    for chain in (f"mark-{bit}", *near, "hostports", *hooks):
         hook = f" {{ {hooks[chain]} }}" if chain in hooks else ""
         lines += [f"add chain {TABLE} {chain}{hook}", f"flush chain {TABLE} {chain}"]
-    lines += [f'add rule {TABLE} {chain} {text} comment "{name}"' for chain, name, text in _rules(bit)]
+    lines += [f'add rule {TABLE} {chain} {text} comment "{name}"' for chain, name, text in _rules(bit, near)]
     return "\n".join(lines) + "\n"
 
 
-def parts(bit: int) -> frozenset[tuple[str, str]]:
+def parts(bit: int, near: Mapping[str, tuple[Prefix, ...]]) -> frozenset[tuple[str, str]]:
     """The rules that the schema makes: chain and comment of each."""
-    return frozenset((chain, name) for chain, name, _ in _rules(bit))
+    return frozenset((chain, name) for chain, name, _ in _rules(bit, near))
 
 
 def hooks(bit: int) -> frozenset[tuple[str, str]]:
@@ -129,9 +119,12 @@ def hooks(bit: int) -> frozenset[tuple[str, str]]:
     return frozenset({("prerouting", "prerouting"), ("output", "output"), (f"masquerade-{bit}", "postrouting")})
 
 
-def _rules(bit: int) -> Iterator[tuple[str, str, str]]:
+def _rules(bit: int, near: Mapping[str, tuple[Prefix, ...]]) -> Iterator[tuple[str, str, str]]:
     """Chain, name and text of each rule that is not a pod's."""
     yield f"mark-{bit}", "mark", f"meta mark set meta mark | {1 << bit:#x}"
+    for chain, sources in near.items():
+        for source in sources:
+            yield chain, str(source), f"{WORDS[family_of(source)][0]} saddr {source} jump mark-{bit}"
     yield f"masquerade-{bit}", "masquerade", f"meta mark & {1 << bit:#x} != 0 masquerade fully-random"
     for chain in ("prerouting", "output"):
         yield chain, "local4", "meta nfproto ipv4 fib daddr type local jump hostports"
@@ -140,7 +133,7 @@ def _rules(bit: int) -> Iterator[tuple[str, str, str]]:
     for family, (ip, _) in WORDS.items():
         v = family.version
         for name, key in ((f"at{v}", f"{ip} daddr . {ASKED}"), (f"any{v}", ASKED)):
-            yield "hostports", f"masq-{name}", f"{ip} saddr . {key} vmap @masq-{name}"
+            yield "hostports", f"from-{name}", f"meta nfproto {family.lower()} {key} vmap @from-{name}"
             yield "hostports", name, f"meta nfproto {family.lower()} dnat {ip} to {key} map @{name}"
 
 
@@ -152,8 +145,8 @@ def elements(ports: Iterable[HostPort], style: Style, made_for: str) -> Iterator
         name = f"{'any' if port.host is None else 'at'}{port.family.version}"
         key = f"{port.protocol} . {port.port}" if port.host is None else f"{port.host} . {port.protocol} . {port.port}"
         yield Element(name, key, f"{port.target} . {port.target_port}", made_for)
-        for source in style.sources(port):
-            yield Element(f"masq-{name}", f"{source} . {key}", f"jump mark-{style.bit}", made_for)
+        if style.snat:
+            yield Element(f"from-{name}", key, f"jump {style.chain(port)}", made_for)
 
 
 def creation(ports: Iterable[HostPort], style: Style, made_for: str) -> str:
@@ -209,12 +202,8 @@ def read(listed: Iterable[dict[str, Any]]) -> Contents:
         if "map" in entry:
             for key, value in entry["map"].get("elem", ()):
                 inner = key.get("elem", {"val": key})
-                words = inner["val"]["concat"]
-                found.append(
-                    Element(
-                        entry["map"]["name"], " . ".join(map(_text, words)), _value(value), inner.get("comment", "")
-                    )
-                )
+                words = " . ".join(map(str, inner["val"]["concat"]))
+                found.append(Element(entry["map"]["name"], words, _value(value), inner.get("comment", "")))
         elif "rule" in entry:
             rules.append((entry["rule"]["chain"], entry["rule"]["handle"], entry["rule"].get("comment", "")))
         elif "chain" in entry and "hook" in entry["chain"]:
@@ -225,10 +214,4 @@ def read(listed: Iterable[dict[str, Any]]) -> Contents:
 def _value(value: dict[str, Any]) -> str:
     if "jump" in value:
         return f"jump {value['jump']['target']}"
-    return " . ".join(map(_text, value["concat"]))
-
-
-def _text(word: Any) -> str:
-    if isinstance(word, dict):
-        return f"{word['prefix']['addr']}/{word['prefix']['len']}"
-    return str(word)
+    return " . ".join(map(str, value["concat"]))

@@ -5,17 +5,18 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from ipaddress import ip_address
 
-from kube46.addresses.families import Address, Family
-from kube46.cni import checks, conditions, host_ports, port_table, results
+from kube46.addresses.families import Address, Family, family_of
+from kube46.cni import checks, conditions, host_ports, port_owners, port_table, results
 from kube46.cni.configurations import Network
 from kube46.cni.errors import CniError, Code
 from kube46.cni.host_ports import HostPort
 from kube46.cni.masquerading import Masquerading
-from kube46.cni.port_table import TABLE, Contents, Style
+from kube46.cni.port_table import NAME, TABLE, Contents, Style
 from kube46.cni.requests import Attachment, Request
 from kube46.cni.results import Result
-from kube46.netlink import Netlink, NetlinkError, conntrack, namespaces
+from kube46.netlink import Netlink, NetlinkError, conntrack, namespaces, owned
 from kube46.netlink.conntrack import Flow
+from kube46.netlink.owned import Element
 
 ENDLESS = {"udp": 17, "sctp": 132}  # tracked connections that live as long as their client sends, and their numbers
 PROBE = "inet kube46-portmap-status"
@@ -38,7 +39,7 @@ class Portmap:
         style = _style(network)
         if not ports:
             return previous
-        made_for = port_table.owner(network.name, request.attachment)
+        made_for = port_owners.owner(network.name, request.attachment)
         with namespaces.locked():
             self._make(ports, style, made_for)
         try:
@@ -52,8 +53,8 @@ class Portmap:
 
     def delete(self, request: Request, network: Network) -> None:
         """Translate the attachment's ports no longer, whatever ports the request says."""
-        made_for = port_table.owner(network.name, request.attachment)
-        self._remove(lambda text: text == made_for)
+        made_for = port_owners.owner(network.name, request.attachment)
+        self._remove(made_for, lambda text: text == made_for)
 
     def check(self, request: Request, network: Network) -> None:
         """Raises CniError 100 naming what is not as the ADD left it."""
@@ -64,10 +65,12 @@ class Portmap:
             return
         contents = self._contents()
         missing = port_table.hooks(style.bit) - contents.hooks
-        missing |= port_table.parts(style.bit) - {(chain, text) for chain, _, text in contents.rules}
+        missing |= port_table.parts(style.bit, style.chains(ports)) - {
+            (chain, text) for chain, _, text in contents.rules
+        }
         for chain, part in sorted(missing):
             raise _failed(f"the chain {chain} of {TABLE} lacks {part}")
-        made_for = port_table.owner(network.name, request.attachment)
+        made_for = port_owners.owner(network.name, request.attachment)
         for one in port_table.elements(ports, style, made_for):
             if one not in contents.elements:
                 raise _failed(f"{one.map} of {TABLE} has no {one.key} : {one.value} for this attachment")
@@ -90,7 +93,7 @@ class Portmap:
 
     def collect_garbage(self, request: Request, network: Network, valid: frozenset[Attachment]) -> None:
         """Remove this network's ports of attachments that are not valid."""
-        self._remove(port_table.stale(network.name, valid))
+        self._remove(port_owners.of_network(network.name), port_owners.stale(network.name, valid))
 
     def _make(self, ports: tuple[HostPort, ...], style: Style, made_for: str) -> None:
         text = port_table.creation(ports, style, made_for)
@@ -98,19 +101,16 @@ class Portmap:
             self._tables.run(text)
         except CniError:  # no table, another's port, or what an ADD that was killed left: make room
             contents = self._contents()
-            keys = {(one.map, one.asked) for one in port_table.elements(ports, style, made_for)}
-            room = port_table.removal(
-                contents, lambda one: (one.map, one.asked) in keys, lambda owner: owner == made_for
-            )
-            self._tables.run(port_table.schema(style.bit) + room + text)
+            keys = {one.port for one in port_table.elements(ports, style, made_for)}
+            room = port_table.removal(contents, lambda one: one.port in keys, lambda owner: owner == made_for)
+            self._tables.run(port_table.schema(style.bit, style.chains(ports)) + room + text)
 
-    def _remove(self, owned: Callable[[str], bool]) -> None:
-        with namespaces.locked():
-            contents = self._contents()
-            text = port_table.removal(contents, lambda _: False, owned)
-            if text:
-                self._tables.run(text)
-        _forget(_answering(contents, owned))
+    def _remove(self, word: str, is_owner: Callable[[str], bool]) -> None:
+        """Delete what owners have whose text holds the word. Raises CniError 101."""
+        with namespaces.locked(), self._tables.kernel() as kernel:
+            gone = owned.elements(kernel, NAME, port_table.MAPS, word, is_owner)
+            owned.delete(kernel, NAME, gone, owned.rules(kernel, NAME, "conditional", word, is_owner))
+        _forget(_answering(gone))
 
     def _contents(self) -> Contents:
         return port_table.read(self._tables.listed(f"list table {TABLE}"))
@@ -145,18 +145,16 @@ def _asked(ports: Iterable[HostPort]) -> list[Flow]:
     ]
 
 
-def _answering(contents: Contents, owned: Callable[[str], bool]) -> list[Flow]:
+def _answering(gone: Iterable[Element]) -> list[Flow]:
     """What is tracked of clients of the ports that were removed: their pod is gone, or another's soon."""
     found = []
-    for one in contents.elements:
-        *host, protocol, port = one.key.split(" . ")
-        if one.map.startswith("masq-") or protocol not in ENDLESS or not owned(one.owner):
-            continue
-        address, _, target_port = one.value.partition(" . ")
-        target = ip_address(address)
-        family = Family.IPV4 if target.version == 4 else Family.IPV6
-        at = ip_address(host[0]) if host else None
-        found.append(Flow(family, ENDLESS[protocol], at, int(port), (target, int(target_port))))
+    for one in gone:
+        host, protocol, port = one.key[:-8], one.key[-8], one.key[-4:-2]
+        if one.value and protocol in ENDLESS.values():  # the maps of masquerading have verdicts
+            target, target_port = ip_address(one.value[:-4]), one.value[-4:-2]
+            endpoint = target, int.from_bytes(target_port)
+            asked = ip_address(host) if host else None
+            found.append(Flow(family_of(target), protocol, asked, int.from_bytes(port), endpoint))
     return found
 
 

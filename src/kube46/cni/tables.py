@@ -1,11 +1,13 @@
 """The plugins' nftables tables in the kernel, through one handle, with refusals as CNI errors."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kube46.cni.errors import CniError, Code
+from kube46.netlink import batches
 
 if TYPE_CHECKING:
     from kube46.nftables import Nft
@@ -24,12 +26,31 @@ class Tables:
     def __init__(self) -> None:
         self._nft: Nft | None = None
         self._opening = threading.Lock()
+        self._netlink: socket.socket | None = None
+        self._using = threading.Lock()
 
     def close(self) -> None:
-        """Close the handle; tables stay."""
+        """Close the handles; tables stay."""
         if self._nft is not None:
             self._nft.close()
             self._nft = None
+        if self._netlink is not None:
+            self._netlink.close()
+            self._netlink = None
+
+    @contextmanager
+    def kernel(self) -> Iterator[socket.socket]:
+        """The kernel's nftables without the library, for one thread at a time. OSError inside becomes CniError 101."""
+        with self._using:
+            netlink, self._netlink = self._netlink or batches.opened(), None
+            try:
+                yield netlink
+            except BaseException as error:  # answers to what was asked last may come yet
+                netlink.close()
+                if isinstance(error, OSError):
+                    raise CniError(Code.KERNEL_REFUSED, "nftables refused a change", f"{error}.") from error
+                raise
+            self._netlink = netlink
 
     def run(self, text: str) -> None:
         """Carry out commands as one transaction. Raises CniError 101, which is Absent when something is missing."""

@@ -93,8 +93,7 @@ class Place:
 
     def table(self) -> str:
         """The table as nft writes it."""
-        command = ["ip", "netns", "exec", self.node.name, "nft", "list", "table", "inet", "kube46-portmap"]
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        return _listed(self.node)
 
     def nft(self, text: str) -> None:
         """Change something."""
@@ -113,6 +112,11 @@ def place(node: Node) -> Iterator[Place]:
     made = Place(node)
     yield made
     made.close()
+
+
+def _listed(node: Node) -> str:
+    command = ["ip", "netns", "exec", node.name, "nft", "list", "table", "inet", "kube46-portmap"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def mapping(host_port: int, protocol: str = "tcp", **changes: Any) -> dict[str, Any]:
@@ -232,6 +236,46 @@ def test_the_newest_owner_has_the_port(place: Place) -> None:
         assert ask(place.client, address, 8080)[:1] == ["new"]
 
 
+def test_the_newest_owners_way(place: Place) -> None:
+    """Whose connections are masqueraded is the newest owner's word, too: with `snat: false` nobody's."""
+    place.add("old", mapping(8080), masqAll=True)
+    place.add("new", mapping(8080), snat=False)
+    assert ask(place.client, OUTSIDE[4], 8080) == ["new", "192.0.2.10"]
+    assert ask(place.client, OUTSIDE[6], 8080) == ["new", "2001:db8:c::10"]
+    place.remove("new")
+    place.remove("old")
+    assert "8080" not in place.table()
+
+
+def test_hundreds_of_ports_of_hundreds_of_pods(node: Node) -> None:
+    """DEL finds all of its own among others': each pod's 60 ports of both families, whose elements are several
+    messages of the kernel's; GC takes the others'.
+    """
+
+    def request(verb: str, name: str, number: int) -> None:
+        ips = [{"address": f"10.244.1.{number + 2}/24"}, {"address": f"fd00::{number + 2}/64"}]
+        given = [
+            mapping(port, protocol) for port in range(1000 + 30 * number, 1030 + 30 * number) for protocol in KINDS
+        ]
+        answer = node.call(
+            verb,
+            name,
+            type="portmap",
+            prevResult={"cniVersion": "1.1.0", "ips": ips} if verb == "ADD" else None,
+            runtimeConfig={"portMappings": given if verb == "ADD" else []},
+        )
+        assert "code" not in answer, answer
+
+    for number in range(10):
+        request("ADD", f"p{number}", number)
+    for number in (0, 4, 8):
+        request("DEL", f"p{number}", number)
+        listed = _listed(node)
+        assert [listed.count(f"net p{one} ") for one in (number, number + 1)] == [0, 60 * 2 * 2]
+    assert node.call("GC", "", type="portmap", **{"cni.dev/valid-attachments": []}) == {}
+    assert "elements" not in _listed(node)
+
+
 def test_a_tracked_client_follows(place: Place) -> None:
     """A UDP client that keeps its port reaches the new pod at once: what is tracked of it is forgotten, whether it
     asked before there was a pod, or another pod.
@@ -286,9 +330,10 @@ def test_conditions(place: Place, words: str) -> None:
     [
         "delete table inet kube46-portmap",
         "flush map inet kube46-portmap any6",
-        "flush map inet kube46-portmap masq-any4",
+        "flush map inet kube46-portmap from-any4",
         "flush chain inet kube46-portmap prerouting",
         "flush chain inet kube46-portmap mark-13",
+        "flush chain inet kube46-portmap near-13-0af40100-24",
         "delete chain inet kube46-portmap masquerade-13",
     ],
 )
@@ -440,5 +485,4 @@ def test_fifty_at_once(node: Node) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
-    listed = ["ip", "netns", "exec", node.name, "nft", "list", "table", "inet", "kube46-portmap"]
-    assert "elements" not in subprocess.run(listed, capture_output=True, text=True, check=True).stdout
+    assert "elements" not in _listed(node)

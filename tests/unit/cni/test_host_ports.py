@@ -1,6 +1,7 @@
 """portmap's wishes, conditions and table, without a kernel."""
 
 import json
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kube46.addresses.families import Family
-from kube46.cni import conditions, configurations, host_ports, port_table, results
+from kube46.cni import conditions, configurations, host_ports, port_owners, port_table, results
 from kube46.cni.errors import CniError
 from kube46.cni.port_table import Style
 from kube46.cni.requests import Attachment, Verb
@@ -117,24 +118,38 @@ ATTACHMENTS = st.builds(Attachment, NAMES, st.sampled_from(["eth0", "eth1", 'ü"
 @given(NAMES, NAMES, ATTACHMENTS, ATTACHMENTS)
 def test_owners(network: str, other: str, attachment: Attachment, valid: Attachment) -> None:
     """An owner fits into a comment of nftables and is stale exactly in its own network, when it is not valid there."""
-    text = port_table.owner(network, attachment)
+    text = port_owners.owner(network, attachment)
     assert len(text.encode()) <= 120
     assert '"' not in text
-    assert port_table.stale(network, [valid])(text) == (valid != attachment)
-    assert port_table.stale(other, [])(text) == (other == network)
-    assert not port_table.stale(network, [])("somebody else's")
+    assert port_owners.stale(network, [valid])(text) == (valid != attachment)
+    assert port_owners.stale(other, [])(text) == (other == network)
+    assert not port_owners.stale(network, [])("somebody else's")
 
 
 def test_elements_of_both_families() -> None:
-    """A port is an element a family, and one for each source that is masqueraded; 127.0.0.0/8 among them, ::1 not."""
-    found = port_table.elements(ports({"hostPort": 1, "containerPort": 2, "protocol": "sctp"}), PLAIN, "me")
-    assert [(one.map, one.key, one.value) for one in found] == [
+    """A port is two elements a family: its target, and the chain that marks who is masqueraded, by the pod's subnet."""
+    wanted = ports({"hostPort": 1, "containerPort": 2, "protocol": "sctp"})
+    assert [(one.map, one.key, one.value) for one in port_table.elements(wanted, PLAIN, "me")] == [
         ("any4", "sctp . 1", "10.0.0.7 . 2"),
-        ("masq-any4", "10.0.0.0/24 . sctp . 1", "jump mark-13"),
-        ("masq-any4", "127.0.0.0/8 . sctp . 1", "jump mark-13"),
+        ("from-any4", "sctp . 1", "jump near-13-0a000000-24"),
         ("any6", "sctp . 1", "fd00::7 . 2"),
-        ("masq-any6", "fd00::/64 . sctp . 1", "jump mark-13"),
+        ("from-any6", "sctp . 1", "jump near-13-fd000000000000000000000000000000-64"),
     ]
+
+
+def test_who_is_masqueraded() -> None:
+    """The pod's own subnet and 127.0.0.0/8, not ::1; with masqAll everybody; without snat nobody."""
+    wanted = ports({"hostPort": 1, "containerPort": 2, "protocol": "tcp"})
+    assert [list(map(str, sources)) for sources in PLAIN.chains(wanted).values()] == [
+        ["10.0.0.0/24", "127.0.0.0/8"],
+        ["fd00::/64"],
+    ]
+    everybody = replace(PLAIN, masquerade_all=True)
+    assert everybody.chains(wanted) == {}
+    assert {one.value for one in port_table.elements(wanted, everybody, "me")} >= {"jump mark-13"}
+    nobody = replace(PLAIN, snat=False)
+    assert nobody.chains(wanted) == {}
+    assert [one.map for one in port_table.elements(wanted, nobody, "me")] == ["any4", "any6"]
 
 
 def test_what_is_removed_of_a_table() -> None:
@@ -142,22 +157,19 @@ def test_what_is_removed_of_a_table() -> None:
     listed: list[dict[str, Any]] = [
         {"map": {"name": "at4", "elem": [[_element("mine", "192.0.2.1", "tcp", 1), {"concat": ["10.0.0.7", 2]}]]}},
         {"map": {"name": "any4", "elem": [[_element("other", "udp", 5), {"concat": ["10.0.0.9", 2]}]]}},
-        {"map": {"name": "masq-any4", "elem": [[_element("other", _P, "udp", 5), {"jump": {"target": "mark-13"}}]]}},
+        {"map": {"name": "from-any4", "elem": [[_element("other", "udp", 5), {"jump": {"target": "mark-13"}}]]}},
         {"rule": {"chain": "conditional", "handle": 9, "comment": "mine"}},
         {"rule": {"chain": "conditional", "handle": 10, "comment": "other"}},
         {"rule": {"chain": "hostports", "handle": 11, "comment": "mine"}},
     ]
     contents = port_table.read(listed)
-    text = port_table.removal(contents, lambda one: one.asked == "udp . 5", lambda owner: owner == "mine")
+    text = port_table.removal(contents, lambda one: one.port == ("any4", "udp . 5"), lambda owner: owner == "mine")
     assert text.splitlines() == [
         "delete element inet kube46-portmap at4 { 192.0.2.1 . tcp . 1 }",
         "delete element inet kube46-portmap any4 { udp . 5 }",
-        "delete element inet kube46-portmap masq-any4 { 10.0.0.0/24 . udp . 5 }",
+        "delete element inet kube46-portmap from-any4 { udp . 5 }",
         "delete rule inet kube46-portmap conditional handle 9",
     ]
-
-
-_P = {"prefix": {"addr": "10.0.0.0", "len": 24}}
 
 
 def _element(owner: str, *words: Any) -> dict[str, Any]:
