@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from kube46.apiserver.schemas import Shape, Type
 
 YEAR_ONE = -62135596800  # Go's zero time, in seconds of Unix
+OPTIONS = "DeleteOptions"  # every version has its own of the same form (metav1.AddToGroupVersion)
+META = "meta.k8s.io/v1"
 DEPTH = 100  # of messages in messages: no kind comes near
 
 
@@ -62,6 +64,8 @@ def _document(data: bytes) -> dict[str, Any]:
     api_version, kind = identity.get(1, ""), identity.get(2, "")
     group, _, version = api_version.rpartition("/")
     schemas = Schemas.load()
+    if kind == OPTIONS and (api_version == META or schemas.has_version(group, version)):
+        group, version = "", "v1"  # clients name the version of what they delete
     if not schemas.knows(group, version, kind):
         text = (
             f'no kind "{kind}" is registered for version "{api_version}" in scheme "pkg/api/legacyscheme/scheme.go:30"'

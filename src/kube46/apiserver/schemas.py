@@ -129,6 +129,10 @@ class Schemas:
         """Whether Kubernetes registers such a kind."""
         return f"{group}/{version}/{kind}" in self._kinds
 
+    def has_version(self, group: str, version: str) -> bool:
+        """Whether Kubernetes registers any kind in such a version."""
+        return any(name.startswith(f"{group}/{version}/") for name in self._kinds)
+
     def definition(self, group: str, version: str, kind: str) -> str:
         """The definition's name, without decoding it; raises KeyError."""
         return self._kinds[f"{group}/{version}/{kind}"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kube46.apiserver import protobuf, protobuf_encoding, views_protobuf
 from kube46.apiserver.kinds import BY_PLURAL, KINDS
 from kube46.apiserver.negotiation import CUSTOM, Form, negotiate
-from kube46.apiserver.protobuf_wire import MAGIC, Malformed, fields, frame, read_varint, varint
+from kube46.apiserver.protobuf_wire import MAGIC, Malformed, delimited, fields, frame, read_varint, varint
 from kube46.apiserver.schemas import Schemas, embedded_in
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.strategy import Strategy
@@ -63,6 +63,25 @@ def numbered(schemas: Schemas, name: str) -> set[str]:
     words = schemas.wire(name).values()
     inner = (numbered(schemas, embedded_in(name, word)) for word in words if word.startswith(">"))
     return {word for word in words if not word.startswith(">")}.union(*inner)
+
+
+def options(api_version: str) -> bytes:
+    """DeleteOptions of 5 s as client-go sends them, marked with the version of what is deleted."""
+    identity = delimited(1, api_version.encode()) + delimited(2, b"DeleteOptions")
+    return MAGIC + delimited(1, identity) + delimited(2, b"\x08\x05")
+
+
+@pytest.mark.parametrize("version", ["v1", "apps/v1", "networking.k8s.io/v1", "meta.k8s.io/v1"])
+def test_every_version_has_delete_options(version: str) -> None:
+    """DeleteOptions are read in the version of what is deleted, as client-go's typed clients send them."""
+    read = json.loads(protobuf.decode(options(version)))
+    assert read == {"kind": "DeleteOptions", "apiVersion": version, "gracePeriodSeconds": 5}
+
+
+def test_delete_options_of_no_version() -> None:
+    """DeleteOptions of a version that is none are refused."""
+    with pytest.raises(StatusError, match=r'no kind "DeleteOptions" is registered for version "apps/v7"'):
+        protobuf.decode(options("apps/v7"))
 
 
 def test_presence() -> None:
