@@ -12,7 +12,7 @@ from kube46.api.resources import ENDPOINT_SLICES, NODES, PODS, SERVICES
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.config import ClusterConfig, ConfigError
 from kube46.kubernetes.errors import KubernetesError
-from kube46.proxy.controller import SERVICE_NAME_LABEL
+from kube46.proxy.endpoints import DIRECTED
 from kube46.proxy.explanations import Source, explain
 from kube46.proxy.settings import Settings, node_view
 
@@ -22,7 +22,7 @@ OUTSIDE = Source("a client outside")
 async def lines(client: Client, name: str, namespace: str, pod: str, node: str, cidrs: tuple[str, ...]) -> list[str]:
     """The explanation from the cluster's objects. Raises KubernetesError."""
     service = await client.get(SERVICES, name, namespace)
-    found = await client.list(ENDPOINT_SLICES, namespace, labels=f"{SERVICE_NAME_LABEL}={name}")
+    found = await client.list(ENDPOINT_SLICES, namespace, labels=DIRECTED.format(name))
     source = OUTSIDE
     if pod:
         place, _, pod_name = pod.rpartition("/")

@@ -26,6 +26,7 @@ from kube46.nftables import Nft
 from kube46.proxy import flows, metrics, nftables, sysctls
 from kube46.proxy.checks import Check, service_checks
 from kube46.proxy.claims import NOBODY, NOTHING, Changes, Claims, Owner, merge
+from kube46.proxy.endpoints import directed
 from kube46.proxy.nftables import ProxyTable
 from kube46.proxy.probes import Probes
 from kube46.proxy.reports import Report
@@ -35,7 +36,6 @@ from kube46.proxy.usage import Usage
 
 __all__ = ["Settings", "clean", "run"]
 
-SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
 NO_RANGES = "The API has no ServiceCIDRs (Kubernetes 1.33 has): packets to unallocated Service addresses aren't dropped"
 T = TypeVar("T")
@@ -140,7 +140,7 @@ class Proxy:
 
     def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         for part in filter(None, (old, new)):
-            owner = (sys.intern(part.metadata.namespace), part.metadata.labels.get(SERVICE_NAME_LABEL, ""))
+            owner = (sys.intern(part.metadata.namespace), directed(part))
             others = [key for key in self._slice_names.get(owner, ()) if key != part.key]
             present = [*others, part.key] if part is new and owner[1] else others
             if present:

@@ -12,6 +12,10 @@ from kube46.api import ip
 from kube46.api.objects import Endpoint, EndpointSlice, ServicePort
 from kube46.proxy.settings import NodeView
 
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+HEADLESS_LABEL = "service.kubernetes.io/headless"
+DIRECTED = f"{SERVICE_NAME_LABEL}={{}},!{HEADLESS_LABEL}"
+"""The label selector of the slices that proxies look at, with the Service's name to be put in."""
 MAPPED = bytes(10) + b"\xff\xff"
 SOCKET_FAMILIES = {Family.IPV4: AF_INET, Family.IPV6: AF_INET6}
 
@@ -48,6 +52,12 @@ def _old(text: str, family: Family) -> str | None:
     """What old API servers took and kube-proxy reads: leading zeros, IPv4-mapped addresses, which are IPv4."""
     address = ip.sloppy(text)
     return str(address) if address is not None and family_of(address) is family else None
+
+
+def directed(part: EndpointSlice) -> str:
+    """The Service that proxies direct to a slice, or "": with the label headless a slice is none of theirs."""
+    labels = part.metadata.labels
+    return "" if HEADLESS_LABEL in labels else labels.get(SERVICE_NAME_LABEL, "")
 
 
 def choose(port: ServicePort, slices: Iterable[EndpointSlice], family: Family, node: NodeView) -> Choice:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from kube46.addresses.families import Family
-from kube46.api.objects import Endpoint, EndpointHints, EndpointPort, EndpointSlice, ZoneHint
-from kube46.proxy.endpoints import address_text, choose
+from kube46.api.objects import Endpoint, EndpointHints, EndpointPort, EndpointSlice, Meta, ZoneHint
+from kube46.proxy.endpoints import address_text, choose, directed
 from kube46.proxy.settings import NodeView
 from unit.proxy.samples import HTTP, NODE, VIEW, endpoint, slices
 
@@ -125,3 +125,12 @@ def test_addresses_are_canonical() -> None:
     assert address_text("10.0.0.1", Family.IPV6) is None
     for old in ("010.000.0.1", "::ffff:10.0.0.1", "::FFFF:a00:1", "0:0:0:0:0:ffff:10.0.0.1"):  # as Go's old parser
         assert (address_text(old, Family.IPV4), address_text(old, Family.IPV6)) == ("10.0.0.1", None)
+
+
+def test_slices_of_headless_services_direct_nothing() -> None:
+    """A slice directs packets of the Service that it names, unless it has the label headless, with any value."""
+    named = {"kubernetes.io/service-name": "web"}
+    assert directed(EndpointSlice(metadata=Meta(labels=named))) == "web"
+    assert directed(EndpointSlice(metadata=Meta())) == ""
+    for value in ("", "false"):
+        assert directed(EndpointSlice(metadata=Meta(labels={**named, "service.kubernetes.io/headless": value}))) == ""

@@ -1,0 +1,103 @@
+"""docs/reference/conformance.md: what upstream's own specs showed, with the reason for each that does not pass."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from upstream.reasons import REASONS
+from upstream.results import OUTCOMES, Spec, read
+from upstream.running import ROOT
+
+PAGE = ROOT / "docs/reference/conformance.md"
+TEXT = Path(__file__).with_name("page.md")
+
+
+@dataclass(frozen=True)
+class Told:
+    """A finished run: what it was, and what it showed."""
+
+    suite: str
+    families: str
+    seconds: int
+    processes: int
+    specs: tuple[Spec, ...]
+
+    def count(self, outcome: str) -> int:
+        """Specs with that outcome."""
+        return sum(spec.outcome == outcome for spec in self.specs)
+
+
+def finished(results: Path) -> list[Told]:
+    """The kept runs of whole suites, those of single specs left out."""
+    runs = [(json.loads(path.read_text()), read(path.with_name("junit.xml"))) for path in results.glob("*/run.json")]
+    told = [Told(specs=tuple(specs), **about) for about, specs in runs if about["suite"] != "focus"]
+    return sorted(told, key=lambda run: (run.suite != "network", run.suite, run.families))
+
+
+def reason(spec: Spec) -> str:
+    """Why it does not pass: as a person found it, else what the spec said of itself."""
+    known = next((text for pattern, text in REASONS if re.search(pattern, spec.name)), "")
+    return known or spec.said.splitlines()[0][:200] if known or spec.said else "not yet looked into"
+
+
+def _name(text: str) -> str:
+    """A spec's name in a table's cell."""
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def _tables(runs: list[Told]) -> str:
+    counted = [
+        f"| {run.suite} | {run.families} | {len(run.specs)} | {run.count('passed')} | {run.count('failed')} "
+        f"| {run.count('skipped')} | {run.seconds / 60:.1f} | {run.processes} |"
+        for run in runs
+    ]
+    wrong: dict[tuple[str, str], list[str]] = {}
+    for run in runs:
+        for spec in run.specs:
+            if spec.outcome != "passed":
+                wrong.setdefault((spec.name, reason(spec)), []).append(f"{run.families} {OUTCOMES[spec.outcome]}")
+    why = [f"| {_name(name)} | {', '.join(where)} | {_name(text)} |" for (name, text), where in sorted(wrong.items())]
+    settings = list(dict.fromkeys(run.families for run in runs))
+    took: dict[str, dict[str, str]] = {}
+    for run in runs:
+        for spec in run.specs:
+            took.setdefault(spec.name, {})[run.families] = (
+                f"{spec.seconds:.0f} s" if spec.outcome == "passed" else OUTCOMES[spec.outcome]
+            )
+    each = [
+        f"| {_name(name)} | {' | '.join(cells.get(families, '') for families in settings)} |"
+        for name, cells in sorted(took.items())
+    ]
+    return "\n".join(
+        [
+            "## Runs",
+            "| suite | families | specs | passed | failed | skipped | minutes | at a time |",
+            "|---|---|--:|--:|--:|--:|--:|--:|",
+            *counted,
+            "\n## Specs that do not pass",
+            "✘ failed, – skipped itself.\n",
+            "| spec | where | reason |\n|---|---|---|",
+            *why,
+            "\n## Each spec",
+            f"| spec | {' | '.join(settings)} |\n|---|{'--:|' * len(settings)}",
+            *each,
+        ]
+    )
+
+
+def write(results: Path) -> None:
+    """The page, of all runs that are kept below `results`."""
+    upstream = re.search(r"k8s.io/kubernetes (\S+)", (ROOT / "tests/upstream/tools/go.mod").read_text())
+    assert upstream, "tests/upstream/tools/go.mod names no k8s.io/kubernetes"
+    versions = (
+        f"Suite: `k8s.io/kubernetes/test/e2e` {upstream[1]}. kube46 {version('kube46')}, Linux {platform.release()}, "
+        f"{time.strftime('%Y-%m-%d', time.gmtime())}."
+    )
+    text = TEXT.read_text().replace("@VERSIONS@", versions).replace("@TABLES@", _tables(finished(results)))
+    PAGE.write_text(text)

@@ -1,0 +1,99 @@
+"""A run of upstream's e2e specs on a stand-alone cluster of its own, which is taken down whatever happens."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from upstream.images import load
+from upstream.suites import Suite
+
+ROOT = Path(__file__).parents[2]
+NODES = 3
+PROCESSES = 4  # specs at a time: they wait more than they work
+
+
+def programs() -> Path:
+    """The directory of e2e.test, ginkgo and agnhost, built when they are missing."""
+    command = [str(ROOT / "tools/go-programs.sh"), "e2e"]
+    environment = {**os.environ, "PYTHON": sys.executable}
+    return Path(subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout.strip())
+
+
+def _kube46(*arguments: str, check: bool = True) -> None:
+    subprocess.run(["kube46", *arguments], check=check, stdout=subprocess.DEVNULL)
+
+
+@contextmanager
+def loaded(programs: Path) -> Iterator[None]:
+    """The images that specs name, in the machine's store while it is needed."""
+    names = load(programs)
+    try:
+        yield
+    finally:
+        _kube46("image", "rm", *names, check=False)
+
+
+@contextmanager
+def cluster(name: str, families: str, keep: bool = False) -> Iterator[None]:
+    """A cluster of those families; `keep` leaves it there."""
+    _kube46("up", "--name", name, "--families", families, "--nodes", str(NODES), "--no-check")
+    try:
+        yield
+    finally:
+        if not keep:
+            _kube46("down", "--name", name, check=False)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One uninterrupted run of a suite on one cluster; what it writes lies in `directory`."""
+
+    name: str
+    directory: Path
+    suite: Suite
+    processes: int = PROCESSES
+
+    @property
+    def junit(self) -> Path:
+        """Ginkgo's report."""
+        return self.directory / "junit.xml"
+
+    @property
+    def log(self) -> Path:
+        """All that the specs said."""
+        return self.directory / "log"
+
+    def command(self, programs: Path) -> list[str]:
+        """ginkgo with its flags, then the suite's own."""
+        return [
+            str(programs / "ginkgo"), "run", f"--procs={self.processes}", "--no-color", "--timeout=6h",
+            "--silence-skips", f"--output-dir={self.directory}", f"--junit-report={self.junit.name}",
+            *self.suite.flags(), str(programs / "e2e.test"), "--", "--provider=skeleton",
+            f"--kubeconfig={self.directory / 'kubeconfig'}", f"--num-nodes={NODES}", "--minStartupPods=0",
+            "--disable-log-dump", "--dump-logs-on-failure=false",
+        ]  # fmt: skip
+
+    def execute(self, programs: Path) -> float:
+        """Runs it; the seconds that it took. Whether specs failed, the report says."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.junit.unlink(missing_ok=True)
+        kubeconfig = ["kubectl", "config", "view", "--raw", "--minify", "--context", f"kube46-{self.name}"]
+        (self.directory / "kubeconfig").touch(mode=0o600)
+        with (self.directory / "kubeconfig").open("w") as file:
+            subprocess.run(kubeconfig, stdout=file, check=True)
+        began = time.monotonic()
+        try:
+            with self.log.open("w") as log:
+                subprocess.run(
+                    self.command(programs), cwd=self.directory, stdout=log, stderr=subprocess.STDOUT, check=False
+                )
+        finally:
+            (self.directory / "kubeconfig").unlink()
+        return time.monotonic() - began
