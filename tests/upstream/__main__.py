@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from upstream.page import write
 from upstream.results import read, table
 from upstream.running import PROCESSES, ROOT, Run, cluster, loaded, programs
 from upstream.suites import SUITES, suite
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RESULTS = ROOT / "build/e2e"
 SETTINGS = ("ipv4,ipv6", "ipv6,ipv4", "ipv4", "ipv6")
@@ -31,7 +34,9 @@ def _run(families: str, arguments: argparse.Namespace, built: Path) -> bool:
     """One run; whether all that it took passed."""
     digits = families.replace("ipv", "").replace(",", "")
     name = "focus" if arguments.focus else arguments.suite
-    run = Run(f"e2e-{digits}", RESULTS / f"{name}-{digits}", suite(arguments.suite, arguments.focus), arguments.processes)
+    run = Run(
+        f"e2e-{digits}", RESULTS / f"{name}-{digits}", suite(arguments.suite, arguments.focus), arguments.processes
+    )
     print(f"{name} on {families}; log: {run.log}", flush=True)
     with cluster(run.name, families, arguments.keep):
         took = run.execute(built)

@@ -8,23 +8,92 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archives import Built, docker, entry, link, tar
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
 REGISTRY = "registry.k8s.io/e2e-test-images/"
 SHELL = (
-    *("bash", "sh", "cat", "ls", "echo", "env", "id", "sleep", "stat", "touch", "mkdir", "rm", "mv", "cp", "ln", "chmod"),
+    *(
+        "bash",
+        "sh",
+        "cat",
+        "ls",
+        "echo",
+        "env",
+        "id",
+        "sleep",
+        "stat",
+        "touch",
+        "mkdir",
+        "rm",
+        "mv",
+        "cp",
+        "ln",
+        "chmod",
+    ),
     *("chown", "head", "tail", "grep", "sed", "awk", "tr", "cut", "sort", "uniq", "wc", "tee", "test", "true", "false"),
-    *("date", "dd", "df", "du", "find", "hostname", "kill", "mktemp", "mount", "umount", "nproc", "printf", "ps", "pwd"),
-    *("readlink", "realpath", "seq", "sha256sum", "md5sum", "tar", "timeout", "uname", "xargs", "yes", "base64", "getent"),
-    *("curl", "wget", "nc", "dig", "host", "nslookup", "ip", "ss", "socat", "ipcs", "ipcmk", "sysctl", "expr", "mkfifo"),
+    *(
+        "date",
+        "dd",
+        "df",
+        "du",
+        "find",
+        "hostname",
+        "kill",
+        "mktemp",
+        "mount",
+        "umount",
+        "nproc",
+        "printf",
+        "ps",
+        "pwd",
+    ),
+    *(
+        "readlink",
+        "realpath",
+        "seq",
+        "sha256sum",
+        "md5sum",
+        "tar",
+        "timeout",
+        "uname",
+        "xargs",
+        "yes",
+        "base64",
+        "getent",
+    ),
+    *(
+        "curl",
+        "wget",
+        "nc",
+        "dig",
+        "host",
+        "nslookup",
+        "ip",
+        "ss",
+        "socat",
+        "ipcs",
+        "ipcmk",
+        "sysctl",
+        "expr",
+        "mkfifo",
+    ),
 )
-USERS = b"root:x:0:0:root:/root:/bin/sh\nuser-defined-in-image:x:1000:1000::/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n"
-GROUPS = b"root:x:0:\nuser-defined-in-image:x:1000:\ngroup-defined-in-image:x:50000:user-defined-in-image\nnogroup:x:65534:\n"
+USERS = b"""root:x:0:0:root:/root:/bin/sh
+user-defined-in-image:x:1000:1000::/:/bin/sh
+nobody:x:65534:65534:nobody:/:/bin/sh
+"""
+GROUPS = b"""root:x:0:
+user-defined-in-image:x:1000:
+group-defined-in-image:x:50000:user-defined-in-image
+nogroup:x:65534:
+"""
 NGINX = b"""worker_processes 1;
 error_log /dev/stderr;
 pid /tmp/nginx.pid;
@@ -71,12 +140,22 @@ def _layer(programs: Mapping[str, Path], *more: Any) -> bytes:
     """A root file system of these programs, in a merged /usr, with their libraries and the usual directories."""
     contents = {path: f"usr/bin/{name}" for name, path in reversed(programs.items())}
     files = [entry(place, path.read_bytes(), mode=0o755) for path, place in contents.items()]
-    links = [link(f"usr/bin/{name}", f"/{contents[path]}") for name, path in programs.items() if contents[path] != f"usr/bin/{name}"]
+    links = [
+        link(f"usr/bin/{name}", f"/{contents[path]}")
+        for name, path in programs.items()
+        if contents[path] != f"usr/bin/{name}"
+    ]
     libraries = {f"usr/{str(path).removeprefix('/usr').lstrip('/')}": path for path in _libraries(programs.values())}
     return tar(
         [
-            *(entry(name) for name in ("usr", "usr/bin", "usr/lib", "usr/lib64", "etc", "var", "home", "proc", "sys", "dev")),
-            *(link(name, f"usr/{to}") for name, to in (("bin", "bin"), ("sbin", "bin"), ("lib", "lib"), ("lib64", "lib64"))),
+            *(
+                entry(name)
+                for name in ("usr", "usr/bin", "usr/lib", "usr/lib64", "etc", "var", "home", "proc", "sys", "dev")
+            ),
+            *(
+                link(name, f"usr/{to}")
+                for name, to in (("bin", "bin"), ("sbin", "bin"), ("lib", "lib"), ("lib64", "lib64"))
+            ),
             link("usr/sbin", "bin"),
             entry("tmp", mode=0o1777),
             entry("root", mode=0o700),
@@ -102,7 +181,17 @@ def _nginx() -> bytes:
     """Debian's nginx with upstream's page on port 80 of both families."""
     return _layer(
         _found(("nginx", *SHELL)),
-        *(entry(name) for name in ("etc/nginx", "usr/share", "usr/share/nginx", "usr/share/nginx/html", "var/log", "var/log/nginx")),
+        *(
+            entry(name)
+            for name in (
+                "etc/nginx",
+                "usr/share",
+                "usr/share/nginx",
+                "usr/share/nginx/html",
+                "var/log",
+                "var/log/nginx",
+            )
+        ),
         *(entry(name) for name in ("var/lib", "var/lib/nginx", "usr/local", "usr/local/nginx")),
         entry("etc/nginx/nginx.conf", NGINX),
         entry("etc/nginx/mime.types", Path("/etc/nginx/mime.types").read_bytes()),
@@ -142,7 +231,10 @@ def images(programs: Path) -> list[Image]:
 
     return [
         image(("agnhost:2.66.1", "agnhost:2.55"), agnhosts, debian, agnhost),
-        *(image((f"{pet}:1.8",), agnhosts | {"Cmd": ["test-webserver"]}, debian, agnhost, _pet(sources, pet)) for pet in ("kitten", "nautilus")),
+        *(
+            image((f"{pet}:1.8",), agnhosts | {"Cmd": ["test-webserver"]}, debian, agnhost, _pet(sources, pet))
+            for pet in ("kitten", "nautilus")
+        ),
         image(("busybox:1.37.0-2", "busybox:1.36.1-1"), shell, busybox),
         image(("nonroot:1.5",), shell | {"User": "1234"}, busybox),
         image(("nginx:1.27.0-2", "nginx:1.28.0-2"), path | {"Cmd": ["nginx", "-g", "daemon off;"]}, _nginx()),

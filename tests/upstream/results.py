@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
 
 FILTERED = "skipped"  # ginkgo's message for a spec that the flags left out; one that skips itself says why after it
 OUTCOMES = {"passed": "✔", "failed": "✘", "skipped": "–"}
@@ -20,12 +23,6 @@ class Spec:
     outcome: str
     seconds: float
     said: str = ""
-
-    @property
-    def group(self) -> str:
-        """The SIG and the first words: `sig-network Services`."""
-        found = re.match(r"\[(sig-[\w-]+)\] (\S+( (?:Granular Checks|API))?)", self.name)
-        return f"{found[1]} {found[2]}" if found else "other"
 
 
 def _spec(case: ElementTree.Element) -> Spec | None:

@@ -6,13 +6,17 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from upstream.images import load
-from upstream.suites import Suite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from upstream.suites import Suite
 
 ROOT = Path(__file__).parents[2]
 NODES = 3

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NEVER = (r"\[Feature:SCTP", r"\[Slow\]", r"\[Serial\]", r"\[Disruptive\]")
 NETWORK = (
-    *(r"\[Feature:IPv6DualStack\]", r"\[sig-network\] Services ", r"\[sig-network\] Networking Granular Checks"),
-    *(r"\[sig-network\] EndpointSlice", r"\[sig-network\] Endpoints", r"\[sig-network\] HostPort", r"\[sig-network\] DNS "),
-    *(r"\[sig-network\] Proxy ", r"\[sig-network\] .*(ServiceCIDR|IPAddress)", r"\[sig-network\] Ingress"),
-    r"\[sig-network\] .*[Ss]ession affinity",
+    r"\[Feature:IPv6DualStack\]",
+    *(
+        rf"\[sig-network\] {words}"
+        for words in (
+            *("Services ", "Networking Granular Checks", "EndpointSlice", "Endpoints", "HostPort", "DNS ", "Proxy "),
+            *(".*(ServiceCIDR|IPAddress)", "Ingress", ".*[Ss]ession affinity"),
+        )
+    ),
 )
 CONFORMANCE = tuple(
     rf"\[sig-{sig}\].*\[Conformance\]" for sig in ("network", "apps", "api-machinery", "auth", "node", "cli")
@@ -30,10 +37,19 @@ class Suite:
 
 
 QUICK = (
-    r"Networking Granular Checks: Services.*should (function for node-Service|update endpoints: http)",
-    r"\[sig-network\] Services should (serve a basic endpoint|be able to change the type from ClusterIP to ExternalName|have session affinity work for service with type clusterIP|be able to create a functioning NodePort)",
     r"\[Feature:IPv6DualStack\] should (create|have|be able)",
-    r"\[sig-network\] (EndpointSlice|Ingress API|IngressClass API|HostPort|DNS should provide DNS for services)",
+    r"Networking Granular Checks: Services.*should (function for node-Service|update endpoints: http)",
+    *(
+        rf"\[sig-network\] {words}"
+        for words in (
+            *("Services should serve a basic endpoint", "Services should be able to change the type from ClusterIP"),
+            *(
+                "Services should have session affinity work for service",
+                "Services should be able to create a f",
+            ),
+            *("EndpointSlice", "Ingress", "HostPort", "DNS should provide DNS for services", "ServiceCIDR"),
+        )
+    ),
 )
 SUITES: Mapping[str, Suite] = {
     "network": Suite(NETWORK),
