@@ -101,7 +101,7 @@ def test_commands_in_pages_exist(page: Path) -> None:
         if re.match(r" {4}(\$ )?(kube46|make) ", line)
     ]
     typed += re.findall(r"`((?:kube46|make) [a-z][^`]*)`", page.read_text())
-    targets = re.findall(r"^([a-z%-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    targets = re.findall(r"^([a-z0-9%-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     known = {"kube46": set(COMMANDS), "make": set(targets)}
     words = [line.split()[:2] for line in typed]
     unknown = [(program, word) for program, word in words if re.match("[a-z]", word) and word not in known[program]]
