@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 BENCHES = sorted(path.stem for path in (ROOT / "bench").glob("*.py"))
 MAKEFILE = (ROOT / "Makefile").read_text()
-TARGETS = re.findall(r"^([a-z-]+):.*##", MAKEFILE, flags=re.MULTILINE)
+TARGETS = re.findall(r"^([a-z0-9-]+):.*##", MAKEFILE, flags=re.MULTILINE)
 
 
 def planned(target: str) -> str:
