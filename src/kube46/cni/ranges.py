@@ -7,6 +7,7 @@ subnet-router anycast address (RFC 4291 section 2.6.1), also when a range is con
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Network, ip_address, ip_network
 
 from kube46.addresses.families import Address, Family, Prefix, family_of
@@ -45,10 +46,16 @@ RangeSet = tuple[Range, ...]  # alternatives of one family; a pod gets one addre
 def load(network: Network) -> tuple[RangeSet, ...]:
     """The range sets of a configuration: from runtimeConfig, the old single range, then `ranges`. Raises CniError 7."""
     ipam = network.ipam
-    single: tuple[tuple[configurations.Range, ...], ...] = ((ipam,),) if ipam.subnet else ()
-    configured = network.runtime_config.ip_ranges + single + ipam.ranges
+    single = configurations.Range(ipam.subnet, ipam.range_start, ipam.range_end, ipam.gateway)
+    configured = network.runtime_config.ip_ranges + (((single,),) if ipam.subnet else ()) + ipam.ranges
     if not configured:
         raise _invalid("ipam.ranges", "no range is given; give a list of lists of {subnet}")
+    return _parsed(configured)
+
+
+@lru_cache(maxsize=64)
+def _parsed(configured: tuple[tuple[configurations.Range, ...], ...]) -> tuple[RangeSet, ...]:
+    """The sets; a node's pods have the same, one after another."""
     sets = tuple(_range_set(ranges, f"range set {index}") for index, ranges in enumerate(configured))
     for index, first in enumerate(sets):
         for later, second in enumerate(sets[index + 1 :], index + 1):

@@ -85,14 +85,15 @@ class Store:
         path = self.directory / name
         fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
-            os.write(fd, _text(attachment).encode())
-            self._entries[name] = _Entry(_state(os.fstat(fd)), _text(attachment))
+            try:
+                os.write(fd, _text(attachment).encode())
+                self._entries[name] = _Entry(_state(os.fstat(fd)), _text(attachment))
+            finally:
+                os.close(fd)
+            _overwrite(self.directory / f"{LAST_PREFIX}{index}", name)
         except OSError:  # no space left: the file must not stay
-            path.unlink()
+            self.release(name)
             raise
-        finally:
-            os.close(fd)
-        (self.directory / f"{LAST_PREFIX}{index}").write_text(name)
         self._mark()
 
     def release(self, address: str) -> None:
@@ -133,6 +134,19 @@ class Store:
         # An odd number of nanoseconds: the kernel's own times are multiples of its clock's step, or at least later.
         self._marked = time.time_ns() | 1
         os.utime(self.directory, ns=(self._marked, self._marked))
+
+
+def _overwrite(path: Path, text: str) -> None:
+    """Give a file this text without emptying it first: ext4 writes one that was emptied to the disk when it is closed.
+
+    Whoever is killed on the way leaves the text of another address, or none: the next round begins elsewhere.
+    """
+    fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+    try:
+        if os.write(fd, text.encode()) < os.fstat(fd).st_size:
+            os.ftruncate(fd, len(text))
+    finally:
+        os.close(fd)
 
 
 def _text(attachment: Attachment) -> str:

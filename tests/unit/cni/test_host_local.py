@@ -193,14 +193,15 @@ def test_resolv_conf(data: str, tmp_path: Path) -> None:
     assert call(data, "CHECK", "b")[0] == 1
 
 
-def test_a_full_disk_leaves_nothing(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the second family's file can't be written, the first one's is taken back."""
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_a_full_disk_leaves_nothing(data: str, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a file of either family can't be written, the address or which was the last one, all are taken back."""
     original = os.write
     seen: list[int] = []
 
     def fail(fd: int, text: bytes) -> int:
         seen.append(fd)
-        if len(seen) == 2:
+        if len(seen) == number:
             raise OSError(28, "No space left on device")
         return original(fd, text)
 
