@@ -187,3 +187,19 @@ def test_bad_requests(node, talker):
     assert curl(node, "/containerLogs/default/none/main", *certificate).endswith("404")
     assert curl(node, f"/containerLogs/default/{talker}/main?tailLines=x", *certificate).startswith("tailLines: 'x'")
     assert curl(node, f"/portForward/default/{talker}", *certificate).endswith("400")
+
+
+def test_logs_of_the_node(node, talker):
+    """`/logs/` shows administrators the pods' logs by CRI's names, and nothing else of the machine."""
+    pki = f"{node.directory}/pki"
+    certificate = ("--path-as-is", "--cert", f"{pki}/client.crt", "--key", f"{pki}/client.key")
+    name = f"default_{talker}_{node.pod(talker)['metadata']['uid']}"
+
+    assert curl(node, "/logs/").endswith("401")
+    assert '<a href="pods/">pods/</a>' in curl(node, "/logs/", *certificate)
+    assert f'<a href="{name}/">' in curl(node, "/logs/pods/", *certificate)
+    assert '<a href="0.log">0.log</a>' in curl(node, f"/logs/pods/{name}/main/", *certificate)
+    text = curl(node, f"/logs/pods/{name}/main/0.log", *certificate)
+    assert re.match(r"\d{4}-\d\d-\d\dT\S+ std(out|err) [FP] ", text)
+    for path in ("pods/..", f"pods/{name}/..%2fsandbox.json", f"pods/{name}/../sandbox.json", "syslog", "pods/none"):
+        assert curl(node, f"/logs/{path}", *certificate) == "404 page not found\n\n404", path

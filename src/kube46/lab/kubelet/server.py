@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 import h11
 import msgspec
@@ -14,7 +15,7 @@ from prometheus_client import generate_latest
 
 from kube46.addresses.families import Family, family_of
 from kube46.kubernetes.client import Client
-from kube46.lab.kubelet import authentication, dialing, forwarding, logs, metrics, streaming, usage
+from kube46.lab.kubelet import authentication, dialing, forwarding, logs, metrics, nodelogs, streaming, usage
 from kube46.lab.kubelet.channels import PROTOCOLS
 from kube46.lab.kubelet.crilogs import Selection, stamp
 from kube46.lab.kubelet.forwarding import Forwarder
@@ -101,6 +102,8 @@ class Server:
             case ("stats", "summary"):
                 body = usage.summary(self._settings.node_name, *await self._meter.look())
                 await http.answer(200, msgspec.json.encode(body), "application/json")
+            case ("logs", *parts):
+                await self._node_logs(http, parts)
             case ("containerLogs", namespace, pod, container):
                 await self._logs(http, request, self._pod(namespace, pod), container)
             case ("exec" | "attach" as what, namespace, pod, container) | (
@@ -165,6 +168,19 @@ class Server:
             raise Refusal(404, f'the log of container "{container}" in pod "{name}" is gone')
         selection, tail = selected(request)
         await http.stream(logs.read(path, selection, tail, writer if request.flag("follow") else None))
+
+    async def _node_logs(self, http: Http, parts: list[str]) -> None:
+        try:
+            found = await asyncio.to_thread(nodelogs.listed, parts, self._every())
+            if isinstance(found, Path):
+                with found.open("rb") as file:
+                    await http.stream(nodelogs.content(file), "text/plain; charset=utf-8")
+                return
+        except OSError:  # gone meanwhile
+            found = None
+        if found is None:
+            raise Refusal(404, "404 page not found\n")
+        await http.answer(200, nodelogs.page(found), "text/html; charset=utf-8")
 
     # Streams
 
