@@ -174,6 +174,20 @@ def test_a_volume_beyond_its_limit_ends_its_pod(node):
     assert node.pod("v-fits")["status"]["phase"] == "Running"
 
 
+def test_a_pod_beyond_its_ephemeral_storage_ends(node):
+    """A pod whose emptyDir and log take more than its containers' limits is evicted, in kubelet's words; one that has
+    no limit stays."""
+    mounts = [{"name": "cache", "mountPath": "/cache"}]
+    write = "dd if=/dev/zero of=/cache/file bs=64k count=40 2>&1; exec sleep 1000"
+    for name, limits in (("v-bound", {"ephemeral-storage": "1Mi"}), ("v-free", {})):
+        wanted = container("main", "sh", "-c", write, volumeMounts=mounts, resources={"limits": limits})
+        node.apply(name, volumes=[{"name": "cache", "emptyDir": {}}], containers=[wanted])
+    status = node.until("v-bound", phase("Failed"))["status"]
+    text = "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. "
+    assert (status["reason"], status["message"]) == ("Evicted", text)
+    assert node.pod("v-free")["status"]["phase"] == "Running"
+
+
 def test_disk_is_counted_as_it_is_taken(tmp_path):
     """Files with two names count once, links as links, holes not at all."""
     (tmp_path / "one").write_bytes(b"x" * 65536)
