@@ -117,7 +117,7 @@ class Upstream(Server):
     def _start_etcd(self) -> None:
         client, peer = (f"http://127.0.0.1:{port}" for port in (self.etcd_port, free_port()))
         command = [
-            "etcd", f"--data-dir={self.directory}/etcd", f"--listen-client-urls={client}",
+            *self.wrapper, "etcd", f"--data-dir={self.directory}/etcd", f"--listen-client-urls={client}",
             f"--advertise-client-urls={client}", f"--listen-peer-urls={peer}",
         ]  # fmt: skip
         with (self.directory / "etcd.log").open("ab") as log:

@@ -7,12 +7,15 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from kube46.api.resources import NODES, SERVICES
 from kube46.controllers import health
 from kube46.kubernetes.caches import Caches
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.config import ClusterConfig
+from kube46.kubernetes.events import EventRecorder
 from kube46.proxy import controller, sysctls
 from kube46.proxy.checks import Answer
 from kube46.proxy.configuration import Configuration, Conntrack
@@ -31,11 +34,22 @@ async def run(configuration: Configuration, config: ClusterConfig) -> None:
         for address in dict.fromkeys((configuration.healthz or everywhere(10256), configuration.metrics)):
             stack.enter_context(_served(address, ready, pages, hard=configuration.hard_fail))
         async with Client(config, component="proxy") as client, asyncio.TaskGroup() as group:
-            caches = Caches(client, group)
-            group.create_task(controller.run(configuration.settings, client, caches, report))
+            caches, events = (
+                Caches(client, group),
+                EventRecorder(client, "kube-proxy", configuration.settings.node_name),
+            )
+            tell = partial(_tell, events)
+            group.create_task(controller.run(configuration.settings, client, caches, report, tell))
             await asyncio.sleep(0)
             await caches.synced()
             ready.set()
+            node = report.node or {"metadata": {"name": configuration.settings.node_name}}
+            await events.record(NODES, node, "Starting", "")
+
+
+async def _tell(events: EventRecorder, service: tuple[str, str], reason: str, message: str) -> None:
+    namespace, name = service
+    await events.record(SERVICES, {"metadata": {"namespace": namespace, "name": name}}, reason, message, "Warning")
 
 
 def initialize(configuration: Configuration) -> None:

@@ -23,12 +23,12 @@ from kube46.kubernetes.errors import KubernetesError, NotFound
 from kube46.kubernetes.queues import Trigger, delay
 from kube46.netlink import conntrack
 from kube46.nftables import Nft
-from kube46.proxy import flows, metrics, nftables, sysctls
+from kube46.proxy import flows, metrics, nftables, ranks, sysctls
 from kube46.proxy.checks import Check, service_checks
 from kube46.proxy.claims import NOBODY, NOTHING, Changes, Claims, Owner, merge
 from kube46.proxy.endpoints import directed
 from kube46.proxy.nftables import ProxyTable
-from kube46.proxy.probes import Probes
+from kube46.proxy.probes import Probes, Tell
 from kube46.proxy.reports import Report
 from kube46.proxy.rules import cluster_ips, service_elements, static_elements
 from kube46.proxy.settings import Settings, node_view
@@ -42,13 +42,15 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-async def run(settings: Settings, client: Client, caches: Caches, report: Report | None = None) -> None:
+async def run(
+    settings: Settings, client: Client, caches: Caches, report: Report | None = None, tell: Tell | None = None
+) -> None:
     """Keep the node's table as the cluster's Services want it, until cancelled. The table stays when this ends.
 
-    `report` is told how that fares.
+    `report` is told how that fares, and `tell` what people should hear of a Service.
     """
     nft = Nft()
-    proxy = Proxy(settings, caches, nft, report or Report())
+    proxy = Proxy(settings, caches, nft, report or Report(), tell)
     try:
         if await served(client, SERVICE_CIDRS):
             proxy.watch_service_cidrs()
@@ -94,10 +96,10 @@ async def clean() -> None:
 class Proxy:
     """One node's proxy: the objects by Service, the claims made from them, and the table."""
 
-    def __init__(self, settings: Settings, caches: Caches, nft: Nft, report: Report) -> None:
+    def __init__(self, settings: Settings, caches: Caches, nft: Nft, report: Report, tell: Tell | None = None) -> None:
         self.trigger = Trigger("proxy")
         self.report = report
-        self.probes = Probes(report.is_healthy)
+        self.probes = Probes(report.is_healthy, tell)
         self._settings = settings
         self._services: Cache[Service] = caches.of(ROUTED_SERVICES)
         self._slices: Cache[EndpointSlice] = caches.of(ROUTED_SLICES)
@@ -212,10 +214,10 @@ class Proxy:
         dirty, self._dirty = self._dirty, set()
         for owner in dirty:
             service = self._services.get(owner)
-            before = self._claims.of(owner) or held
+            before = ranks.claimed(self._claims, owner) or held
             slices = [self._slices[key] for key in self._slice_names.get(owner, ()) if key in self._slices]
             claims = NOTHING if service is None else service_elements(service, slices, self._view, before)
-            changes = self._claims.replace(owner, claims)
+            changes = ranks.replace(self._claims, owner, service, claims)
             self.report.count(changes)
             if not listed:
                 merge(self._pending, changes)
@@ -228,8 +230,12 @@ class Proxy:
         return service_checks(service, slices, self._view, cluster_ips(service))
 
     async def _look_at_node(self) -> None:
-        self.report.node = self._nodes.get(("", self._settings.node_name))
-        view = node_view(self.report.node, self._settings)
+        node = self.report.node = self._nodes.get(("", self._settings.node_name))
+        if node is None:
+            log.warning(
+                "The Node is not there: its last addresses and pod ranges count, if any node=%s", self._view.name
+            )
+        view = self._view if node is None else node_view(node, self._settings)
         self.probes.addresses = view.nodeport_addresses
         if view.families != self._view.families:
             await asyncio.to_thread(sysctls.prepare, view.families, bridged=self._settings.bridged_pods)

@@ -6,7 +6,7 @@ answered once, whatever it says. A port that is taken is tried again with every 
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from ipaddress import ip_address
 
@@ -16,6 +16,8 @@ from kube46.proxy.checks import Answer, Check, service_answer
 Owner = tuple[str, str]
 Key = tuple[Owner, Family]
 ANY = {Family.IPV4: "0.0.0.0", Family.IPV6: "::"}
+Tell = Callable[[Owner, str, str], Awaitable[None]]
+"""Makes an Event of a Service: its owner, the reason and the message."""
 LONGEST, PATIENCE = 8192, 5.0
 log = logging.getLogger(__name__)
 
@@ -23,8 +25,8 @@ log = logging.getLogger(__name__)
 class Probes:
     """The node's health checks of Services. Call `close` at the end."""
 
-    def __init__(self, healthy: Callable[[], bool]) -> None:
-        self._healthy = healthy
+    def __init__(self, healthy: Callable[[], bool], tell: Tell | None = None) -> None:
+        self._healthy, self._tell = healthy, tell
         self._wanted: dict[Key, Check] = {}
         self._servers: dict[Key, tuple[int, asyncio.Server]] = {}
         self._failed: set[Key] = set()
@@ -70,6 +72,9 @@ class Probes:
                     "Health check not served, tried again later service=%s family=%s port=%d error=%s",
                     "/".join(owner), family, port, error,
                 )  # fmt: skip
+                if self._tell is not None:
+                    said = f"{family}: the health check of {'/'.join(owner)} on port {port} is not served: {error}"
+                    await self._tell(owner, "FailedToStartServiceHealthcheck", said)
 
     async def _talk(self, key: Key, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

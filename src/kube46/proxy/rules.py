@@ -116,14 +116,14 @@ def _external_frontends(service: Service, port: ServicePort, family: Family, nod
     """External and load-balancer addresses of the family (K-3, K-18), and the node port."""
     texts = service.spec.external_ips if node.external_ips else ()
     external = (address_text(text, family) for text in texts)
-    for address in (*filter(None, external), *_balanced(service, family)):
+    for address in (*filter(None, external), *balanced(service, family)):
         yield _at(address, port, family)
     if service.spec.type in ("NodePort", "LoadBalancer") and 0 < port.node_port < 65536:
         protocol = port.protocol.lower()
         yield Frontend("nodeport", family, protocol, f"{protocol} . {port.node_port}", str(port.node_port))
 
 
-def _balanced(service: Service, family: Family) -> list[str]:
+def balanced(service: Service, family: Family) -> list[str]:
     """The addresses of the load balancer that this node answers for (K-3)."""
     ingress = (entry.ip for entry in service.status.load_balancer.ingress if entry.ip_mode in (None, "VIP"))
     return [*filter(None, (address_text(text, family) for text in ingress))]
@@ -132,7 +132,7 @@ def _balanced(service: Service, family: Family) -> list[str]:
 def _firewall(service: Service, port: ServicePort, family: Family, node: NodeView) -> dict[Element, str]:
     if not service.spec.load_balancer_source_ranges or service.spec.type != "LoadBalancer":
         return {}
-    addresses = _balanced(service, family)
+    addresses = balanced(service, family)
     ranges = firewall.allowed(service, addresses, family, node)
     keys = [_at(address, port, family).key for address in addresses]
     return firewall.elements(keys, ranges, family) if ranges else {}

@@ -25,6 +25,7 @@ from kube46.nftables import Nft, NftError, elements
 from kube46.proxy.claims import Claims
 from kube46.proxy.counting import places
 from kube46.proxy.layout import COUNTED, COUNTED_SIZE, TABLE, read_pick
+from kube46.proxy.ranks import service_of
 from kube46.proxy.rules import Element, cluster_ips
 
 MIN_AGE = 5.0
@@ -139,7 +140,7 @@ class Usage:
         """Whose place it is; None: nobody's, or no longer."""
         for element in where or ():
             owner = self._claims.holder(element)
-            service = None if owner is None else self._services.get(owner)
+            service = None if owner is None else self._services.get(service_of(owner))
             if service is None:
                 continue
             *_, protocol, number = element[1].split(" . ")

@@ -13,7 +13,7 @@ from kube46.addresses.families import Family, family_of
 from kube46.api.objects import Endpoint, EndpointSlice, Service, ServiceCIDR, ServiceCIDRSpec
 from kube46.netlink import conntrack
 from kube46.nftables import Nft
-from kube46.proxy import sysctls
+from kube46.proxy import ranks, sysctls
 from kube46.proxy.claims import NOBODY, Changes, Claims, merge
 from kube46.proxy.controller import forget_unknown
 from kube46.proxy.flows import Flows, live
@@ -40,9 +40,9 @@ class Node:
 
     def hold(self, made: Service, parts: list[EndpointSlice]) -> None:
         """Take a Service into the next transaction."""
-        before = self.claims.of(made.key) or asyncio.run(self.table.held())
+        before = ranks.claimed(self.claims, made.key) or asyncio.run(self.table.held())
         elements = service_elements(made, parts, VIEW, before)
-        merge(self.changes, self.claims.replace(made.key, elements))
+        merge(self.changes, ranks.replace(self.claims, made.key, made, elements))
         self.flows.replace(made.key, live(made, parts, VIEW))
 
     def apply(self) -> int:

@@ -101,6 +101,29 @@ def test_a_taken_port_is_told_once_and_opened_when_it_is_free(caplog: pytest.Log
     with_probes(work)
 
 
+def test_a_taken_port_is_an_event_of_its_service() -> None:
+    """As kube-proxy's: once, with the family and the port."""
+    told: list[tuple[tuple[str, str], str, str]] = []
+
+    async def tell(owner: tuple[str, str], reason: str, message: str) -> None:
+        told.append((owner, reason, message))
+
+    async def work() -> None:
+        probes, port = Probes(lambda: True, tell), free_port()
+        probes.want(OWNER, {Family.IPV6: Check(port, 1)})
+        try:
+            with socket.create_server(("::1", port), family=socket.AF_INET6):
+                await probes.sync()
+                await probes.sync()
+        finally:
+            probes.close()
+        ((owner, reason, message),) = told
+        assert (owner, reason) == (OWNER, "FailedToStartServiceHealthcheck")
+        assert f"IPv6: the health check of {'/'.join(OWNER)} on port {port} is not served" in message
+
+    asyncio.run(work())
+
+
 def test_what_is_no_request_gets_no_answer() -> None:
     """A long line, an early end, and an address that answers for no node port: closed without a word."""
 
