@@ -84,7 +84,7 @@ def test_an_interrupt_says_what_is_left(cluster: Cluster) -> None:
     os.killpg(run.pid, signal.SIGINT)
     _, said = run.communicate(timeout=patient(60))
     assert run.returncode == 130, said
-    made = Path(f"/var/lib/kube46/{name}/").exists()
+    made = Path(f"/var/lib/kube46/{name}/cluster.json").exists()
     assert (f"`kube46 down --name {name}` deletes it" in said) is made
     assert ("nothing was changed" in said) is not made
     if made:
