@@ -20,3 +20,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--recordings", choices=("sample", "all"), default="sample", help="how many tests replay")
     parser.addoption("--families", default="ipv4,ipv6", help="of the clusters of test_control_plane.py")
     parser.addoption("--mutations", type=int, default=30, help="damaged objects of each kind, of test_mutations.py")
+    parser.addoption("--roles", type=int, default=8, help="how many sets of random roles test_roles.py tries")
+    parser.addoption("--roles-seed", type=int, default=1, help="which ones")

@@ -53,7 +53,7 @@ class Authorizer:
         return self._bindings
 
     def decide(self, user: User, asked: Asked) -> Decision:
-        """Whether a user may do this; several reasons against it are joined by `, `."""
+        """Whether a user may do this; each reason against it is a line that names its authorizer."""
         if MASTERS in user.groups:
             return Decision(allowed=True)
         against = self._nodes.refusal(user, asked)
@@ -64,9 +64,8 @@ class Authorizer:
             return Decision(True, f"RBAC: allowed by {grant}")
         reasons = [f"node: {against}"] if against else []
         if missing := bindings.missing(user.name, user.groups, asked.namespace):
-            text = missing[0] if len(missing) == 1 else f"[{', '.join(dict.fromkeys(missing))}]"
-            reasons.append(f"RBAC: {text}")
-        return Decision(False, ", ".join(reasons))
+            reasons.append(f"rbac: RBAC: {_together(missing)}")
+        return Decision(False, "\n".join(reasons))
 
     def allowed(self, user: User, asked: Asked) -> bool:
         """Whether a user may do this."""
@@ -77,9 +76,13 @@ class Authorizer:
         yield from self._current().held(user.name, user.groups, namespace)
 
     def unresolved(self, user: User, namespace: str) -> str:
-        """Why `rules` is not all that a user may do; "" when it is."""
-        found = [NO_NODE_RULES] if node_of(user) is not None else []
-        return ", ".join(found + self._current().missing(user.name, user.groups, namespace))
+        """What went wrong where `rules` were found; "" when nothing did."""
+        found = [NO_NODE_RULES] if self.incomplete(user) else []
+        return _together(found + self._current().missing(user.name, user.groups, namespace))
+
+    def incomplete(self, user: User) -> bool:
+        """Whether `rules` is not all that a user may do."""
+        return node_of(user) is not None
 
     def authorize(self, request: Request) -> None:
         """Refuse with 403 what is not allowed."""
@@ -111,3 +114,9 @@ def _refused_object(user: User, asked: Asked, because: str) -> StatusError:
     what = f'{asked.verb} resource "{asked.qualified}" in API group "{asked.group}" {where}'
     kind = Kind(asked.group, "", asked.resource, "")
     return statuses.forbidden(kind, asked.name, f'User "{user.name}" cannot {what}{because}')
+
+
+def _together(errors: list[str]) -> str:
+    """Several errors as Go's aggregate prints them, each once."""
+    text = ", ".join(found := dict.fromkeys(errors))
+    return f"[{text}]" if len(found) > 1 else text

@@ -113,7 +113,8 @@ class Reviews:
             if rule.paths:
                 found[True].append({"verbs": list(rule.verbs), "nonResourceURLs": list(rule.paths)})
         unresolved = self._authorizer.unresolved(user, str(spec["namespace"]))
-        status = {"resourceRules": found[False], "nonResourceRules": found[True], "incomplete": bool(unresolved)}
+        incomplete = self._authorizer.incomplete(user)
+        status = {"resourceRules": found[False], "nonResourceRules": found[True], "incomplete": incomplete}
         return status | ({"evaluationError": unresolved} if unresolved else {})
 
     def _token(self, spec: dict[str, Any]) -> Object:
