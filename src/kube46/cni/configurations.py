@@ -1,7 +1,8 @@
 """Pure: a network configuration, decoded and checked.
 
-The keys are those of the reference plugins of the same names (containernetworking/plugins 1.9); keys that are
-not known are ignored, as there. Keys known there and not done here are refused, so that nobody relies on them.
+The keys are those of the reference plugins of the same names (containernetworking/plugins 1.9), and like these, which
+are Go, they may be written in any case, a null is as good as an absent key, and keys that are not known are ignored.
+Keys known there and not done here are refused, so that nobody relies on them.
 """
 
 from typing import Any
@@ -76,6 +77,15 @@ class VlanRange(msgspec.Struct, frozen=True):
     max_id: int | None = msgspec.field(name="maxID", default=None)
 
 
+class Dns(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The `dns` key, which goes into results as it is; one that says nothing is as good as none."""
+
+    nameservers: tuple[str, ...] = ()
+    domain: str = ""
+    search: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
 class ValidAttachment(msgspec.Struct, frozen=True):
     """One of `cni.dev/valid-attachments`, given with GC."""
 
@@ -116,13 +126,14 @@ class Network(msgspec.Struct, frozen=True, rename="camel"):
     conditions_v4: tuple[str, ...] = ()
     conditions_v6: tuple[str, ...] = ()
     ipam: Ipam = Ipam()
-    dns: dict[str, Any] = {}
+    dns: Dns = Dns()
     args: Args = Args()
     runtime_config: RuntimeConfig = RuntimeConfig()
     prev_result: dict[str, Any] | None = None
     valid_attachments: tuple[ValidAttachment, ...] | None = msgspec.field(
         name="cni.dev/valid-attachments", default=None
     )
+    attachments: tuple[ValidAttachment, ...] | None = msgspec.field(name="cni.dev/attachments", default=None)
 
     @property
     def gateway(self) -> bool:
@@ -130,20 +141,26 @@ class Network(msgspec.Struct, frozen=True, rename="camel"):
         return self.is_gateway or self.is_default_gateway
 
     @property
+    def resolver(self) -> dict[str, Any]:
+        """The `dns` key as results have it; empty when it says nothing."""
+        return msgspec.to_builtins(self.dns)  # type: ignore[no-any-return]
+
+    @property
     def gateway_link(self) -> str:
         """The link that has the gateways' addresses: the bridge, or a port of it in the pods' VLAN."""
         return f"{self.bridge}.{self.vlan}" if self.vlan else self.bridge
 
 
-_decoder = msgspec.json.Decoder(Network)
-_keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
+KNOWN = (Network, Ipam, Range, Args, CniArgs, RuntimeConfig, PortMapping, VlanRange, Dns, ValidAttachment)
+SPELT = {name.lower(): name for kind in KNOWN for name in kind.__struct_encode_fields__}
+# A null here is a list of none (Go's nil slice): what a runtime says that has no attachment left.
+LISTS_OF_VALID = frozenset({"cni.dev/valid-attachments", "cni.dev/attachments"})
 
 
 def load(stdin: bytes, verb: Verb) -> Network:
     """The configuration on standard input. Raises CniError 1, 2, 6 or 7, naming the key and what it should be."""
     try:
-        keys = _keys.decode(stdin)
-        network = _decoder.decode(b"{" + b",".join(_present(keys)) + b"}")
+        network = msgspec.convert(_as_known(msgspec.json.decode(stdin)), Network)
     except msgspec.ValidationError as error:
         raise CniError(Code.INVALID_CONFIG, "Invalid network configuration", f"{error}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -185,9 +202,22 @@ def version_in(stdin: bytes) -> str:
     return found if found in VERSIONS else NEWEST
 
 
-def _present(keys: dict[str, msgspec.Raw]) -> list[bytes]:
-    """The pairs whose value is not null: like the reference plugins, take a null for an absent key."""
-    return [msgspec.json.encode(key) + b":" + bytes(value) for key, value in keys.items() if bytes(value) != b"null"]
+def _as_known(value: Any) -> Any:
+    """The JSON with keys spelt as they are here, and without those whose value is null."""
+    if isinstance(value, list):
+        return [_as_known(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    found = {}
+    for key, one in value.items():
+        name = SPELT.get(key.lower(), key)
+        if name != key and name in value:
+            continue  # the right spelling is there, too
+        if one is None and name in LISTS_OF_VALID:
+            one = []
+        if one is not None:
+            found[name] = _as_known(one)
+    return found
 
 
 def _check_mtu(network: Network) -> None:

@@ -9,13 +9,14 @@ from kube46.cni import ranges, results
 from kube46.cni.configurations import Network
 from kube46.cni.errors import CniError, Code
 from kube46.cni.ranges import RangeSet
-from kube46.cni.requests import Attachment, Request
+from kube46.cni.requests import Attachment, Request, check_arguments
 from kube46.cni.results import Assigned, Result
 from kube46.cni.store import Store
 
 
 def add(request: Request, network: Network) -> Result:
     """Assign an address of each range set, or of none. Raises CniError 11 when a set is exhausted."""
+    check_arguments(request.args)
     sets = ranges.load(network)
     wanted = list(ranges.requested(network, request.args.get("IP", "")))
     result = Result(routes=_routes(network), dns=_dns(network.ipam.resolv_conf))
@@ -98,10 +99,9 @@ def collect_garbage(network: Network, valid: frozenset[Attachment]) -> list[str]
 
 def store_of(network: Network) -> Store:
     """The store of a network; the same object for the same directory, so that it reads only what changed."""
-    if ".." in Path(network.ipam.data_dir).parts or (
-        network.ipam.data_dir and not network.ipam.data_dir.startswith("/")
-    ):
-        details = f"ipam.dataDir: {network.ipam.data_dir!r} must be an absolute path without '..'."
+    path = network.ipam.data_dir
+    if ".." in Path(path).parts or "\0" in path or (path and not path.startswith("/")):
+        details = f"ipam.dataDir: {path!r} must be an absolute path without '..'."
         raise CniError(Code.INVALID_CONFIG, "Invalid network configuration", details)
     return _store(network.name, network.ipam.data_dir)
 
@@ -160,7 +160,10 @@ def _dns(path: str) -> dict[str, list[str] | str]:
     """The DNS settings of a resolv.conf, as results carry them; none without a path."""
     found: dict[str, list[str] | str] = {}
     lists: dict[str, list[str]] = {}
-    for line in Path(path).read_text().splitlines() if path else ():
+    if "\0" in path:
+        details = f"ipam.resolvConf: {path!r} is no path."
+        raise CniError(Code.INVALID_CONFIG, "Invalid network configuration", details)
+    for line in Path(path).read_text(errors="replace").splitlines() if path else ():
         keyword, *values = line.split() or [""]
         if not values:
             continue

@@ -111,10 +111,12 @@ def _carried_out(plugin: Plugin, request: Request, network: Network) -> Result |
 
 
 def _valid(network: Network) -> frozenset[Attachment]:
-    if network.valid_attachments is None:
+    # The second name is that of specification 1.1.0 as it was first published; libcni sends both.
+    valid = network.attachments if network.valid_attachments is None else network.valid_attachments
+    if valid is None:
         details = "cni.dev/valid-attachments: it is missing; give the list of attachments to keep."
         raise CniError(Code.INVALID_CONFIG, "Invalid network configuration", details)
-    return frozenset(Attachment(one.container_id, one.ifname) for one in network.valid_attachments)
+    return frozenset(Attachment(one.container_id, one.ifname) for one in valid)
 
 
 def _printed(document: dict[str, Any]) -> Answer:

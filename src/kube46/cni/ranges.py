@@ -8,7 +8,7 @@ subnet-router anycast address (RFC 4291 section 2.6.1), also when a range is con
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, ip_address, ip_network
 
 from kube46.addresses.families import Address, Family, Prefix, family_of
 from kube46.cni import configurations
@@ -151,9 +151,12 @@ def _inside(text: str, default: Address, subnet: Prefix, what: str) -> Address:
 
 def _address(text: str, what: str) -> Address:
     try:
-        return ip_address(text)
+        found = ip_address(text)
     except ValueError as error:
         raise _invalid("ipam", f"{what}: {error}") from error
+    if isinstance(found, IPv6Address) and found.scope_id:
+        raise _invalid("ipam", f"{what}: {text!r} has a scope; leave it out")  # it would be another text for an address
+    return found
 
 
 def _invalid(key: str, reason: str) -> CniError:

@@ -11,6 +11,8 @@ from enum import StrEnum
 
 from kube46.cni.errors import CniError, Code
 
+ARGUMENTS = frozenset({"IP", "MAC", "IgnoreUnknown"})
+TRUTHS = {"1": True, "true": True, "0": False, "false": False}
 # Go's net/netns and the reference plugins accept exactly this (containernetworking/cni pkg/utils/utils.go).
 IDENTIFIER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.\-]*")
 LINK_NAME_BYTES = 15
@@ -63,7 +65,7 @@ def parse(environment: Mapping[str, str], stdin: bytes) -> Request:
     netns = environment.get("CNI_NETNS", "")
     if not netns and verb in (Verb.ADD, Verb.CHECK):
         raise _invalid("CNI_NETNS", "it is missing: give the path of the container's network namespace")
-    args = arguments(environment.get("CNI_ARGS", ""))
+    args = arguments(environment.get("CNI_ARGS", "")) if verb in ATTACHMENT_VERBS else {}
     return Request(verb, attachment, netns, args, environment.get("CNI_PATH", ""), environment, stdin)
 
 
@@ -79,10 +81,11 @@ def check_attachment(attachment: Attachment) -> None:
     name = attachment.ifname
     if not name:
         raise _invalid("CNI_IFNAME", "it is missing")
+    # Bytes that are no UTF-8 are not printable either; the kernel takes a '%' for a template of names.
+    if name in (".", "..") or re.search(r"[\s/:\0%]", name) or not name.isprintable() or '"' in name:
+        raise _invalid("CNI_IFNAME", f"{name!r} must not be '.' or '..', nor hold '/', ':', '%', '\"' or white space")
     if len(name.encode()) > LINK_NAME_BYTES:
         raise _invalid("CNI_IFNAME", f"{name!r} is longer than {LINK_NAME_BYTES} bytes")
-    if name in (".", "..") or re.search(r"[\s/:\0]", name) or not name.isprintable() or '"' in name:
-        raise _invalid("CNI_IFNAME", f"{name!r} must not be '.' or '..', nor hold '/', ':', '\"' or white space")
 
 
 def arguments(text: str) -> dict[str, str]:
@@ -94,6 +97,19 @@ def arguments(text: str) -> dict[str, str]:
             raise _invalid("CNI_ARGS", f"{pair!r} is not KEY=VALUE")
         found[key] = value
     return found
+
+
+def check_arguments(args: Mapping[str, str]) -> None:
+    """Raises CniError 4 on keys that are unknown, without IgnoreUnknown, which runtimes set that have keys of theirs.
+
+    As libcni's types.LoadArgs; for those who read an argument, and for ADD alone: DEL has nothing to do with them.
+    """
+    ignored = TRUTHS.get(args.get("IgnoreUnknown", "0").lower())
+    if ignored is None:
+        raise _invalid("CNI_ARGS", f"IgnoreUnknown: {args['IgnoreUnknown']!r} is none of {', '.join(TRUTHS)}")
+    unknown = sorted(args.keys() - ARGUMENTS)
+    if unknown and not ignored:
+        raise _invalid("CNI_ARGS", f"{', '.join(map(repr, unknown))}: unknown; add IgnoreUnknown=1 to allow them")
 
 
 def _invalid(variable: str, reason: str) -> CniError:

@@ -12,6 +12,7 @@ from kube46.cni.configurations import VERSIONS
 from kube46.cni.errors import CniError, Code
 
 ROUTE_NUMBERS = ("mtu", "advmss", "priority", "table", "scope")
+LARGEST_NUMBER, LARGEST_SCOPE = 2**32 - 1, 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +76,18 @@ def parse(document: dict[str, Any]) -> Result:
         return Result(
             interfaces=tuple(
                 Interface(
-                    one["name"],
-                    one.get("mac", ""),
-                    one.get("sandbox", ""),
-                    one.get("mtu", 0),
-                    one.get("socketPath", ""),
-                    one.get("pciID", ""),
+                    _text(one, "name"),
+                    _text(one, "mac"),
+                    _text(one, "sandbox"),
+                    _number(one, "mtu") or 0,
+                    _text(one, "socketPath"),
+                    _text(one, "pciID"),
                 )
                 for one in document.get("interfaces") or ()
             ),
             ips=tuple(_assigned(one) for one in document.get("ips") or ()),
             routes=tuple(parse_route(one) for one in document.get("routes") or ()),
-            dns=document.get("dns") or {},
+            dns=dict(document.get("dns") or {}),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         details = f"{type(error).__name__}: {error}."
@@ -95,16 +96,35 @@ def parse(document: dict[str, Any]) -> Result:
 
 def parse_route(document: dict[str, Any]) -> Route:
     """A route from JSON. Raises KeyError, TypeError or ValueError."""
-    gateway = document.get("gw")
-    numbers = {key: int(document[key]) for key in ROUTE_NUMBERS if document.get(key) is not None}
-    return Route(ip_network(document["dst"], strict=False), ip_address(gateway) if gateway else None, numbers)
+    numbers = {key: number for key in ROUTE_NUMBERS if (number := _number(document, key)) is not None}
+    if numbers.get("scope", 0) > LARGEST_SCOPE:
+        raise ValueError(f"scope: {numbers['scope']} is more than {LARGEST_SCOPE}")
+    return Route(ip_network(_text(document, "dst"), strict=False), _address(document, "gw"), numbers)
 
 
 def _assigned(document: dict[str, Any]) -> Assigned:
-    gateway = document.get("gateway")
     return Assigned(
-        ip_interface(document["address"]), ip_address(gateway) if gateway else None, document.get("interface")
+        ip_interface(_text(document, "address")), _address(document, "gateway"), _number(document, "interface")
     )
+
+
+def _address(document: dict[str, Any], key: str) -> Address | None:
+    text = _text(document, key)
+    return ip_address(text) if text else None
+
+
+def _text(document: dict[str, Any], key: str) -> str:
+    value = document.get(key) or ""
+    if not isinstance(value, str):
+        raise TypeError(f"{key}: {value!r} is no text")
+    return value
+
+
+def _number(document: dict[str, Any], key: str) -> int | None:
+    value = document.get(key)
+    if value is not None and (type(value) is not int or not 0 <= value <= LARGEST_NUMBER):
+        raise TypeError(f"{key}: {value!r} is no number from 0 to {LARGEST_NUMBER}")
+    return value
 
 
 def _interface_json(interface: Interface, newest: bool) -> dict[str, Any]:

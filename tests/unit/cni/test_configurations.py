@@ -118,3 +118,46 @@ def test_keys_that_ask_for_nothing() -> None:
     stdin = json.dumps(GOOD | {"vlan": 0, "macspoofchk": False, "vlanTrunk": None}).encode()
 
     configurations.check_bridge(configurations.load(stdin, Verb.ADD))
+
+
+def test_keys_in_any_case() -> None:
+    """Go reads keys in any case, so these are; the right spelling wins where both are."""
+    network = load(
+        MTU=1400, isdefaultgateway=True, hairpinmode=False, hairpinMode=True, IPAM={"datadir": "/x"}, ipam=None
+    )
+
+    assert (network.mtu, network.gateway, network.hairpin_mode) == (1400, True, True)
+    assert load(ipam=None, Ipam={"DataDir": "/x"}).ipam.data_dir == ""
+    assert load(ipam={"DATADIR": "/x", "ranges": [[{"rangestart": "::5"}]]}).ipam.data_dir == "/x"
+
+
+def test_nulls_at_any_depth() -> None:
+    """A null is as good as an absent key, wherever Go may write one: an empty list of its is a null."""
+    network = load(
+        ipam={
+            "type": "host-local",
+            "dataDir": None,
+            "routes": None,
+            "ranges": [[{"subnet": "fd00::/64", "gateway": None}]],
+        },
+        runtimeConfig={"ips": None, "mac": None, "portMappings": [{"hostPort": 80, "hostIP": None}]},
+        args={"cni": None},
+        dns=None,
+    )
+
+    assert (network.ipam.data_dir, network.ipam.routes, network.runtime_config.ips) == ("", (), ())
+    assert network.runtime_config.port_mappings[0].host_ip == ""
+
+
+def test_lists_of_valid_attachments() -> None:
+    """A null list of valid attachments is an empty one, as libcni writes it; an absent one is none at all."""
+    assert load(**{"cni.dev/valid-attachments": None}).valid_attachments == ()
+    assert load(**{"cni.dev/attachments": None}).attachments == ()
+    assert load().valid_attachments is None
+
+
+def test_dns_settings() -> None:
+    """Settings go into results as they are given; those that say nothing are none, and what is none is error 7."""
+    assert load(dns={"nameservers": ["fd00::a"], "domain": ""}).resolver == {"nameservers": ("fd00::a",)}
+    assert load(dns={"nameservers": []}).resolver == {}
+    assert code(json.dumps(GOOD | {"dns": {"nameservers": 5}}).encode())[0] == Code.INVALID_CONFIG

@@ -91,7 +91,14 @@ def test_requested_addresses(data: str) -> None:
     both = call(data, "ADD", "b", runtimeConfig={"ips": ["10.9.0.4/29", "fd09::6"]})[1]
     assert addresses(both) == {"10.9.0.4", "fd09::6"}
     before = set(os.listdir(Path(data) / "net"))
-    for wanted, code in (("10.9.0.5", 102), ("10.9.0.1", 102), ("fd09::", 7), ("10.10.0.1", 7), ("junk", 7)):
+    for wanted, code in (
+        ("10.9.0.5", 102),
+        ("10.9.0.1", 102),
+        ("fd09::", 7),
+        ("10.10.0.1", 7),
+        ("junk", 7),
+        ("fd09::5%x", 7),
+    ):
         assert call(data, "ADD", "c", args=f"IP={wanted}")[1]["code"] == code, wanted
     assert set(os.listdir(Path(data) / "net")) == before
 
@@ -104,6 +111,8 @@ def test_garbage_collection(data: str) -> None:
     assert call(data, "GC", "", **valid) == (0, {})
     assert [call(data, "CHECK", name)[0] for name in "abc"] == [1, 0, 1]
     assert call(data, "GC", "")[1]["code"] == 7
+    assert call(data, "GC", "", **{"cni.dev/attachments": None}) == (0, {})
+    assert call(data, "CHECK", "b")[0] == 1
 
 
 def test_ranges_of_the_runtime(data: str) -> None:
@@ -169,9 +178,9 @@ def test_a_directory_that_cannot_be(tmp_path: Path) -> None:
     assert call(data, "CHECK", "a")[1]["code"] == 100
 
 
-@pytest.mark.parametrize("directory", ["relative", "/tmp/../etc"])
+@pytest.mark.parametrize("directory", ["relative", "/tmp/../etc", "/a\0b"])
 def test_data_directories_that_lead_elsewhere(directory: str) -> None:
-    """A relative data directory or one with `..` is refused."""
+    """A relative data directory, one with `..`, and what is no path are refused."""
     for verb in ("ADD", "DEL", "CHECK"):
         assert call(directory, verb, "a")[1]["code"] == 7
 
@@ -189,7 +198,10 @@ def test_resolv_conf(data: str, tmp_path: Path) -> None:
         "options": ["ndots:5"],
         "domain": "d",
     }
+    file.write_bytes(b"search \xff\n")
+    assert call(data, "ADD", "c", ipam={"resolvConf": str(file)})[1]["dns"] == {"search": ["\ufffd"]}
     assert call(data, "ADD", "b", ipam={"resolvConf": "/nonexistent"})[1]["code"] == 5
+    assert call(data, "ADD", "b", ipam={"resolvConf": "/a\0b"})[1]["code"] == 7
     assert call(data, "CHECK", "b")[0] == 1
 
 

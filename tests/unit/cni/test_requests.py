@@ -43,6 +43,8 @@ def test_a_good_request() -> None:
         ("CNI_IFNAME", "e th"),
         ("CNI_IFNAME", 'a"b'),
         ("CNI_IFNAME", "sixteen-bytes-xx"),
+        ("CNI_IFNAME", "eth%d"),
+        ("CNI_IFNAME", "eth\udcff"),
         ("CNI_NETNS", ""),
         ("CNI_ARGS", "novalue"),
     ],
@@ -61,3 +63,19 @@ def test_verbs_without_an_attachment(verb: str) -> None:
     """GC, STATUS and VERSION need neither container nor namespace; DEL needs no namespace."""
     assert requests.parse({"CNI_COMMAND": verb}, b"").verb == verb
     assert requests.parse(GOOD | {"CNI_COMMAND": "DEL", "CNI_NETNS": ""}, b"").netns == ""
+
+
+@pytest.mark.parametrize("text", ["IP=10.0.0.7;MAC=02:00:00:00:00:01", "IgnoreUnknown=True;A=b", "IgnoreUnknown=1;A="])
+def test_arguments_that_are_known_or_ignored(text: str) -> None:
+    """Known keys are taken, unknown ones with IgnoreUnknown."""
+    requests.check_arguments(requests.arguments(text))
+
+
+@pytest.mark.parametrize("text", ["IPP=10.0.0.7", "IgnoreUnknown=0;A=b", "IgnoreUnknown=maybe"])
+def test_unknown_arguments(text: str) -> None:
+    """An unknown key without IgnoreUnknown is refused, as by the reference, and an IgnoreUnknown that is no truth."""
+    with pytest.raises(CniError) as refused:
+        requests.check_arguments(requests.arguments(text))
+
+    assert refused.value.code is Code.INVALID_ENVIRONMENT
+    assert "CNI_ARGS" in refused.value.details

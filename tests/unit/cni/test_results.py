@@ -43,7 +43,24 @@ def test_older_versions(version: str) -> None:
 
 @pytest.mark.parametrize(
     "document",
-    [{"ips": [{}]}, {"ips": 7}, {"ips": [{"address": "x"}]}, {"interfaces": ["x"]}, {"routes": [{"gw": "10.0.0.1"}]}],
+    [
+        {"ips": [{}]},
+        {"ips": 7},
+        {"ips": [{"address": "x"}]},
+        {"ips": [{"address": 5}]},
+        {"ips": [{"address": "10.0.0.2/24", "interface": "0"}]},
+        {"ips": [{"address": "10.0.0.2/24", "interface": -1}]},
+        {"ips": [{"address": "10.0.0.2/24", "interface": True}]},
+        {"interfaces": ["x"]},
+        {"interfaces": [{"name": 5}]},
+        {"interfaces": [{"name": "eth0", "mtu": "x"}]},
+        {"routes": [{"gw": "10.0.0.1"}]},
+        {"routes": [{"dst": 5}]},
+        {"routes": [{"dst": "::/0", "mtu": -1}]},
+        {"routes": [{"dst": "::/0", "priority": 1 << 32}]},
+        {"routes": [{"dst": "::/0", "scope": 256}]},
+        {"dns": "x"},
+    ],
     ids=str,
 )
 def test_results_that_cannot_be_read(document: dict[str, Any]) -> None:
