@@ -28,19 +28,19 @@ class Bridge:
         mac = pods.hardware_address(request, network)
         with pods.namespace(request.netns) as pod, Netlink() as host, ExitStack() as undo:
             pods.refuse_taken(pod, request.attachment.ifname)
-            bridge = ports.ensure_bridge(host, network)
             assigned = Result()
             if network.ipam.type:
                 assigned = ipam_of(network).add(request, network)
                 undo.callback(pods.undoing(lambda: ipam_of(network).delete(request, network)))
             plan = wiring.plan(network, assigned) if network.ipam.type else Wiring((), (), ())
+            bridge = ports.ensure_bridge(host, network)
             name = wiring.host_link(request.attachment)
             undo.callback(pods.undoing(lambda: host.remove_link(name)))
             interfaces = self._connect(host, pod, bridge, request, network, membership, mac, undo)
             bridge = host.link(network.bridge) or bridge  # one that others made takes its MAC address from its ports
             if not network.disable_container_interface:
-                duplicates, routed = network.enabledad, network.routed
-                pods.set_up(pod, request.attachment.ifname, plan, detect_duplicates=duplicates, routed=routed)
+                options = {"detect_duplicates": network.enabledad, "routed": network.routed}
+                pods.set_up(pod, request.attachment.ifname, plan, mtu=network.mtu, **options)
             gateway = _set_up_gateway(host, bridge, network, plan)
             if network.ip_masq and plan.addresses:
                 undo.callback(pods.undoing(lambda: self._masquerading.remove([str(one) for one in plan.own])))
@@ -49,7 +49,7 @@ class Bridge:
                 pods.announce(host, pod, interfaces)
             undo.pop_all()
         ends = (Interface(bridge.name, bridge.hardware_address, "", bridge.mtu), *interfaces, *gateway)
-        return Result(ends, plan.addresses, plan.routes, network.dns or assigned.dns)
+        return Result(ends, plan.addresses, plan.routes, network.resolver or assigned.dns)
 
     def delete(self, request: Request, network: Network) -> None:
         """Disconnect the pod; with or without its namespace, and as often as it is asked for."""
@@ -131,7 +131,7 @@ def _set_up_gateway(host: Netlink, bridge: Link, network: Network, plan: Wiring)
     for address in plan.bridge_addresses:
         if str(address) in there:
             continue
-        for text in there:
+        for text in there.difference(map(str, plan.bridge_addresses)):
             _make_way(host, link.name, text, str(address), network)
         if family_of(address.ip) is Family.IPV6:
             # Without one the bridge could not ask for the pods' link addresses on behalf of others (RFC 4861, 7.2.2).

@@ -7,7 +7,7 @@ from kube46.addresses.families import Address
 from kube46.cni import results, wiring
 from kube46.cni.configurations import Network
 from kube46.cni.errors import CniError, Code
-from kube46.cni.requests import Request
+from kube46.cni.requests import LINK_NAME_BYTES, Request
 from kube46.cni.results import Result
 from kube46.netlink import Link, Netlink
 
@@ -77,7 +77,8 @@ def _check_gateways(host: Netlink, link: str, previous: Result) -> None:
 def host_end(host: Netlink, previous: Result) -> Link:
     """The host's end of the pod's link. Raises CniError 100 when there is none."""
     for one in previous.interfaces:
-        link = host.link(one.name) if not one.sandbox else None
+        nameable = 0 < len(one.name.encode()) <= LINK_NAME_BYTES  # other plugins name what are no links
+        link = host.link(one.name) if nameable and not one.sandbox else None
         if link and link.kind == "veth":
             return link
     raise _failed("the host's end of the pod's link is missing")

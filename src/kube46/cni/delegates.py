@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -70,8 +71,14 @@ class Executed:
     """A plugin found in CNI_PATH and executed."""
 
     def add(self, request: Request, network: Network) -> Result:
-        """Assign addresses to the attachment."""
-        return results.parse(_object(_execute(request, network, Verb.ADD)))
+        """Assign addresses to the attachment; the plugin is to take back what an ADD that fails may have left."""
+        program = _find(network.ipam.type, request.path)
+        try:
+            return results.parse(_object(_run(program, request, Verb.ADD)))
+        except CniError:
+            with suppress(CniError):
+                _run(program, request, Verb.DEL)
+            raise
 
     def addresses_of(self, request: Request, network: Network) -> list[str]:
         """Nothing: the specification has no verb that tells."""
@@ -99,8 +106,11 @@ def ipam_of(network: Network) -> Ipam:
     return HostLocal() if network.ipam.type == "host-local" else Executed()
 
 
-def _execute(request: Request, network: Network, verb: Verb) -> bytes:
-    program = _find(network.ipam.type, request.path)
+def _execute(request: Request, network: Network, verb: Verb) -> None:
+    _run(_find(network.ipam.type, request.path), request, verb)
+
+
+def _run(program: Path, request: Request, verb: Verb) -> bytes:
     environment = _environment(request.environment) | {"CNI_COMMAND": verb}
     try:
         done = subprocess.run(

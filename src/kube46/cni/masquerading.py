@@ -6,9 +6,9 @@ inet kube46-cni
   cluster4, cluster6   the pod prefixes of all nodes: reached without translation (kept by the node's agent)
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from ipaddress import IPv4Interface, IPv6Interface, ip_address
+from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_network
 
 from kube46.addresses.families import Address, Family, Prefix, family_of
 from kube46.cni.errors import CniError
@@ -39,17 +39,25 @@ def schema() -> str:
     return "\n".join(lines) + "\n"
 
 
-def addition(addresses: Iterable[IPv4Interface | IPv6Interface], owner: str) -> str:
+def addition(addresses: Iterable[IPv4Interface | IPv6Interface], owner: str, near: Iterable[Prefix] = ()) -> str:
     """Commands by which these pod addresses are masqueraded outside of their subnets, whatever was there before.
 
-    `owner` is the name of the pod's host link, which is hexadecimal digits but for a fixed word.
+    `owner` is the name of the pod's host link, which is hexadecimal digits but for a fixed word. `near` are the subnets
+    that are there, if it is known: of two that overlap, the kernel takes the larger one only.
     """
     text = ""
+    near = frozenset(near)
     for one in addresses:
         _, _, digit, _ = WORDS[family_of(one.ip)]
         text += _emptied(f"pods{digit}", str(one.ip))
         text += f'add element {TABLE} pods{digit} {{ {one.ip} comment "{owner}" }}\n'
+        overlapping = {other for other in near if other.version == one.version and other.overlaps(one.network)}
+        if any(other.prefixlen < one.network.prefixlen for other in overlapping):
+            continue
+        for other in sorted(overlapping - {one.network}):
+            text += f"delete element {TABLE} near{digit} {{ {other} . {other} }}\n"
         text += f"add element {TABLE} near{digit} {{ {one.network} . {one.network} }}\n"
+        near = near - overlapping | {one.network}
     return text
 
 
@@ -88,11 +96,11 @@ class Masquerading:
 
         Raises CniError 101.
         """
-        text = addition(addresses, owner)
+        addresses = tuple(addresses)
         try:
-            self.tables.run(text)
-        except CniError:
-            self.tables.run(schema() + text)
+            self.tables.run(addition(addresses, owner))
+        except CniError:  # no table, or a subnet that overlaps with another network's, or with what was one
+            self.tables.run(schema() + addition(addresses, owner, self._near()))
 
     def remove(self, addresses: Iterable[str]) -> None:
         """No longer masquerade them; without the table nothing is. Raises CniError 101."""
@@ -104,6 +112,15 @@ class Masquerading:
     def set_cluster(self, prefixes: Mapping[Family, Iterable[Prefix]]) -> None:
         """Set the prefixes that pods reach untranslated, and mend the table if it was changed. Raises CniError 101."""
         self.tables.run(schema() + cluster(prefixes))
+
+    def _near(self) -> Iterator[Prefix]:
+        for _, _, digit, _ in WORDS.values():
+            for entry in self.tables.listed(f"list set {TABLE} near{digit}"):
+                for element in entry["set"].get("elem", ()):
+                    found = element["concat"][0]  # a single address is a bare text
+                    yield ip_network(
+                        (found["prefix"]["addr"], found["prefix"]["len"]) if isinstance(found, dict) else found
+                    )
 
     def owned_by(self, owners: frozenset[str]) -> list[str]:
         """The masqueraded addresses of these host links."""

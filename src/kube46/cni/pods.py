@@ -8,7 +8,7 @@ from pathlib import Path
 from kube46.cni import wiring
 from kube46.cni.configurations import Network
 from kube46.cni.errors import CniError, Code
-from kube46.cni.requests import Request
+from kube46.cni.requests import Request, check_arguments
 from kube46.cni.results import Interface
 from kube46.cni.wiring import Wiring
 from kube46.netlink import Netlink
@@ -44,16 +44,17 @@ def refuse_taken(pod: Netlink, ifname: str) -> None:
 
 def hardware_address(request: Request, network: Network) -> str:
     """The MAC address that the runtime asks for (runtimeConfig before args before CNI_ARGS), else a random one."""
+    check_arguments(request.args)
     asked = network.runtime_config.mac or network.args.cni.mac or request.args.get("MAC", "")
     return wiring.checked_mac(asked) if asked else wiring.hardware_address()
 
 
-def set_up(pod: Netlink, ifname: str, plan: Wiring, *, detect_duplicates: bool, routed: bool) -> None:
+def set_up(pod: Netlink, ifname: str, plan: Wiring, *, detect_duplicates: bool, routed: bool, mtu: int) -> None:
     """In the pod: the settings, then up, then addresses, then routes.
 
-    `routed`: everything, neighbours included, goes through the gateways.
+    `routed`: everything, neighbours included, goes through the gateways. `mtu`: the link's, in bytes; 0: the kernel's.
     """
-    settings = wiring.pod_settings(ifname, plan.families, detect_duplicates=detect_duplicates, routed=routed)
+    settings = wiring.pod_settings(ifname, plan.families, detect_duplicates=detect_duplicates, routed=routed, mtu=mtu)
     apply(pod, settings)
     pod.set_up(ifname)
     for one in plan.addresses:

@@ -69,7 +69,8 @@ def vlan_link(host: Netlink, bridge: Link, network: Network) -> Link:
                 raise
     for one in (port, name):
         host.set_no_link_local(one)
-    pods.apply(host, {f"net/ipv6/conf/{name}/{key}": "0" for key in ("accept_dad", "accept_ra")})
+    if wiring.carries_ipv6(bridge.mtu):
+        pods.apply(host, {f"net/ipv6/conf/{name}/{key}": "0" for key in ("accept_dad", "accept_ra")})
     _tag(host, port, bridge, network, Membership(network.vlan, ()))
     for one in (port, name):
         host.set_up(one)
@@ -102,4 +103,5 @@ def _create(host: Netlink, network: Network) -> None:
         if not error.is_presence:  # another request made it meanwhile
             raise
     host.set_no_link_local(name)  # an IPv6 gateway gets one below, without the kernel's wait
-    pods.apply(host, {f"net/ipv6/conf/{name}/{key}": "0" for key in ("accept_dad", "accept_ra")})
+    if wiring.carries_ipv6(network.mtu):
+        pods.apply(host, {f"net/ipv6/conf/{name}/{key}": "0" for key in ("accept_dad", "accept_ra")})

@@ -37,14 +37,15 @@ class Ptp:
             name = wiring.host_link(request.attachment)
             undo.callback(pods.undoing(lambda: host.remove_link(name)))
             interfaces = _connect(host, pod, request, network, mac)
-            pods.set_up(pod, request.attachment.ifname, plan, detect_duplicates=False, routed=True)
+            mtu = network.mtu
+            pods.set_up(pod, request.attachment.ifname, plan, detect_duplicates=False, routed=True, mtu=mtu)
             _set_up_host(host, interfaces[0], plan)
             if network.ip_masq:
                 undo.callback(pods.undoing(lambda: self._masquerading.remove([str(one) for one in plan.own])))
                 self._masquerading.add([one.address for one in plan.addresses], interfaces[0].name)
             pods.announce(host, pod, interfaces)
             undo.pop_all()
-        return Result(interfaces, plan.addresses, plan.routes, network.dns or assigned.dns)
+        return Result(interfaces, plan.addresses, plan.routes, network.resolver or assigned.dns)
 
     def delete(self, request: Request, network: Network) -> None:
         """Disconnect the pod; with or without its namespace, and as often as it is asked for."""

@@ -18,6 +18,8 @@ POD_INTERFACE = 2  # in a result: the bridge, the host's end, the pod's end
 PTP_INTERFACE = 1  # the host's end, the pod's end
 MAC = re.compile(r"([0-9a-f]{2}[:-]){5}[0-9a-f]{2}|([0-9a-f]{4}\.){2}[0-9a-f]{4}", re.IGNORECASE)
 ALIAS_WORD = "kube46"
+ALIAS_BYTES, LONGEST_NETWORK = 255, 200
+SMALLEST_IPV6_MTU = 1280  # RFC 8200 section 5; the kernel has no IPv6 on a link of less
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,8 @@ class Wiring:
 
 
 def plan(network: Network, assigned: Result) -> Wiring:
-    """The wiring for what an IPAM plugin assigned. Raises CniError 103 when that is nothing."""
-    if not assigned.ips:
-        raise CniError(Code.DELEGATE_FAILED, "The IPAM plugin assigned no address", f"ipam.type: {network.ipam.type}.")
+    """The wiring for what an IPAM plugin assigned. Raises CniError 103 when that is nothing, 7 for the MTU."""
+    _check_assigned(network, assigned)
     addresses = tuple(
         replace(one, interface=POD_INTERFACE, gateway=_gateway(one) if network.gateway else one.gateway)
         for one in assigned.ips
@@ -66,14 +67,26 @@ def plan(network: Network, assigned: Result) -> Wiring:
 
 
 def plan_ptp(network: Network, assigned: Result) -> Wiring:
-    """The wiring of a pod without a bridge. Raises CniError 103 when IPAM assigned nothing, 7 when without gateway."""
-    if not assigned.ips:
-        raise CniError(Code.DELEGATE_FAILED, "The IPAM plugin assigned no address", f"ipam.type: {network.ipam.type}.")
+    """The wiring of a pod without a bridge. Raises CniError as `plan`, and 7 when an address has no gateway."""
+    _check_assigned(network, assigned)
     for one in assigned.ips:
         if not one.gateway:
             details = f"ipam: {one.address} has no gateway, through which ptp leads everything; give it one."
             raise CniError(Code.INVALID_CONFIG, "Invalid network configuration", details)
     return Wiring(tuple(replace(one, interface=PTP_INTERFACE) for one in assigned.ips), assigned.routes, ())
+
+
+def _check_assigned(network: Network, assigned: Result) -> None:
+    if not assigned.ips:
+        raise CniError(Code.DELEGATE_FAILED, "The IPAM plugin assigned no address", f"ipam.type: {network.ipam.type}.")
+    if not carries_ipv6(network.mtu) and Family.IPV6 in families_of(assigned):
+        details = f"mtu: is {network.mtu}, must be {SMALLEST_IPV6_MTU} at least for a pod with IPv6, or 0."
+        raise CniError(Code.INVALID_CONFIG, "Invalid network configuration", details)
+
+
+def carries_ipv6(mtu: int) -> bool:
+    """Whether the kernel has IPv6, and its settings, on a link of that MTU in bytes; 0 is the kernel's own."""
+    return mtu == 0 or mtu >= SMALLEST_IPV6_MTU
 
 
 def next_hop(route: Route, wiring: Wiring) -> Address | None:
@@ -105,14 +118,16 @@ def gateway_routes(wiring: Wiring) -> tuple[GatewayRoute, ...]:
 
 
 def pod_settings(
-    ifname: str, families: Iterable[Family], *, detect_duplicates: bool, routed: bool = False
+    ifname: str, families: Iterable[Family], *, detect_duplicates: bool, routed: bool = False, mtu: int = 0
 ) -> dict[str, str]:
     """The sysctls of the pod's interface, to be set before it comes up.
 
     A pod without IPv6 gets no address of it, not even a link-local one. Duplicate address detection is off unless asked
     for: it delays the use of an address by one to two seconds, and the IPAM plugin sees to uniqueness.
     """
-    settings = {f"net/ipv6/conf/{ifname}/disable_ipv6": "0" if Family.IPV6 in families else "1"}
+    settings = {}
+    if carries_ipv6(mtu):
+        settings[f"net/ipv6/conf/{ifname}/disable_ipv6"] = "0" if Family.IPV6 in families else "1"
     if Family.IPV6 in families:
         settings[f"net/ipv6/conf/{ifname}/accept_dad"] = "1" if detect_duplicates else "0"
         settings[f"net/ipv6/conf/{ifname}/accept_ra"] = "0"
@@ -147,16 +162,21 @@ def vlan_port(link: str) -> str:
 
 
 def alias(network: str, attachment: Attachment) -> str:
-    """The description of the host's end, from which GC learns whose it is."""
-    return f"{ALIAS_WORD} {network} {attachment.container_id} {attachment.ifname}"
+    """The description of the host's end, from which GC learns whose network it is of.
+
+    The attachment is for readers, and cut where the kernel's bytes end: the link's name tells it exactly.
+    """
+    text = f"{ALIAS_WORD} {_alias_network(network)} {attachment.container_id} {attachment.ifname}"
+    return text.encode()[:ALIAS_BYTES].decode(errors="ignore")
 
 
-def attachment_of(alias_text: str, network: str) -> Attachment | None:
-    """The attachment that an alias names, when it is one of that network."""
-    words = alias_text.split(" ")
-    if len(words) != 4 or words[:2] != [ALIAS_WORD, network]:
-        return None
-    return Attachment(words[2], words[3])
+def is_of(alias_text: str, network: str) -> bool:
+    """Whether an alias says that its link is one of that network."""
+    return alias_text.startswith(f"{ALIAS_WORD} {_alias_network(network)} ")
+
+
+def _alias_network(network: str) -> str:
+    return network if len(network) <= LONGEST_NETWORK else hashlib.sha256(network.encode()).hexdigest()
 
 
 def checked_mac(text: str) -> str:

@@ -1,5 +1,6 @@
 """Links: veth pairs, bridges, their ports and their state."""
 
+import errno
 import os
 import struct
 import time
@@ -152,10 +153,14 @@ class Links:
         self._set(Kind.NEWLINK, name, "set alias of", wire.attribute(IFLA_IFALIAS, alias.encode()))
 
     def set_no_link_local(self, name: str) -> None:
-        """Let the kernel make no IPv6 link-local address when the link comes up."""
+        """Let the kernel make no IPv6 link-local address when the link comes up; without IPv6 it makes none anyway."""
         mode = wire.attribute(IFLA_INET6_ADDR_GEN_MODE, bytes([IN6_ADDR_GEN_MODE_NONE]))
         spec = wire.nested(IFLA_AF_SPEC, wire.nested(AF_INET6, mode))
-        self._set(Kind.NEWLINK, name, "set addrgenmode none on", spec)
+        try:
+            self._set(Kind.NEWLINK, name, "set addrgenmode none on", spec)
+        except NetlinkError as error:
+            if error.errno != errno.EAFNOSUPPORT:  # IPv6 is off, or the link's MTU too small for it
+                raise
 
     def rename(self, name: str, new_name: str) -> None:
         """Give a link that is down another name."""

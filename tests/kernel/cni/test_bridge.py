@@ -3,15 +3,20 @@
 import json
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kube46.cni.errors import CniError, Code
+from kube46.cni.masquerading import Masquerading
 from kube46.cni.requests import Attachment
+from kube46.cni.spoofing import SpoofChecks
 from kube46.cni.wiring import host_link
 from kube46.netlink import Netlink, namespaces
+from patience import patient
 
 from .conftest import Node, ping
 
@@ -180,7 +185,8 @@ def test_a_taken_interface_name(node: Node) -> None:
         ({"bridge": "dummy"}, 7),
         ({"runtimeConfig": {"mac": "01:00:00:00:00:01"}}, 7),
         ({"args": {"cni": {"mac": "nonsense"}}}, 7),
-        ({"routes": 1, "mtu": 69}, 101),
+        ({"mtu": 1279}, 7),
+        ({"ipam": {"type": "host-local", "ranges": [[{"subnet": "10.9.0.0/24", "gateway": "10.8.0.1"}]]}}, 101),
     ],
     ids=str,
 )
@@ -280,6 +286,125 @@ def test_garbage_collection(node: Node) -> None:
     assert len(node.addresses()) == 2
 
 
+def test_garbage_of_pods_whose_namespace_is_gone(node: Node) -> None:
+    """A link goes with its pod's namespace; GC then removes what was for it, and leaves what is for links that are."""
+    options = {"macspoofchk": True}
+    kept, gone = node.pod(), node.pod()
+    for pod in (kept, gone):
+        node.call("ADD", pod, **options)
+    links, stale = node.links(), host_link(Attachment(gone, "eth0"))
+    namespaces.delete(gone)
+    deadline = time.monotonic() + patient(30)
+    while stale in node.links():  # the kernel takes a namespace down when nobody uses it any more
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert len(node.masqueraded()) == 4
+    result = {"cni.dev/valid-attachments": [{"containerID": kept, "ifname": "eth0"}]}
+
+    assert node.call("GC", kept, **options, **result) == {}
+    assert node.links() == links - {stale}
+    assert node.masqueraded() == node.addresses()
+    assert len(node.addresses()) == 2
+    assert node.masquerading is not None
+    assert {link for link, _ in SpoofChecks(node.masquerading.tables).allowed()} == {
+        host_link(Attachment(kept, "eth0"))
+    }
+
+
+def test_removal_goes_as_far_as_it_can(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DEL and GC go on when nftables refuses and answer with its error; repeated, they clear up the rest."""
+    first, second = node.pod(), node.pod()
+    for pod in (first, second):
+        node.call("ADD", pod)
+    none: dict[str, Any] = {"cni.dev/valid-attachments": []}
+
+    def refuse(*_: object) -> None:
+        raise CniError(Code.KERNEL_REFUSED, "nftables refused a change")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Masquerading, "remove", refuse)
+        assert node.call("DEL", first)["code"] == 101
+        assert node.links() == {"lo", "cni0", host_link(Attachment(second, "eth0"))}
+        assert len(node.addresses()) == 2
+        assert node.call("GC", second, **none)["code"] == 101
+    assert node.links() == {"lo", "cni0"}
+    assert node.addresses() == set()
+    assert len(node.masqueraded()) == 4
+    assert node.call("DEL", first) == {}
+    assert len(node.masqueraded()) == 2
+    assert node.call("GC", second, **none) == {}
+    assert node.masqueraded() == set()
+
+
+@pytest.mark.parametrize("plugin", ["bridge", "ptp"])
+def test_a_link_too_small_for_ipv6(make_node: Callable[..., Node], plugin: str) -> None:
+    """With an MTU below 1280, where the kernel has no IPv6, IPv4 pods work; pods with IPv6 are refused."""
+    ipv4, both = make_node(*SUBNETS["IPv4"]), make_node(*SUBNETS["dual"])
+    pod, other = ipv4.pod(), both.pod()
+
+    assert "ips" in ipv4.call("ADD", pod, type=plugin, mtu=1000)
+    assert ping(pod, "10.244.1.1")
+    with Netlink(pod) as inside:
+        assert {link.name: link.mtu for link in inside.links()}["eth0"] == 1000
+    refused = both.call("ADD", other, type=plugin, mtu=1000)
+    assert refused["code"] == 7
+    assert "mtu" in refused["details"]
+    assert (both.links(), both.addresses()) == ({"lo"}, set())
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("10.244.0.0/16", "10.244.7.0/24"), ("10.244.0.0/24", "10.244.0.0/16")],
+    ids=["inside", "around"],
+)
+def test_networks_that_overlap(make_node: Callable[..., Node], first: str, second: str) -> None:
+    """Subnets of two networks, or one before and after it is widened, may overlap: pods of both are masqueraded."""
+    node = make_node(first)
+    ipam = {
+        "type": "host-local",
+        "dataDir": str(node.data),
+        "ranges": [[{"subnet": second, "rangeStart": "10.244.7.7"}]],
+    }
+    pods = node.pod(), node.pod(), node.pod()
+    results = [
+        node.call("ADD", pods[0]),
+        node.call("ADD", pods[1], name="second", bridge="cni1", ipam=ipam),
+        node.call("ADD", pods[2]),
+    ]
+
+    assert node.masqueraded() == {one["ips"][0]["address"].partition("/")[0] for one in results}
+    near = node.inside(lambda: node.masquerading.tables.listed("list set inet kube46-cni near4"))  # type: ignore[union-attr]
+    larger = {"prefix": {"addr": "10.244.0.0", "len": 16}}
+    assert [entry["set"]["elem"] for entry in near] == [[{"concat": [larger, larger]}]]
+
+
+def test_two_subnets_of_one_family_on_a_bridge(make_node: Callable[..., Node]) -> None:
+    """An ADD that was killed between two gateways of a family leaves one; the next ADD makes the other."""
+    node = make_node("10.1.0.0/24", "10.2.0.0/24")
+    node.call("ADD", node.pod())
+    with Netlink(node.name) as host:
+        host.delete_address("cni0", "10.2.0.1/24")
+    pod = node.pod()
+
+    assert len(node.call("ADD", pod)["ips"]) == 2
+    assert ping(pod, "10.2.0.1")
+
+
+def test_names_of_any_length(node: Node) -> None:
+    """A network's name and a container's id may be longer than a link's description; GC tells networks apart."""
+    long = {"name": "n" * 250, "bridge": "cni1", "ipam": {}}
+    env = {"CNI_CONTAINERID": "c" * 250}
+    pod = node.pod()
+    none: dict[str, Any] = {"cni.dev/valid-attachments": []}
+
+    assert "interfaces" in node.call("ADD", pod, env=env, **long)
+    before = node.links()
+    assert node.call("GC", pod, **none, **long | {"name": "n" * 249}) == {}
+    assert node.links() == before
+    assert node.call("GC", pod, **none, **long) == {}
+    assert node.links() == {"lo", "cni1"}
+
+
 def test_status(make_node: Callable[..., Node]) -> None:
     """STATUS fails when the addresses are exhausted, and when the bridge's name is another link's."""
     node = make_node("10.244.1.0/30", "fd00::/126")
@@ -305,7 +430,7 @@ def test_older_versions(node: Node) -> None:
 
 
 def test_a_delegated_ipam_plugin(node: Node, tmp_path: Path) -> None:
-    """Another IPAM plugin is executed: its addresses are used, its refusal passed on, its release called."""
+    """Another IPAM plugin is executed: its addresses are used, its refusal passed on, its release called after both."""
     plugin = tmp_path / "fixed"
     log = tmp_path / "log"
     result = {"cniVersion": "1.0.0", "ips": [{"address": "fd77::7/64", "gateway": "fd77::1"}]}
@@ -325,7 +450,7 @@ def test_a_delegated_ipam_plugin(node: Node, tmp_path: Path) -> None:
     refused = node.call("ADD", late, env=env, ipam={"type": "fixed"})
 
     assert (refused["code"], refused["msg"], refused["details"]) == (77, "full", "no more")
-    assert log.read_text().split() == ["ADD", "DEL", "ADD"]
+    assert log.read_text().split() == ["ADD", "DEL", "ADD", "DEL"]
     assert node.links() == {"lo", "cni0"}
 
 

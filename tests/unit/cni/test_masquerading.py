@@ -30,3 +30,16 @@ def test_cluster_prefixes_of_a_missing_family_are_emptied() -> None:
 
     assert "flush set inet kube46-cni cluster4" in text
     assert "fd00::/56" in text
+
+
+def test_subnets_that_overlap() -> None:
+    """Of subnets that overlap the largest one is kept, as the kernel takes no two; others stay."""
+    small, large = (ip_network(f"10.0.0.0/{length}") for length in (24, 16))
+    others = [ip_network("10.9.0.0/24"), ip_network("fd00::/64")]
+    inside = masquerading.addition([ip_interface("10.0.0.7/24")], "veth1", [large, *others])
+    around = masquerading.addition([ip_interface("10.0.0.7/16")], "veth1", [small, *others])
+
+    assert "near" not in inside
+    assert "delete element inet kube46-cni near4 { 10.0.0.0/24 . 10.0.0.0/24 }" in around
+    assert around.count("near") == 2
+    assert around.endswith("add element inet kube46-cni near4 { 10.0.0.0/16 . 10.0.0.0/16 }\n")

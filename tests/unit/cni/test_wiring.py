@@ -81,6 +81,17 @@ def test_settings_of_a_pod(families: list[Family]) -> None:
     assert len(wiring.forwarding(families)) == len(families)
 
 
+def test_a_link_too_small_for_ipv6() -> None:
+    """The kernel has no settings of IPv6 for a link of less than 1280 bytes, and a pod with IPv6 cannot have one."""
+    settings = wiring.pod_settings("eth0", [Family.IPV4], detect_duplicates=False, mtu=1279)
+
+    assert not any("ipv6" in path for path in settings)
+    assert planned(Family.IPV4, mtu=1279)
+    assert planned(Family.IPV6, mtu=1280)
+    with pytest.raises(CniError, match="mtu"):
+        planned(Family.IPV4, Family.IPV6, mtu=1279)
+
+
 @pytest.mark.parametrize("families", [[Family.IPV6], [Family.IPV4], [Family.IPV6, Family.IPV4]], ids=str)
 def test_a_routed_pod_takes_no_redirects(families: list[Family]) -> None:
     """What the node says of shorter ways is not believed, in every family the pod has and no other."""
@@ -107,7 +118,7 @@ def test_addresses_that_cannot_share_a_bridge(there: str, wanted: str, conflict:
     assert wiring.in_conflict(there, wanted) is conflict
 
 
-identifiers = st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9_.\-]{0,70}", fullmatch=True)
+identifiers = st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9_.\-]{0,300}", fullmatch=True)
 
 
 @given(identifiers, identifiers.map(lambda text: text[:15]))
@@ -118,8 +129,12 @@ def test_names_of_links(container_id: str, ifname: str) -> None:
 
     assert len(name) == 15
     assert name == wiring.host_link(attachment)
-    assert wiring.attachment_of(wiring.alias("net", attachment), "net") == attachment
-    assert wiring.attachment_of(wiring.alias("net", attachment), "other") is None
+    for network in ("net", "n" * 300):
+        alias = wiring.alias(network, attachment)
+        assert len(alias.encode()) <= 255
+        assert wiring.is_of(alias, network)
+        assert not wiring.is_of(alias, network[:-1])
+        assert not wiring.is_of(alias, network + "n")
 
 
 def test_link_local_addresses() -> None:
