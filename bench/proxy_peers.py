@@ -5,13 +5,17 @@ api 192.0.2.1 ─ br0 ─┬─ node 192.0.2.2 ─┬─ client 10.244.0.3, fd00
                      └─ node 192.0.2.3 ─ … the same again
 """
 
+import contextlib
 import http.client
 import json
 import os
 import re
+import signal
 import socket
+import ssl
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -110,13 +114,11 @@ class Peer:
 
     def start(self) -> None:
         """From nothing."""
-        kubeconfig = self._kubeconfig()
-        if self.name == "upstream":
-            command = [str(programs() / "kube-proxy"), "--config", str(self._configuration(kubeconfig))]
-        else:
-            kube46 = str(Path(sys.executable).with_name("kube46"))
-            command = [kube46, "agent", "--parts", "proxy", "--node-name", NODE, "--kubeconfig", str(kubeconfig)]
-            command += ["--cluster-cidr", "10.244.0.0/16,fd00:10:244::/56", "--bind-address", "127.0.0.1:10249"]
+        programs_of = {
+            "upstream": [str(programs() / "kube-proxy")],
+            "kube46": [str(Path(sys.executable).with_name("kube46")), "proxy"],
+        }
+        command = [*programs_of[self.name], "--config", str(self._configuration(self._kubeconfig()))]
         self._monitor = open_sockets_in(self.node, _monitor)
         with (self.directory / f"{self.name}.log").open("wb") as log:
             self.began = time.time()
@@ -125,17 +127,28 @@ class Peer:
     def stop(self) -> None:
         """End the process; its tables go with the namespace, or are taken over."""
         if self.process is not None:
+            self.thaw()
             self.process.terminate()
             self.process.wait()
             self.process = None
+
+    def freeze(self) -> None:
+        """Let the other have the machine: nothing of this process runs."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Go on."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGCONT)
 
     def clean(self) -> None:
         """Nothing in the kernel."""
         subprocess.run(["ip", "netns", "exec", self.node, "nft", "flush", "ruleset"], check=True)
 
     def _configuration(self, kubeconfig: Path) -> Path:
-        """kube-proxy's, with the shortest waits that it has."""
-        path = self.directory / "kube-proxy.json"
+        """The same file for both, with the shortest waits that kube-proxy has."""
+        path = self.directory / f"{self.name}.json"
         document = {
             "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
             "kind": "KubeProxyConfiguration",
@@ -190,7 +203,7 @@ class Peer:
         while len({family for family, at in last.items() if at}) < 2:
             if self.process is None or self.process.poll() is not None:
                 raise SystemExit((self.directory / f"{self.name}.log").read_text()[-4000:])
-            time.sleep(0.2)
+            time.sleep(0.5)
             last = self.metrics("kubeproxy_sync_proxy_rules_last_timestamp_seconds")
         took = self.metrics("kubeproxy_sync_full_proxy_rules_duration_seconds_sum")
         end = max(last.values())
@@ -243,3 +256,53 @@ def _monitor() -> socket.socket:
     made.bind((0, 0))
     made.setsockopt(270, 1, NFNLGRP_NFTABLES)  # NETLINK_ADD_MEMBERSHIP
     return made
+
+
+class Events:
+    """When the API server's watchers hear of addresses: a watch of EndpointSlices on a thread of its own."""
+
+    def __init__(self, server: Server) -> None:
+        context = ssl.create_default_context(cafile=str(server.directory / "ca.crt"))
+        plain = socket.create_connection(("127.0.0.1", server.port))
+        self._socket = context.wrap_socket(plain, server_hostname="127.0.0.1")
+        request = (
+            "GET /apis/discovery.k8s.io/v1/endpointslices?watch=1&timeoutSeconds=3600 HTTP/1.1\r\n"
+            "Host: 127.0.0.1\r\nAccept: application/json\r\nAuthorization: Bearer admintoken\r\n\r\n"
+        )
+        self._socket.sendall(request.encode())
+        self._heard = threading.Condition()
+        self._wanted: set[bytes] = set()
+        self._at = 0.0
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def expect(self, texts: set[str]) -> None:
+        """Look for these addresses from now on."""
+        with self._heard:
+            self._wanted = {b'"' + text.encode() + b'"' for text in texts}
+
+    def at(self) -> float:
+        """When the last of them was heard: time.monotonic()."""
+        with self._heard:
+            self._heard.wait_for(lambda: not self._wanted, 60)
+            return self._at
+
+    def close(self) -> None:
+        """End the watch."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._socket.close()
+
+    def _listen(self) -> None:
+        rest = b""
+        with contextlib.suppress(OSError):
+            while data := self._socket.recv(1 << 18):
+                at, text = time.monotonic(), rest + data
+                with self._heard:
+                    if self._wanted:
+                        self._wanted = {wanted for wanted in self._wanted if wanted not in text}
+                        self._at = at
+                        if not self._wanted:
+                            self._heard.notify_all()
+                rest = text[-64:]  # an address may lie in two pieces
