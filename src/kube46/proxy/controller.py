@@ -22,7 +22,7 @@ from kube46.kubernetes.client import Client
 from kube46.kubernetes.errors import KubernetesError, NotFound
 from kube46.kubernetes.queues import Trigger, delay
 from kube46.netlink import conntrack
-from kube46.nftables import Nft
+from kube46.nftables import Nft, give_back_memory
 from kube46.proxy import flows, metrics, nftables, ranks, sysctls
 from kube46.proxy.checks import Check, service_checks
 from kube46.proxy.claims import NOBODY, NOTHING, Changes, Claims, Owner, merge
@@ -106,7 +106,7 @@ class Proxy:
         self._nodes: Cache[Node] = caches.of(NODES, fields=f"metadata.name={settings.node_name}")
         self._cidrs: Cache[ServiceCIDR] | None = None
         self._caches = caches
-        self._slice_names: dict[Owner, tuple[Owner, ...]] = {}
+        self._slice_names: dict[Owner, tuple[str, ...]] = {}  # in the Service's namespace
         self._claims = Claims()
         self._table = ProxyTable(nft, settings)
         self._flows = flows.Flows()
@@ -142,9 +142,9 @@ class Proxy:
 
     def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         for part in filter(None, (old, new)):
-            owner = (sys.intern(part.metadata.namespace), directed(part))
-            others = [key for key in self._slice_names.get(owner, ()) if key != part.key]
-            present = [*others, part.key] if part is new and owner[1] else others
+            owner, name = (sys.intern(part.metadata.namespace), directed(part)), part.metadata.name
+            others = [other for other in self._slice_names.get(owner, ()) if other != name]
+            present = [*others, name] if part is new and owner[1] else others
             if present:
                 self._slice_names[owner] = tuple(sorted(present))
             else:
@@ -181,6 +181,8 @@ class Proxy:
         times, self._trigger_times = self._trigger_times, []
         self.report.done(self._view.families, time.perf_counter() - begin, times, full=full)
         metrics.ELEMENTS.set(len(self._claims))
+        if full:
+            await asyncio.to_thread(give_back_memory)
         await self.probes.sync()
         await self._forget(everything=full)
 
@@ -215,7 +217,8 @@ class Proxy:
         for owner in dirty:
             service = self._services.get(owner)
             before = ranks.claimed(self._claims, owner) or held
-            slices = [self._slices[key] for key in self._slice_names.get(owner, ()) if key in self._slices]
+            keys = [(owner[0], name) for name in self._slice_names.get(owner, ())]
+            slices = [self._slices[key] for key in keys if key in self._slices]
             claims = NOTHING if service is None else service_elements(service, slices, self._view, before)
             changes = ranks.replace(self._claims, owner, service, claims)
             self.report.count(changes)
