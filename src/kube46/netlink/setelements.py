@@ -19,13 +19,14 @@ CODES = {"drop": 0, "jump": -3, "goto": -4}
 """NF_DROP, NFT_JUMP, NFT_GOTO."""
 LARGEST = 60_000
 """Bytes of elements in a message: the length of an attribute has 16 bits."""
-_ELEMENT = struct.Struct("=HHHHHH")
+_ELEMENT, _DATA = struct.Struct("=HHHHHH"), struct.Struct("=HHHH")
+_NESTED_DATA = DATA | wire.NLA_NESTED
 _NESTED_ELEMENT, _NESTED_KEY = ELEMENT | wire.NLA_NESTED, KEY | wire.NLA_NESTED
 
 
 def value(content: bytes) -> bytes:
     """The data of a map's element, each field of it padded to four bytes."""
-    return wire.nested(DATA, wire.attribute(VALUE, content))
+    return _DATA.pack(len(content) + 8, _NESTED_DATA, len(content) + 4, VALUE) + content
 
 
 def verdict(text: str) -> bytes:

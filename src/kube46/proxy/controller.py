@@ -131,8 +131,6 @@ class Proxy:
         for cache in (self._services, self._slices, self._nodes, self._cidrs):
             if cache is not None:
                 await cache.synced.wait()
-        gc.collect()
-        gc.freeze()  # as Caches.synced: a full collection over 100,000 objects would stop the process for seconds
 
     def _service_changed(self, old: Service | None, new: Service | None) -> None:
         self._dirty.add((new or old).key)  # type: ignore[union-attr]  # one of them is there
@@ -182,6 +180,8 @@ class Proxy:
         self.report.done(self._view.families, time.perf_counter() - begin, times, full=full)
         metrics.ELEMENTS.set(len(self._claims))
         if full:
+            gc.collect()
+            gc.freeze()  # what is here stays: a collection would look through all of it in the middle of a pass
             await asyncio.to_thread(give_back_memory)
         await self.probes.sync()
         await self._forget(everything=full)
