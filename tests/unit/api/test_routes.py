@@ -5,7 +5,10 @@ from typing import TypeVar
 import msgspec
 
 from kube46.api.objects import EndpointSlice, RoutedService, RoutedSlice, Service
-from kube46.proxy.rules import service_elements
+from kube46.dns.controller import MANAGED_LABEL
+from kube46.proxy.controller import TRIGGER_TIME
+from kube46.proxy.endpoints import HEADLESS_LABEL, SERVICE_NAME_LABEL
+from kube46.proxy.rules import PROXY_NAME_LABEL, service_elements
 from unit.proxy.samples import VIEW, pods, service, slices
 
 T = TypeVar("T")
@@ -27,6 +30,14 @@ def test_each_field_is_one_of_the_whole_object() -> None:
         mine, theirs = fields(fields(kept)["metadata"].type), fields(fields(whole)["metadata"].type)
         assert theirs.keys() - mine.keys() == LEFT_OUT[whole.__name__]
         assert mine.keys() <= theirs.keys()
+
+
+def test_the_labels_and_annotations_that_parts_look_at_are_kept() -> None:
+    """Each that the proxy and cluster DNS know by name."""
+    meta = fields(fields(RoutedSlice)["metadata"].type)
+    labels, annotations = fields(meta["labels"].type), fields(meta["annotations"].type)
+    assert {SERVICE_NAME_LABEL, HEADLESS_LABEL, MANAGED_LABEL, PROXY_NAME_LABEL} == labels.keys()
+    assert {TRIGGER_TIME} == annotations.keys()
 
 
 def test_the_same_elements_are_made_of_what_is_kept() -> None:

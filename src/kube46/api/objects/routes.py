@@ -21,6 +21,7 @@ class RoutedLabels(Value, frozen=True):
 
     service_name: str = field(default="", name="kubernetes.io/service-name")
     managed_by: str = field(default="", name="endpointslice.kubernetes.io/managed-by")
+    headless: str | None = field(default=None, name="service.kubernetes.io/headless")
     proxy_name: str | None = field(default=None, name="service.kubernetes.io/service-proxy-name")
 
 
