@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 from kernel.proxy.cluster import CLIENT, NODE, PODS, ask, change_another_table
 from kube46.api.objects import EndpointPort, ServicePort
 from kube46.nftables import Nft, handle
+from kube46.proxy import ranks
 from kube46.proxy.claims import Claims, merge
 from kube46.proxy.layout import PROTOCOLS, TABLE
 from kube46.proxy.nftables import ProxyTable, clean, other_proxies, read_elements
@@ -190,7 +191,7 @@ def test_lists_of_source_ranges_share_and_overlap(node: "Node", monkeypatch: pyt
         assert held(node) == dict(node.claims)
     adopted(node)
     for name in lists:
-        merge(node.changes, node.claims.replace(("default", name), {}))
+        merge(node.changes, ranks.replace(node.claims, ("default", name), None, {}))
         node.apply()
     node.apply()
     listed = node.nft.list_json(f"list table {TABLE}")
