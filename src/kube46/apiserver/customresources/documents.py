@@ -32,8 +32,10 @@ def models(kind: CustomKind, definitions: Mapping[str, Object], version: int) ->
     """The definitions of a kind and its list; `definitions` are Kubernetes' own, for their prose."""
     typed = {name: _prose(definitions, "PartialObjectMetadata", name) for name in ("apiVersion", "kind")}
     schema = copy.deepcopy(kind.version_of.schema)
-    _settle(schema, version, typed)
-    if not schema.get(PRESERVE) or version == 3:
+    if version == 2 and schema.get(PRESERVE):  # kubectl would refuse what is not among the properties
+        schema = {"type": "object"}
+    else:
+        _settle(schema, version, typed)
         reference = {"$ref": f"{DEFINITION}{META}ObjectMeta", "description": METADATA_TEXT}
         schema["properties"] = {**(schema.get("properties") or {}), **typed, "metadata": reference}
     identity = {"group": kind.group, "version": kind.version}
