@@ -408,3 +408,20 @@ def test_names_that_hosts_get(name: str, problems: str) -> None:
             [True] if problems and plural != "daemonsets" else []
         )
         assert not rules.warnings(made, made)
+
+
+def test_pods_of_runtime_classes(tmp_path: Path) -> None:
+    """A pod gets its class's overhead when it is made, and is forbidden when it names a class that is not there."""
+
+    async def test(cluster: Cluster) -> None:
+        overhead = {"podFixed": {"cpu": "10m"}}
+        call = cluster.call("light", "runtimeclasses")
+        await cluster.registry.create(call, {"metadata": {"name": "light"}, "handler": "x", "overhead": overhead})
+        spec = {"containers": [{"name": "main", "image": "host"}], "runtimeClassName": "light"}
+        made = await cluster.registry.create(cluster.call("a", "pods"), {"metadata": {"name": "a"}, "spec": spec})
+        assert made["spec"]["overhead"] == {"cpu": "10m"}
+        body = {"metadata": {"name": "b"}, "spec": {**spec, "runtimeClassName": "heavy"}}
+        with pytest.raises(StatusError, match='pods "b" is forbidden: pod rejected: RuntimeClass "heavy" not found'):
+            await cluster.registry.create(cluster.call("b", "pods"), body)
+
+    run(test, tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kube46.api import names
-from kube46.api.pods import admission, defaults, status, updates, validation, warnings
+from kube46.api.pods import admission, defaults, runtimeclasses, status, updates, validation, warnings
 from kube46.apiserver import statuses
 from kube46.apiserver.strategies.generic import Generic
 
@@ -27,12 +27,13 @@ class Pods(Generic):
         defaults.default(obj)
 
     def prepare_create(self, obj: Object, ctx: Context) -> None:
-        """Priority, tolerations and service account, as the default admission plugins fill them; a fresh status."""
+        """What the default admission plugins fill in: priority, tolerations, account, runtime class; a fresh status."""
         spec: Object = obj["spec"]
         if unknown := admission.priority(spec, _class(spec, ctx)):
             raise statuses.forbidden(ctx.kind, ctx.name, f"no PriorityClass with name {unknown} was found")
         admission.tolerations(spec)
         self._account(spec, ctx)
+        _runtime_class(spec, ctx)
         obj["status"] = status.initial(spec)
 
     @staticmethod
@@ -95,3 +96,13 @@ def _class(spec: Object, ctx: Context) -> Object | None:
     if name := spec.get("priorityClassName"):
         return ctx.txn.get("priorityclasses", name)
     return next((one for one in ctx.txn.list("priorityclasses") if one.get("globalDefault")), None)
+
+
+def _runtime_class(spec: Object, ctx: Context) -> None:
+    """Raises 403 when there is no such class, or the pod contradicts it."""
+    name = spec.get("runtimeClassName")
+    found = None if name is None else ctx.txn.get("runtimeclasses", name)
+    if name is not None and found is None:
+        raise statuses.forbidden(ctx.kind, ctx.name, f'pod rejected: RuntimeClass "{name}" not found')
+    if text := runtimeclasses.admit(spec, found) or runtimeclasses.schedule(spec, found):
+        raise statuses.forbidden(ctx.kind, ctx.name, text)
