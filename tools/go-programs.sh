@@ -37,6 +37,7 @@ if [ ! -d "$programs" ]; then
         if [ "$6" = e2e ]; then
             suite=k8s.io/kubernetes/test/e2e
             "$1" test -vet=off -c -v -p 2 -buildvcs=false -ldflags="-s -w $3" -o "$2.new/e2e.test" $suite 2> >(progress)
+            (cd coredns && "$1" mod download && "$1" build -p 2 -buildvcs=false -ldflags="-s -w" -o "$2.new/" .)
             mkdir "$2.new/images"
             cd "$("$1" list -f "{{.Dir}}" $suite)/../images"
             cp -r --parents agnhost/porter kitten/html nautilus/html "$2.new/images"

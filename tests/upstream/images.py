@@ -133,7 +133,8 @@ def _found(names: Iterable[str]) -> dict[str, Path]:
     found = {name: shutil.which(name, path=places) for name in names}
     missing = sorted(name for name, place in found.items() if place is None)
     assert not missing, f"Debian programs are missing: {', '.join(missing)}"
-    return {name: Path(str(place)).resolve() for name, place in found.items()}
+    # Debian's own sh and busybox' drop variables whose names are no identifiers, which specs set
+    return {name: Path(str(found["bash"] if name == "sh" else place)).resolve() for name, place in found.items()}
 
 
 def _layer(programs: Mapping[str, Path], *more: Any) -> bytes:
@@ -171,9 +172,9 @@ def _layer(programs: Mapping[str, Path], *more: Any) -> bytes:
 
 
 def _busybox() -> bytes:
-    """Debian's busybox under its applets' names; wget is GNU's, since this busybox' one crashes with -T."""
+    """Debian's busybox under its applets' names; wget is GNU's, since this busybox' one crashes with -T, and sh bash."""
     applets = subprocess.run(["busybox", "--list"], capture_output=True, text=True, check=True).stdout.split()
-    found = _found(("busybox", "wget"))
+    found = _found(("bash", "sh", "busybox", "wget"))
     return _layer(found, *(link(f"usr/bin/{name}", "busybox") for name in applets if name not in found))
 
 
@@ -205,6 +206,7 @@ def _agnhost(programs: Path, sources: Path) -> bytes:
     return tar(
         [
             entry("agnhost", (programs / "agnhost").read_bytes(), mode=0o755),
+            entry("coredns", (programs / "coredns").read_bytes(), mode=0o755),
             link("agnhost-2", "agnhost"),
             entry("uploads", mode=0o777),
             *(entry(name, (porter / name).read_bytes()) for name in ("localhost.crt", "localhost.key")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 NODES = 3
+HOST_PATHS = ("/tmp/job-e2e",)  # of the machine, that specs mount: a cluster's pods see none but those it is told
 PROCESSES = 4  # specs at a time: they wait more than they work
 
 
@@ -47,11 +49,16 @@ def loaded(programs: Path) -> Iterator[None]:
 @contextmanager
 def cluster(name: str, families: str, keep: bool = False) -> Iterator[None]:
     """A cluster of those families; `keep` leaves it there."""
-    _kube46("up", "--name", name, "--families", families, "--nodes", str(NODES), "--no-check")
+    paths = [word for path in HOST_PATHS for word in ("--allow-host-path", path)]
+    for path in HOST_PATHS:
+        Path(path).mkdir(exist_ok=True)
+    _kube46("up", "--name", name, "--families", families, "--nodes", str(NODES), "--no-check", *paths)
     try:
         yield
     finally:
         if not keep:
+            for path in HOST_PATHS:
+                shutil.rmtree(path, ignore_errors=True)
             _kube46("down", "--name", name, check=False)
 
 
