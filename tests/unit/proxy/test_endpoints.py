@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 
 from kube46.addresses.families import Family
-from kube46.api.objects import Endpoint, EndpointHints, EndpointPort, EndpointSlice, Meta, ZoneHint
+from kube46.api.objects import Endpoint, EndpointHints, EndpointPort, EndpointSlice, Meta, RoutedSlice, ZoneHint
 from kube46.proxy.endpoints import address_text, choose, directed
 from kube46.proxy.settings import NodeView
 from unit.proxy.samples import HTTP, NODE, VIEW, endpoint, slices
@@ -133,4 +134,6 @@ def test_slices_of_headless_services_direct_nothing() -> None:
     assert directed(EndpointSlice(metadata=Meta(labels=named))) == "web"
     assert directed(EndpointSlice(metadata=Meta())) == ""
     for value in ("", "false"):
-        assert directed(EndpointSlice(metadata=Meta(labels={**named, "service.kubernetes.io/headless": value}))) == ""
+        part = EndpointSlice(metadata=Meta(labels={**named, "service.kubernetes.io/headless": value}))
+        kept = msgspec.msgpack.encode(msgspec.json.decode(msgspec.json.encode(part), type=RoutedSlice))
+        assert directed(part) == directed(msgspec.msgpack.decode(kept, type=EndpointSlice)) == ""

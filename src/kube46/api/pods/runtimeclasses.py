@@ -17,7 +17,11 @@ def admit(spec: Object, found: Object | None) -> str:
     fixed = ((found or {}).get("overhead") or {}).get("podFixed")
     given = spec.get("overhead")
     if fixed is None:
-        return "" if given is None else "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"
+        return (
+            ""
+            if given is None
+            else "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"
+        )
     if given and not _same(given, fixed):
         return "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead"
     spec["overhead"] = dict(fixed)

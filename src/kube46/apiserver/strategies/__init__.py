@@ -68,7 +68,11 @@ STRATEGIES: dict[str, Strategy] = {
     "resourceclaimtemplates": Stored("ResourceClaimTemplate", "used", platform.claim_template),
     "resourceslices": Stored("ResourceSlice", "used"),
     "runtimeclasses": Stored(
-        "RuntimeClass", "run by its handler", errors=platformrules.runtime_class, create_on_update=True, unconditional_update=False
+        "RuntimeClass",
+        "run by its handler",
+        errors=platformrules.runtime_class,
+        create_on_update=True,
+        unconditional_update=False,
     ),
     "storageversionmigrations": Stored("StorageVersionMigration", "performed", unconditional_update=False),
     "validatingadmissionpolicies": Stored(
