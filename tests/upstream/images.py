@@ -172,7 +172,7 @@ def _layer(programs: Mapping[str, Path], *more: Any) -> bytes:
 
 
 def _busybox() -> bytes:
-    """Debian's busybox under its applets' names; wget is GNU's, since this busybox' one crashes with -T, and sh bash."""
+    """Debian's busybox under its applets' names; wget is GNU's (this busybox' one crashes with -T), sh is bash."""
     applets = subprocess.run(["busybox", "--list"], capture_output=True, text=True, check=True).stdout.split()
     found = _found(("bash", "sh", "busybox", "wget"))
     return _layer(found, *(link(f"usr/bin/{name}", "busybox") for name in applets if name not in found))
