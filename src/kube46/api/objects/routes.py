@@ -23,7 +23,6 @@ class RoutedLabels(Value, frozen=True):
     managed_by: str = field(default="", name="endpointslice.kubernetes.io/managed-by")
     headless: str | None = field(default=None, name="service.kubernetes.io/headless")
     proxy_name: str | None = field(default=None, name="service.kubernetes.io/service-proxy-name")
-    headless: str | None = field(default=None, name="service.kubernetes.io/headless")
 
 
 class RoutedAnnotations(Value, frozen=True):
