@@ -93,8 +93,11 @@ class Layout:
     outside: bool
 
 
+ANYONE = ("anyone",)
+
+
 class Probe(msgspec.Struct, frozen=True):
-    """One request. `client`: the addresses the responder may see; empty means the sender's own, unchanged."""
+    """One request. `client`: the addresses the responder may see; empty: the sender's own; ANYONE: whichever."""
 
     id: str
     place: Place

@@ -21,14 +21,15 @@ def answer(request: bytes, client: str, family: int) -> bytes:
 
 
 class Stream(socketserver.StreamRequestHandler):
-    """One TCP connection: one line in, one line out."""
+    """One TCP connection: a line out for each line in."""
 
     timeout = 10
 
     def handle(self) -> None:
-        """Answers and closes."""
+        """Answers until the client has asked all."""
         family = 6 if ":" in self.client_address[0] else 4
-        self.wfile.write(answer(self.rfile.readline(1 << 20), self.client_address[0], family))
+        while line := self.rfile.readline(1 << 20):
+            self.wfile.write(answer(line, self.client_address[0], family))
 
 
 class Datagram(socketserver.DatagramRequestHandler):

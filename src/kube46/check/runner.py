@@ -54,19 +54,19 @@ async def check(
 ) -> Report:
     """The matrix of this cluster, now. Raises CheckError and KubernetesError."""
     namespace = f"kube46-check-{secrets.token_hex(3)}"
-    dns = await _dns(client, settings)
+    dns = await dns_service(client, settings)
     async with _responders(client, namespace, progress) as (nodes, left_out):
-        layout = await _layout(client, namespace, nodes, settings, dns, prober.outside, progress)
+        layout = await describe(client, namespace, nodes, settings, dns, prober.outside, progress)
         probes = rules.probes(layout, lambda: secrets.token_hex(8))
         progress(f"Sending {len(probes)} probes from {len(rules.places(layout))} places")
         start = time.monotonic()
-        results = await _settled(prober, namespace, probes, settings.settle)
+        results = await settled(prober, namespace, probes, settings.settle)
         report_cells = tuple(rules.cells(probes, results))
         seconds = round(time.monotonic() - start, 3)
         return Report(tuple(map(str, layout.families)), report_cells, seconds, left_out)
 
 
-async def _dns(client: Client, settings: Settings) -> objects.Service:
+async def dns_service(client: Client, settings: Settings) -> objects.Service:
     """The cluster's DNS Service, which has all its families. Refuses others before anything is made."""
     namespace, name = settings.dns_service
     try:
@@ -91,21 +91,10 @@ async def _responders(
     client: Client, namespace: str, progress: Callable[[str], None]
 ) -> AsyncIterator[tuple[list[objects.Node], tuple[str, ...]]]:
     """The nodes that have responders now, and the names of those that are not Ready."""
-    nodes = sorted((await client.list(NODES)).items, key=lambda node: node.metadata.name)
-    ready = [node for node in nodes if any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)]
-    if not ready:
-        raise CheckError("no node is Ready: see kubectl get nodes")
-    left_out = tuple(node.metadata.name for node in nodes if node not in ready)
-    nodes_text = f"each of {len(ready)} nodes" if len(ready) > 1 else "the node"
-    progress(f"Starting {len(workload.COPIES)} responders on {nodes_text}")
+    ready, left_out = await ready_nodes(client)
     await client.create(NAMESPACES, workload.namespace(namespace))
     try:
-        names = [node.metadata.name for node in ready]
-        for body in workload.services(names):
-            await client.create(SERVICES, body, namespace)
-        for name in names:
-            for copy in workload.COPIES:
-                await client.create(PODS, workload.pod(name, copy), namespace)
+        await start_responders(client, namespace, ready, workload.Program(), progress)
         yield ready, left_out
     finally:
         # The answer is not waited for: whoever asked for the matrix need not watch the pods end.
@@ -113,7 +102,34 @@ async def _responders(
             await client.delete(NAMESPACES, namespace)
 
 
-async def _layout(
+async def ready_nodes(client: Client) -> tuple[list[objects.Node], tuple[str, ...]]:
+    """The nodes that are Ready, and the names of the others. Raises CheckError when there is none."""
+    nodes = sorted((await client.list(NODES)).items, key=lambda node: node.metadata.name)
+    ready = [node for node in nodes if any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)]
+    if not ready:
+        raise CheckError("no node is Ready: see kubectl get nodes")
+    return ready, tuple(node.metadata.name for node in nodes if node not in ready)
+
+
+async def start_responders(
+    client: Client,
+    namespace: str,
+    nodes: Sequence[objects.Node],
+    program: workload.Program,
+    progress: Callable[[str], None],
+) -> None:
+    """Makes the Services and the pods of a check; `describe` waits for them."""
+    nodes_text = f"each of {len(nodes)} nodes" if len(nodes) > 1 else "the node"
+    progress(f"Starting {len(workload.COPIES)} responders on {nodes_text}")
+    names = [node.metadata.name for node in nodes]
+    for body in workload.services(names):
+        await client.create(SERVICES, body, namespace)
+    for name in names:
+        for copy in workload.COPIES:
+            await client.create(PODS, workload.pod(name, copy, program), namespace)
+
+
+async def describe(
     client: Client,
     namespace: str,
     nodes: list[objects.Node],
@@ -180,7 +196,7 @@ async def _ready_pods(
         raise CheckError(f"after {timeout:g} s {why}: see kubectl describe pods -n {namespace}") from None
 
 
-async def _settled(prober: Prober, namespace: str, probes: list[Probe], settle: float) -> dict[str, Result]:
+async def settled(prober: Prober, namespace: str, probes: list[Probe], settle: float) -> dict[str, Result]:
     """The results, with crosses probed again until they pass or the time to settle is over."""
     results: dict[str, Result] = {}
     todo = probes

@@ -1,11 +1,22 @@
 """The pods and Services of a check: a responder on each node behind its own Service, a headless one for all."""
 
 import inspect
+from dataclasses import dataclass
 from typing import Any
 
 from kube46.check import responder
 
 PORT = 8080
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Where the check's pods find Python: an image, and the interpreter in it."""
+
+    image: str = "host"
+    python: str = "/usr/bin/python3"
+
+
 HEADLESS = "responders"
 LABELS = {"app.kubernetes.io/name": "kube46-check", "app.kubernetes.io/managed-by": "kube46"}
 
@@ -24,7 +35,7 @@ def namespace(name: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "labels": LABELS}}
 
 
-def pod(node: str, copy: str) -> dict[str, Any]:
+def pod(node: str, copy: str, program: Program = Program()) -> dict[str, Any]:
     """A responder of one node. It tolerates every taint: a check of a broken node must run on it."""
     name = pod_name(node, copy)
     return {
@@ -32,7 +43,7 @@ def pod(node: str, copy: str) -> dict[str, Any]:
         "spec": {
             "hostname": name,
             "subdomain": HEADLESS,
-            "nodeSelector": {"kubernetes.io/hostname": node},
+            "nodeName": node,  # no label: clouds give other host names than node names
             "tolerations": [{"operator": "Exists"}],
             "terminationGracePeriodSeconds": 0,
             "automountServiceAccountToken": False,
@@ -40,8 +51,8 @@ def pod(node: str, copy: str) -> dict[str, Any]:
             "containers": [
                 {
                     "name": "responder",
-                    "image": "host",
-                    "command": ["/usr/bin/python3", "-IS", "-c", inspect.getsource(responder)],
+                    "image": program.image,
+                    "command": [program.python, "-IS", "-c", inspect.getsource(responder)],
                     "env": [
                         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
                         {"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},

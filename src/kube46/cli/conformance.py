@@ -62,6 +62,11 @@ async def _run(config: ClusterConfig, settings: Settings) -> Report:
     help="What the cluster's Services must have, default family first; default: what it says.",
 )
 @click.option("--only", multiple=True, callback=_known, shell_complete=_names, help="A check's name; may be repeated.")
+@click.option(
+    "--image", default="", help="One with python3, for pods; default: the machine (stand-alone), else python:3-slim."
+)
+@click.option("--domain", default="cluster.local", show_default=True, help="The cluster's DNS domain.")
+@click.option("--no-pods", is_flag=True, help="Start no pods: leave out what only they show.")
 @click.option("--list", "listed", is_flag=True, help="List the checks of the level, and ask no cluster.")
 @click.option("-o", "--output", type=click.Choice(FORMS), default="table", show_default=True, help="The form.")
 def command(
@@ -70,6 +75,9 @@ def command(
     level: str,
     families: tuple[Family, ...],
     only: frozenset[str],
+    image: str,
+    domain: str,
+    no_pods: bool,
     listed: bool,
     output: str,
 ) -> None:
@@ -80,7 +88,7 @@ def command(
     if listed:
         click.echo(_listing(Level(level)))
         return
-    settings = Settings(Level(level), families, only)
+    settings = Settings(Level(level), families, only, image=image, domain=domain, pods=not no_pods)
     try:
         report = asyncio.run(_run(ClusterConfig.load(kubeconfig, context), settings))
     except (ConfigError, KubernetesError, ExceptionGroup) as error:

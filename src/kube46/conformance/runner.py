@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from kube46.addresses.families import Family
 from kube46.api import objects
-from kube46.conformance import addressing, catalog, discovery, rules, workspace
+from kube46.check.workload import Program
+from kube46.conformance import addressing, catalog, datapath, discovery, rules, workspace
 from kube46.conformance.model import Facts, Level, Outcome, Promise
 from kube46.conformance.report import Report
 from kube46.conformance.talking import converse
 from kube46.kubernetes.client import Client
 
+PYTHON = "docker.io/library/python:3-slim"
 PARALLEL = 8  # conversations at once: enough to be quick, too few to trouble an API server
 
 
@@ -20,13 +22,17 @@ PARALLEL = 8  # conversations at once: enough to be quick, too few to trouble an
 class Settings:
     """What to run. `families`: what the cluster must have; none: what it says it has. `only`: names; none: all.
 
-    `patience`: how long the end of our namespace is waited for, seconds.
+    `patience`: how long the end of our namespace is waited for, seconds. `image`: one with python3 for our pods; "":
+    the machine itself on a stand-alone cluster, Docker Hub's python on others. `pods`: whether to start any.
     """
 
     level: Level = Level.GA
     families: tuple[Family, ...] = ()
     only: frozenset[str] = frozenset()
     patience: float = 60.0
+    image: str = ""
+    domain: str = "cluster.local"
+    pods: bool = True
 
 
 async def run(client: Client, settings: Settings, progress: Callable[[str], None] = lambda _: None) -> Report:
@@ -42,6 +48,7 @@ async def run(client: Client, settings: Settings, progress: Callable[[str], None
         outcomes = [
             *await _conversations(client, namespace, facts, settings, progress),
             *_nodes(facts, nodes, settings),
+            *await _pods(client, namespace, facts, nodes, settings, progress),
         ]
     order = {promise.name: number for number, promise in enumerate(catalog.promises(Level.GA))}
     outcomes.sort(key=lambda item: order[item.name])
@@ -66,6 +73,30 @@ async def _conversations(
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(number)) for number in range(len(checks))]
     return [task.result() for task in tasks]
+
+
+async def _pods(
+    client: Client,
+    namespace: str,
+    facts: Facts,
+    nodes: Sequence[objects.Node],
+    settings: Settings,
+    progress: Callable[[str], None],
+) -> list[Outcome]:
+    """What only running pods show."""
+    wanted = [promise for promise in catalog.PODS if _wanted(promise, settings)]
+    if not wanted:
+        return []
+    if not nodes:
+        return [rules.skipped(promise, "there are no nodes") for promise in wanted]
+    if not settings.pods:
+        return [rules.not_run(promise, "leave out --no-pods") for promise in wanted]
+    return await datapath.run(client, namespace, facts, _program(nodes, settings), settings.domain, wanted, progress)
+
+
+def _program(nodes: Sequence[objects.Node], settings: Settings) -> Program:
+    own = all("kube46" in node.status.node_info.kubelet_version for node in nodes)
+    return Program() if own and not settings.image else Program(settings.image or PYTHON, "python3")
 
 
 def _nodes(facts: Facts, nodes: Sequence[objects.Node], settings: Settings) -> list[Outcome]:

@@ -33,9 +33,16 @@ class NodeAddress(Value, frozen=True):
     address: str = ""
 
 
+class NodeInfo(Value, frozen=True):
+    """status.nodeInfo of a node."""
+
+    kubelet_version: str = ""
+
+
 class NodeStatus(Value, frozen=True):
     """status of a Node."""
 
+    node_info: NodeInfo = NodeInfo()
     addresses: tuple[NodeAddress, ...] = ()
     conditions: tuple[Condition, ...] = ()
     allocatable: dict[str, Any] = {}
