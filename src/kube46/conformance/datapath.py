@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -22,7 +22,6 @@ from kube46.kubernetes.client import Client
 from kube46.kubernetes.errors import ApiError
 
 MOST_NODES = 3  # on larger clusters: probes grow with their square
-SETTLE = 5.0  # seconds: rules and records reach nodes a moment after the API has them
 POLL = 0.2
 Progress = Callable[[str], None]
 
@@ -38,10 +37,20 @@ class Ground:
     services: Mapping[str, objects.Service]
     pods: Sequence[Mapping[str, Any]]
     settings: check.Settings
+    lacks: Sequence[str]
 
     async def ask(self, probes: Sequence[Probe]) -> dict[str, Result]:
         """The results, crosses asked again until they settle."""
         return await check.settled(self.prober, self.layout.namespace, list(probes), self.settings.settle)
+
+    async def in_time(self, judge: Callable[[], Awaitable[list[str]]]) -> list[str]:
+        """What is wrong still when the cluster had time to mend it."""
+        deadline = time.monotonic() + self.settings.settle
+        while True:
+            found = await judge()
+            if not found or time.monotonic() > deadline:
+                return found
+            await asyncio.sleep(POLL)
 
 
 async def run(
@@ -49,13 +58,12 @@ async def run(
     namespace: str,
     facts: Facts,
     program: Program,
-    domain: str,
+    settings: check.Settings,
     wanted: Iterable[Promise],
     progress: Progress,
 ) -> list[Outcome]:
     """The outcomes of the wanted promises. Raises KubernetesError."""
     todo = {promise.name: promise for promise in wanted}
-    settings = check.Settings(families=facts.families, domain=domain, settle=SETTLE)
     try:
         ground = await _ground(client, namespace, facts, program, settings, progress)
     except check.CheckError as error:
@@ -98,18 +106,19 @@ async def _ground(
     client: Client, namespace: str, facts: Facts, program: Program, settings: check.Settings, progress: Progress
 ) -> Ground:
     """Starts the pods and waits for them. Raises CheckError and KubernetesError."""
-    dns = await check.dns_service(client, settings)
+    dns = await check.dns_service(client, replace(settings, families=()))  # it may have one family of two
     ready, _ = await check.ready_nodes(client)
     nodes = sorted(ready, key=lambda node: node.spec.unschedulable)[:MOST_NODES]
     await check.start_responders(client, namespace, nodes, program, progress)
     prober = PodProber(client, program)
-    layout = await check.describe(client, namespace, nodes, settings, dns, prober.outside, progress)
+    whole = await check.describe(client, namespace, nodes, settings, dns, prober.outside, progress)
+    layout, lacks = traffic.possible(whole)
     for body in traffic.services(layout):
         await client.create(SERVICES, body, namespace)
     services = {item.metadata.name: item for item in (await client.list(SERVICES, namespace)).items}
     names = {responder.pod for responder in layout.responders}
     pods = [pod for pod in (await client.list(PODS.raw(), namespace)).items if pod["metadata"]["name"] in names]
-    return Ground(client, prober, facts, layout, services, pods, settings)
+    return Ground(client, prober, facts, layout, services, pods, settings, lacks)
 
 
 async def _addresses(ground: Ground) -> dict[str, list[str] | str]:
@@ -139,7 +148,7 @@ async def _slices(ground: Ground) -> dict[str, list[str] | str]:
                 found += running.slices(service, pieces, pods)
         return found
 
-    return {running.SLICES.name: await _in_time(now)}
+    return {running.SLICES.name: await ground.in_time(now)}
 
 
 async def _endpoints(ground: Ground) -> dict[str, list[str] | str]:
@@ -148,24 +157,17 @@ async def _endpoints(ground: Ground) -> dict[str, list[str] | str]:
         return running.endpoints(ground.services[HEADLESS], raw, ground.pods)
 
     try:
-        return {running.ENDPOINTS.name: await _in_time(now)}
+        return {running.ENDPOINTS.name: await ground.in_time(now)}
     except ApiError:
         return {running.ENDPOINTS.name: "nobody here makes Endpoints, which are deprecated"}
 
 
-async def _in_time(judge: Callable[[], Awaitable[list[str]]]) -> list[str]:
-    """What is wrong still when controllers had time to mend it."""
-    deadline = time.monotonic() + SETTLE
-    while (found := await judge()) and time.monotonic() < deadline:
-        await asyncio.sleep(POLL)
-    return found
-
-
 async def _matrix(ground: Ground) -> dict[str, list[str] | str]:
-    probes = traffic.of_any_network(matrix.probes(ground.layout, lambda: secrets.token_hex(8)))
+    probes = traffic.of_any_network(matrix.probes(ground.layout, lambda: secrets.token_hex(8)), ground.layout)
     cells = matrix.cells(probes, await ground.ask(probes))
     columns = {promise.name: traffic.column(cells, target) for target, promise in traffic.COLUMNS.items()}
-    return {name: "there is one node" if found is None else found for name, found in columns.items()}
+    # A family that somebody lacks was not asked over: no promise of both is kept.
+    return {name: "there is one node" if found is None else [*ground.lacks, *found] for name, found in columns.items()}
 
 
 async def _records(ground: Ground) -> dict[str, list[str] | str]:
@@ -176,7 +178,7 @@ async def _records(ground: Ground) -> dict[str, list[str] | str]:
         return traffic.wrong_records(asked, {result.id: result for result in results})
 
     try:
-        return {traffic.RECORDS.name: await _in_time(now)}
+        return {traffic.RECORDS.name: await ground.in_time(now)}
     except check.CheckError as error:
         return {traffic.RECORDS.name: [str(error)]}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kube46.addresses.families import Family
 from kube46.api import objects
+from kube46.check import runner as check
 from kube46.check.workload import Program
 from kube46.conformance import addressing, catalog, datapath, discovery, rules, workspace
 from kube46.conformance.model import Facts, Level, Outcome, Promise
@@ -24,6 +25,7 @@ class Settings:
 
     `patience`: how long the end of our namespace is waited for, seconds. `image`: one with python3 for our pods; "":
     the machine itself on a stand-alone cluster, Docker Hub's python on others. `pods`: whether to start any.
+    `settle`: how long what is wrong is looked at again, seconds: rules reach nodes a moment after the API has them.
     """
 
     level: Level = Level.GA
@@ -33,6 +35,7 @@ class Settings:
     image: str = ""
     domain: str = "cluster.local"
     pods: bool = True
+    settle: float = 15.0
 
 
 async def run(client: Client, settings: Settings, progress: Callable[[str], None] = lambda _: None) -> Report:
@@ -62,7 +65,7 @@ def _wanted(promise: Promise, settings: Settings) -> bool:
 async def _conversations(
     client: Client, namespace: str, facts: Facts, settings: Settings, progress: Callable[[str], None]
 ) -> list[Outcome]:
-    checks = [check for check in catalog.CONVERSATIONS if _wanted(check.promise, settings)]
+    checks = [item for item in catalog.CONVERSATIONS if _wanted(item.promise, settings)]
     progress(f"Having {len(checks)} conversations with the API")
     places = asyncio.Semaphore(PARALLEL)
 
@@ -91,7 +94,8 @@ async def _pods(
         return [rules.skipped(promise, "there are no nodes") for promise in wanted]
     if not settings.pods:
         return [rules.not_run(promise, "leave out --no-pods") for promise in wanted]
-    return await datapath.run(client, namespace, facts, _program(nodes, settings), settings.domain, wanted, progress)
+    how = check.Settings(families=facts.families, domain=settings.domain, settle=settings.settle)
+    return await datapath.run(client, namespace, facts, _program(nodes, settings), how, wanted, progress)
 
 
 def _program(nodes: Sequence[objects.Node], settings: Settings) -> Program:

@@ -4,6 +4,7 @@ Sources: KEP-563 "Test Plan" (Granular Checks: Services Secondary IP Family), "G
 "CoreDNS Operation".
 """
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -61,13 +62,33 @@ ENDPOINTS = _ga("path-endpoints", PLAN, "when a Service's pods change, both fami
 PROMISES = (*COLUMNS.values(), RECORDS, AFFINITY, ONE_FAMILY, ENDPOINTS)
 
 
-def of_any_network(probes: Iterable[Probe]) -> list[Probe]:
-    """The matrix' probes for any cluster: Kubernetes promises who is seen as the client only between pods (no NAT)."""
+def possible(layout: Layout) -> tuple[Layout, list[str]]:
+    """The layout with the families that all in it have, and who lacks which of the others."""
+    holders = {f"nodes/{node.name}": node.addresses for node in layout.nodes}
+    holders |= {f"pods/{one.pod}": one.addresses for one in layout.responders}
+    holders |= {f"services/{one.service}": one.cluster_ips for one in layout.responders}
+    lacks = {
+        family: [name for name, addresses in holders.items() if family not in addresses] for family in layout.families
+    }
+    families = tuple(family for family in layout.families if not lacks[family])
+    found = [f"{', '.join(names)}: no address of {family}" for family, names in lacks.items() if names]
+    return dataclasses.replace(layout, families=families), found
+
+
+def of_any_network(probes: Iterable[Probe], layout: Layout) -> list[Probe]:
+    """The matrix' probes for any cluster: Kubernetes promises who is seen as the client only between pods (no NAT).
+
+    Where the cluster's DNS has one family, nodes ask it for both families' records over that one.
+    """
     plain = (Target.POD_HERE, Target.POD_THERE)
-    return [
-        probe if probe.target in plain and probe.place.kind is Kind.POD else replace(probe, client=ANYONE)
-        for probe in probes
-    ]
+    server = next(iter(layout.dns.values()))
+    made = []
+    for probe in probes:
+        at_node = probe.place.kind is Kind.NODE
+        client = probe.client if probe.target in plain and not at_node else ANYONE
+        asks = at_node and probe.target in (Target.NAME, Target.HEADLESS) and not probe.dns_server
+        made.append(replace(probe, client=client, dns_server=server if asks else probe.dns_server))
+    return made
 
 
 def column(cells: Iterable[Cell], target: Target) -> list[str] | None:
