@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from kube46.nftables import library
 
@@ -25,6 +25,13 @@ LONG = 1 << 18
 """Characters of a text or an answer after which the context is closed, to give its memory back."""
 
 T = TypeVar("T")
+
+
+class Closing(Protocol):
+    """What is closed at the end."""
+
+    def close(self) -> None:
+        """Give back what it holds; a second call does nothing."""
 
 
 class NftError(Exception):
@@ -47,6 +54,7 @@ class Nft:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nft")
         self._context: library.Context | None = None
         self._runs = 0
+        self._held: list[Closing] = []
         if netns is not None:
             path = Path("/run/netns") / netns
             try:
@@ -75,6 +83,10 @@ class Nft:
         """`inside`, for other threads than the event loop's: blocks until it is done."""
         return self._on_thread(work)
 
+    def hold(self, resource: Closing) -> None:
+        """Close it with the handle, on its thread: what work inside made to last."""
+        self._held.append(resource)
+
     async def read_json(self, command: str = "list ruleset") -> list[dict[str, Any]]:
         """`list_json` without blocking the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._list, command)
@@ -84,6 +96,8 @@ class Nft:
         if self._context is not None:
             self._on_thread(self._context.free)
             self._context = None
+        while self._held:
+            self._on_thread(self._held.pop().close)
         self._thread.shutdown()
 
     def __enter__(self) -> Self:

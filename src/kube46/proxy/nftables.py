@@ -11,9 +11,9 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kube46.netlink.batches import carry_out
+from kube46.netlink import batches
 from kube46.netlink.expressions import inserted
 from kube46.nftables import Nft, NftError, elements
 from kube46.proxy import affinity, counting, encoding, firewall, metrics
@@ -33,6 +33,9 @@ from kube46.proxy.layout import (
 from kube46.proxy.rules import DROP, Element, Elements
 from kube46.proxy.settings import NodeView, Settings
 
+if TYPE_CHECKING:
+    import socket
+
 GRACE = 2.0
 """Seconds between the transaction that leaves a chain without use and the one that deletes it: kernels before 6.2 keep
 a deleted element's reference for a moment."""
@@ -50,6 +53,7 @@ class ProxyTable:
     def __init__(self, nft: Nft, settings: Settings) -> None:
         self._nft, self._settings = nft, settings
         self._node: NodeView | None = None
+        self._socket: socket.socket | None = None
         self._uses: Counter[str] = Counter()
         self._idle: dict[str, float] = {}
         self._broken: set[str] = set()
@@ -212,9 +216,22 @@ class ProxyTable:
 
     async def _send(self, batch: bytes) -> None:
         try:
-            await self._nft.inside(lambda: carry_out(batch))
+            await self._nft.inside(lambda: self._on_thread(batch))
         except OSError as error:
             raise NftError(str(error), f"{len(batch)} bytes of netlink messages") from error
+
+    def _on_thread(self, batch: bytes) -> None:
+        """On one socket all the time: closing one waits until the kernel has freed what a transaction deleted, which
+        takes an RCU grace period, 4 to 30 ms (nft_rcv_nl_event)."""
+        if self._socket is None:
+            self._socket = batches.opened()
+            self._nft.hold(self._socket)
+        try:
+            batches.carry_out_on(self._socket, batch)
+        except OSError:
+            self._socket.close()
+            self._socket = None
+            raise
 
     def _new_chain(self, name: str) -> str:
         start = f"add chain {TABLE} {name}\nflush chain {TABLE} {name}\n"

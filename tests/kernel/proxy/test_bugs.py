@@ -19,7 +19,7 @@ from kernel.proxy.test_affinity import sticky
 from kernel.proxy.test_packets import BALANCED, CLIENT_IPS, NODE_IPS, PORTS, TCP, UDP, serve, tracked
 from kube46.addresses.families import Family
 from kube46.api.objects import EndpointPort, EndpointSlice
-from kube46.netlink.batches import carry_out
+from kube46.netlink import batches
 from kube46.nftables import Nft
 from kube46.proxy.claims import NOBODY, Claims
 from kube46.proxy.nftables import ProxyTable, other_proxies
@@ -140,7 +140,13 @@ def test_bug_05_a_change_costs_the_same_among_many(node: "Node", others: int, mo
         node.hold(service(f"s{number}", cluster_ips=ips), slices(pods(2, 3), name=f"s{number}"))
     node.serve(service(), pods(2, 3))
     counting.asked, sent = 0, list[bytes]()
-    monkeypatch.setattr("kube46.proxy.nftables.carry_out", lambda batch: sent.append(batch) or carry_out(batch))
+    real = batches.carry_out_on
+
+    def carry_out_on(netlink: socket.socket, batch: bytes) -> None:
+        sent.append(batch)
+        real(netlink, batch)
+
+    monkeypatch.setattr("kube46.proxy.nftables.batches.carry_out_on", carry_out_on)
     for ends in (pods(2, 4), pods(2, 5)):
         node.serve(service(), ends)
     assert counting.asked == 0
