@@ -31,7 +31,7 @@ def errors(obj: Object, problem: str = "") -> list[FieldError]:
         found.append(required("spec.usages"))
     found += [not_supported(f"spec.usages[{n}]", u, USAGES) for n, u in enumerate(usages) if u not in USAGES]
     found += [duplicate(f"spec.usages[{n}]", u) for n, u in enumerate(usages) if u in usages[:n]]
-    found += _signer(spec.get("signerName") or "")
+    found += signer_errors(spec.get("signerName") or "")
     seconds = spec.get("expirationSeconds")
     if seconds is not None and seconds < SHORTEST:
         text = "may not specify a duration less than 600 seconds (10 minutes)"
@@ -64,7 +64,7 @@ def _of(obj: Object, kind: str) -> list[Object]:
     return [c for c in (obj.get("status") or {}).get("conditions") or () if c.get("type") == kind]
 
 
-def _signer(name: str) -> list[FieldError]:
+def signer_errors(name: str) -> list[FieldError]:
     """A signer is `domain/path`."""
     place = "spec.signerName"
     if not name:

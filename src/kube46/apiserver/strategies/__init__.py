@@ -23,6 +23,7 @@ from kube46.apiserver.strategies.rbac import ClusterRoles, RoleBindings, Roles
 from kube46.apiserver.strategies.services import Services
 from kube46.apiserver.strategies.storage import PersistentVolumeClaims, PersistentVolumes, StorageClasses
 from kube46.apiserver.strategies.stored import Stored
+from kube46.apiserver.strategies.trustbundles import TrustBundles
 from kube46.apiserver.strategies.workloads import (
     CronJobs,
     DaemonSets,
@@ -44,7 +45,7 @@ STRATEGIES: dict[str, Strategy] = {
     "*": Generic(),
     "apiservices": APIServices(),
     "certificatesigningrequests": SigningRequests(),
-    "clustertrustbundles": Stored("ClusterTrustBundle", "mounted", unconditional_update=False),
+    "clustertrustbundles": TrustBundles(),
     "csidrivers": Stored("CSIDriver", "used", platform.csi_driver, unconditional_update=False),
     "csinodes": Stored("CSINode", "used", unconditional_update=False),
     "csistoragecapacities": Stored("CSIStorageCapacity", "used", unconditional_update=False),

@@ -25,11 +25,15 @@ class Generic(Strategy):
 
     def validate_create(self, obj: Object, ctx: Context) -> list[FieldError]:
         """Metadata first, then the kind's own errors."""
-        found = metadata.validate_create(obj, self.name_rule, namespaced=ctx.kind.namespaced, core=self.core)
+        found = metadata.validate_create(obj, self.naming(obj), namespaced=ctx.kind.namespaced, core=self.core)
         found += self.create_errors(obj, ctx)
         if not found:
             self.canonicalize(obj)
         return found
+
+    def naming(self, obj: Object) -> NameRule:
+        """The rule of a new object's name."""
+        return self.name_rule
 
     def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         """Metadata first, then the kind's own errors of the object or of its status."""
