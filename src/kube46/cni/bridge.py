@@ -41,6 +41,8 @@ class Bridge:
             if not network.disable_container_interface:
                 options = {"detect_duplicates": network.enabledad, "routed": network.routed}
                 pods.set_up(pod, request.attachment.ifname, plan, mtu=network.mtu, **options)
+                if network.enabledad:
+                    pods.await_unique(pod, request.attachment.ifname)
             gateway = _set_up_gateway(host, bridge, network, plan)
             if network.ip_masq and plan.addresses:
                 undo.callback(pods.undoing(lambda: self._masquerading.remove([str(one) for one in plan.own])))

@@ -74,8 +74,11 @@ def status(network: Network) -> None:
             exhausted = [
                 one for index, one in enumerate(sets) if ranges.next_free(one, store.last(index), store.taken()) is None
             ]
+            refusal = store.refusal()
     except OSError as error:
         raise CniError(Code.NOT_AVAILABLE, "A file cannot be used", f"{error}.") from error
+    if refusal:
+        raise CniError(Code.NOT_AVAILABLE, "A file cannot be used", f"{store.directory}: {refusal}.")
     for one in exhausted:
         raise CniError(Code.NOT_AVAILABLE, "No address is free", f"{_span(one)} of {network.name} is exhausted.")
 

@@ -1,6 +1,7 @@
 """The pod's side of an attachment, for every plugin that makes one: its namespace, its interface, what is undone."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from kube46.cni.wiring import Wiring
 from kube46.netlink import Netlink
 
 IPV6 = Path("/proc/sys/net/ipv6")
-LONGEST_START = 3.0  # seconds
+LONGEST_START, LONGEST_DETECTION = 3.0, 10.0  # seconds
 BOOT_PROTOCOL = 3  # routes in a pod are marked as `ip route` marks its own
 
 
@@ -76,6 +77,23 @@ def announce(host: Netlink, pod: Netlink, ends: tuple[Interface, Interface]) -> 
             raise CniError(Code.KERNEL_REFUSED, "The pod's link does not come up", details)
     # Given its own MAC address again, the kernel sends a gratuitous ARP and an unsolicited neighbour advertisement.
     pod.set_hardware_address(ends[1].name, ends[1].mac)
+
+
+def await_unique(pod: Netlink, ifname: str) -> None:
+    """Wait until duplicate detection has ended. Raises CniError 102 when another has one of the pod's addresses."""
+    deadline = time.monotonic() + LONGEST_DETECTION
+    while True:
+        found = pod.addresses(ifname)
+        for one in found:
+            if one.duplicate:
+                details = f"{one.interface} of {ifname} answers already on its link."
+                raise CniError(Code.CONFLICT, "The address is another's", details)
+        if not any(one.tentative for one in found):
+            return
+        if time.monotonic() > deadline:
+            details = f"duplicate detection on {ifname} did not end in {LONGEST_DETECTION:g} s."
+            raise CniError(Code.KERNEL_REFUSED, "The pod's addresses are not usable", details)
+        time.sleep(0.02)
 
 
 def delete_interface(request: Request) -> None:

@@ -59,6 +59,15 @@ class Store:
         finally:
             os.close(fd)
 
+    def refusal(self) -> str:
+        """Why nothing can be written here, as far as one can tell without writing; empty when something can."""
+        found = os.statvfs(self.directory)
+        if found.f_flag & os.ST_RDONLY:
+            return "the file system is read-only"
+        if (found.f_blocks and not found.f_bfree) or (found.f_files and not found.f_ffree):
+            return "the file system is full"
+        return ""
+
     def owners(self) -> dict[str, Attachment]:
         """Every assigned address and its attachment; the interface's name is empty in files of old plugin versions."""
         return {name: _attachment(entry.owner) for name, entry in self._entries.items() if entry.owner}

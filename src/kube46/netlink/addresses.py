@@ -10,6 +10,7 @@ from kube46.netlink.wire import Flag, Kind
 
 IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS = 1, 2, 8
 IFA_F_NODAD = 0x02
+IFA_F_DADFAILED = 0x08
 IFA_F_TENTATIVE = 0x40
 IFA_F_NOPREFIXROUTE = 0x200
 SCOPE_GLOBAL, SCOPE_LINK, SCOPE_HOST = 0, 253, 254
@@ -18,12 +19,16 @@ AF = {4: 2, 6: 10}
 
 @dataclass(frozen=True, slots=True)
 class LinkAddress:
-    """An address with its prefix length on the link of that index. Tentative: duplicate detection runs still."""
+    """An address with its prefix length on the link of that index. Tentative: duplicate detection runs still.
+
+    Duplicate: it found that another link has the address.
+    """
 
     link: int
     interface: IPv4Interface | IPv6Interface
     scope: int
     tentative: bool
+    duplicate: bool = False
 
 
 class Addresses:
@@ -77,4 +82,5 @@ def _parsed(data: bytes) -> LinkAddress:
     if IFA_FLAGS in found:
         flags = wire.number(found[IFA_FLAGS])
     packed = found.get(IFA_LOCAL) or found[IFA_ADDRESS]
-    return LinkAddress(index, ip_interface((packed, length)), scope, bool(flags & IFA_F_TENTATIVE))
+    tentative, duplicate = bool(flags & IFA_F_TENTATIVE), bool(flags & IFA_F_DADFAILED)
+    return LinkAddress(index, ip_interface((packed, length)), scope, tentative, duplicate)

@@ -136,6 +136,21 @@ def test_duplicate_detection(make_node: Callable[..., Node]) -> None:
             assert seen.sees(is_duplicate_detection(address), 5 if enabled else 0.1) is enabled
 
 
+def test_a_duplicate(make_node: Callable[..., Node]) -> None:
+    """With enabledad an ADD of an address that another pod has fails and leaves nothing; without it nobody looks."""
+    node = make_node("fd00::/64")
+    (address,) = bare(node.call("ADD", node.pod()))
+    before = node.links(), node.addresses()
+    twice = {"type": "host-local", "dataDir": str(node.data / "other"), "ranges": [[{"subnet": "fd00::/64"}]]}
+    asked = {"ipam": twice, "runtimeConfig": {"ips": [address]}}
+
+    refused = node.call("ADD", node.pod(), enabledad=True, **asked)
+    assert refused["code"] == 102
+    assert address in refused["details"]
+    assert (node.links(), node.addresses()) == before
+    assert bare(node.call("ADD", node.pod(), **asked)) == [address]
+
+
 def test_mtu(node: Node) -> None:
     """With an mtu, packets of that size pass between pods, and larger ones do not."""
     pods = node.pod(), node.pod()

@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,28 @@ def both(node: Node, agent: Agent, bin_dir: Path) -> dict[str, Callable[[str, st
 def addresses(result: dict[str, Any]) -> set[str]:
     """A result's addresses, without lengths."""
     return {one["address"].partition("/")[0] for one in result["ips"]}
+
+
+def test_what_cannot_be_written(node: Node) -> None:
+    """On a file system that is full or read-only STATUS fails, as ADD does, which leaves nothing."""
+    node.data.mkdir(parents=True)
+    filling = node.data / "filling"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "k46t", node.data], check=True)
+    try:
+        assert node.call("STATUS", "x", type="host-local") == {}
+        with suppress(OSError), filling.open("wb", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+        assert node.call("STATUS", "x", type="host-local")["code"] == 50
+        assert node.call("ADD", "pod", type="host-local")["code"] == 5
+        filling.unlink()
+        assert node.call("STATUS", "x", type="host-local") == {}
+        subprocess.run(["mount", "-o", "remount,ro", node.data], check=True)
+        assert node.call("STATUS", "x", type="host-local")["code"] == 50
+        assert node.call("ADD", "pod", type="host-local")["code"] == 5
+        assert node.addresses() == set()
+    finally:
+        subprocess.run(["umount", "-l", node.data], check=True)
 
 
 @pytest.mark.parametrize(("first", "second"), [("reference", "ours"), ("ours", "reference")])

@@ -121,6 +121,27 @@ def test_results_of_each_version_are_alike(make_node: Callable[..., Node], plugi
     assert first == second
 
 
+@pytest.mark.parametrize("version", ["0.4.0", "1.0.0"])
+def test_a_chain_with_their_plugins(node: Node, version: str) -> None:
+    """After our bridge, the reference's `tuning` and our portmap: CHECK of each passes with the final result."""
+    pod = node.pod()
+    plain = {"cniVersion": version}
+    tuning = {"type": "tuning", "mac": "02:00:00:00:00:09", "mtu": 1400, "dataDir": str(node.data / "tuning")} | plain
+    mapping = {"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}
+    ports = {"type": "portmap", "runtimeConfig": {"portMappings": [mapping]}} | plain
+    tuned = node.execute(REFERENCE / "tuning", "ADD", pod, prevResult=node.call("ADD", pod, **plain), **tuning)
+    final = node.call("ADD", pod, prevResult=tuned, **ports)
+
+    assert final == tuned
+    assert final["interfaces"][2]["mac"] == "02:00:00:00:00:09"
+    assert node.execute(REFERENCE / "tuning", "CHECK", pod, prevResult=final, **tuning) == {}
+    for verb in ("CHECK", "DEL"):
+        assert node.call(verb, pod, prevResult=final, **ports) == {}
+        assert node.call(verb, pod, prevResult=final, **plain) == {}
+    assert node.links() == {"lo", "cni0"}
+    assert node.addresses() == set()
+
+
 @pytest.mark.parametrize("plugin", ["bridge", "ptp"])
 def test_nothing_of_a_family_that_is_not_configured(make_node: Callable[..., Node], plugin: str) -> None:
     """An IPv4-only pod of ours has no IPv6 address, the reference's has a link-local one. IPv6-only: alike."""
