@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from kube46.netlink.namespaces import open_sockets_in
+from patience import patient
 
 T = TypeVar("T")
 PREFIX = os.environ.get("KUBE46_TEST_PREFIX", f"k46t-g-{os.getpid()}")
@@ -146,7 +147,7 @@ def in_namespace(netns: str, work: Callable[[], T]) -> T:
     return open_sockets_in(netns, work)
 
 
-def connect(netns: str, address: str, port: int, timeout: float = 2.0) -> socket.socket:
+def connect(netns: str, address: str, port: int, timeout: float = patient(2.0)) -> socket.socket:
     """A TCP connection from a namespace."""
 
     def work() -> socket.socket:
@@ -169,13 +170,13 @@ def talk(connection: socket.socket) -> tuple[str, str]:
     return pod, peer
 
 
-def ask(netns: str, address: str, port: int, timeout: float = 2.0) -> tuple[str, str]:
+def ask(netns: str, address: str, port: int, timeout: float = patient(2.0)) -> tuple[str, str]:
     """One exchange over TCP."""
     with connect(netns, address, port, timeout) as connection:
         return talk(connection)
 
 
-def datagrams(netns: str, address: str, port: int, timeout: float = 2.0) -> socket.socket:
+def datagrams(netns: str, address: str, port: int, timeout: float = patient(2.0)) -> socket.socket:
     """A connected UDP socket in a namespace."""
 
     def work() -> socket.socket:
@@ -187,7 +188,7 @@ def datagrams(netns: str, address: str, port: int, timeout: float = 2.0) -> sock
     return open_sockets_in(netns, work)
 
 
-def ask_udp(netns: str, address: str, port: int, timeout: float = 2.0) -> tuple[str, str]:
+def ask_udp(netns: str, address: str, port: int, timeout: float = patient(2.0)) -> tuple[str, str]:
     """One exchange over UDP from a new port."""
     with datagrams(netns, address, port, timeout) as made:
         return talk(made)
