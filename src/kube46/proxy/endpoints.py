@@ -29,7 +29,8 @@ class Choice:
 
     cluster: tuple[str, ...] = ()
     local: tuple[str, ...] = ()
-    own_addresses: tuple[str, ...] = ()
+    own: frozenset[str] = frozenset()
+    """Those of both that are on this node."""
     known: bool = False
 
 
@@ -71,8 +72,8 @@ def choose(port: ServicePort, slices: Iterable[EndpointSlice], family: Family, n
             leaving[backend] = end
     cluster = _nearby(ready, node) or leaving
     local = _of_node(ready, node) or _of_node(leaving, node)
-    own = {backend.partition(" ")[0] for backend in (*_of_node(cluster, node), *local)}
-    return Choice(tuple(sorted(cluster)), tuple(sorted(local)), tuple(sorted(own)), bool(ready or leaving))
+    own = frozenset((*_of_node(cluster, node), *local))
+    return Choice(tuple(sorted(cluster)), tuple(sorted(local)), own, bool(ready or leaving))
 
 
 def serving(port: ServicePort, slices: Iterable[EndpointSlice], family: Family) -> frozenset[str]:

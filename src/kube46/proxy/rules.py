@@ -57,12 +57,14 @@ def service_elements(
             if _is_served(service, port):
                 choice = choose(port, slices, family, node)
                 client = _memory(service, port)
-                for frontend in _external_frontends(service, port, family, node):
+                outside = [*_external_frontends(service, port, family, node)]
+                for frontend in outside:
                     found.update(_external(service, frontend, choice, client, before))
                 found.update(_firewall(service, port, family, node))
                 inside = _at(cluster_ip, port, family)
                 found.update(_internal(service, inside, choice, client, before))
-                for address in choice.own_addresses:
+                for backend in choice.own.intersection(_reached(service, choice, outside=bool(outside))):
+                    address = backend.partition(" ")[0]
                     found[f"hairpin{family.version}", f"{address} . {address}"] = ""
     return found
 
@@ -155,6 +157,15 @@ def _memory(service: Service, port: ServicePort) -> Memory:
     config = service.spec.session_affinity_config
     timeout = ((config and config.client_ip) or ClientIPConfig()).timeout_seconds
     return Memory(affinity.number(*service.key, port.name, port.protocol), timeout)
+
+
+def _reached(service: Service, choice: Choice, *, outside: bool) -> Iterator[str]:
+    """The backends that some address of the Service port leads to."""
+    own_only = service.spec.internal_traffic_policy == "Local"
+    if outside or not own_only:
+        yield from choice.cluster
+    if own_only or (outside and service.spec.external_traffic_policy == "Local"):
+        yield from choice.local
 
 
 def _internal(
