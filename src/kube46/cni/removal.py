@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from kube46.cni import pods, wiring
 from kube46.cni.configurations import Network
@@ -12,6 +13,9 @@ from kube46.cni.masquerading import Masquerading
 from kube46.cni.requests import Attachment, Request
 from kube46.cni.spoofing import SpoofChecks
 from kube46.netlink import Netlink
+
+if TYPE_CHECKING:
+    from kube46.addresses.families import Address
 
 
 def delete(masquerading: Masquerading, checks: SpoofChecks, request: Request, network: Network) -> None:
@@ -53,8 +57,12 @@ def collect_garbage(
     """
     kept = {wiring.host_link(one) for one in valid}
     with Netlink() as host, every() as step:
-        owners = masquerading.owners() if network.ip_masq else {}
-        checked = {link for link, _ in checks.allowed()} if network.macspoofchk else set()
+        owners: dict[Address, str] = {}
+        checked: set[str] = set()
+        if network.ip_masq:
+            step(lambda: owners.update(masquerading.owners()))
+        if network.macspoofchk:
+            step(lambda: checked.update(link for link, _ in checks.allowed()))
         links = {one.name: one.alias for one in host.links()}  # after those
         stale = {name for name, alias in links.items() if wiring.is_of(alias, network.name)} - kept
         there = links.keys() - stale

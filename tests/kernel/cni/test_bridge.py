@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from kube46.cni.errors import CniError, Code
-from kube46.cni.masquerading import Masquerading
 from kube46.cni.requests import Attachment
 from kube46.cni.spoofing import SpoofChecks
+from kube46.cni.tables import Tables
 from kube46.cni.wiring import host_link
 from kube46.netlink import Netlink, namespaces
 from patience import patient
@@ -322,7 +322,8 @@ def test_removal_goes_as_far_as_it_can(node: Node, monkeypatch: pytest.MonkeyPat
         raise CniError(Code.KERNEL_REFUSED, "nftables refused a change")
 
     with monkeypatch.context() as broken:
-        broken.setattr(Masquerading, "remove", refuse)
+        broken.setattr(Tables, "run", refuse)
+        broken.setattr(Tables, "listed", refuse)
         assert node.call("DEL", first)["code"] == 101
         assert node.links() == {"lo", "cni0", host_link(Attachment(second, "eth0"))}
         assert len(node.addresses()) == 2
