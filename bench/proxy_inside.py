@@ -57,7 +57,10 @@ PORTS = (EndpointPort("http", "TCP", 8080),)
 
 def service(number: int) -> Service:
     """The `number`-th dual-stack Service."""
-    ips = (f"10.{96 + number // 65000}.{number % 65000 // 250}.{number % 250 + 1}", f"fd00:10:96::{number + 16:x}")
+    ips = (
+        f"10.{96 + number // 62500}.{number % 62500 // 250}.{number % 250 + 1}",
+        f"fd00:10:96::{number >> 16:x}:{number & 0xFFFF:x}",
+    )
     return Service(
         metadata=Meta(name=f"service-{number}", namespace="bench"),
         spec=ServiceSpec(

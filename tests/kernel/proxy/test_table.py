@@ -9,6 +9,7 @@ from prometheus_client import REGISTRY
 
 from kernel.proxy.cluster import CLIENT, NODE, PODS, ask, change_another_table
 from kube46.api.objects import EndpointPort, ServicePort
+from kube46.netlink import batches
 from kube46.nftables import Nft, handle
 from kube46.proxy import ranks
 from kube46.proxy.claims import Claims, merge
@@ -17,6 +18,8 @@ from kube46.proxy.nftables import ProxyTable, clean, other_proxies, read_element
 from unit.proxy.samples import CLUSTER_IPS, SETTINGS, pods, service, slices
 
 if TYPE_CHECKING:
+    import socket
+
     from kernel.proxy.conftest import Node
 
 pytestmark = pytest.mark.root
@@ -214,6 +217,21 @@ def test_a_new_table_is_filled_in_parts(node: "Node", monkeypatch: pytest.Monkey
     assert held(node) == dict(node.claims)
     adopted(node)
     assert repaired() == repairs
+
+
+def test_a_change_opens_no_socket(node: "Node", monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing one would wait until the kernel has freed what was deleted; a refused transaction's is not used again."""
+    node.serve(service(), pods(2))
+    opened: list[socket.socket] = []
+    real = batches.opened
+    monkeypatch.setattr("kube46.proxy.nftables.batches.opened", lambda: opened.append(real()) or opened[-1])
+    for number in (3, 2, 3):
+        node.serve(service(), pods(number))
+    assert not opened
+    node.nft.run("delete table inet kube46-proxy")
+    node.serve(service(), pods(2))
+    assert len(opened) == 1
+    assert held(node) == dict(node.claims)
 
 
 def test_unused_chains_go(node: "Node", monkeypatch: pytest.MonkeyPatch) -> None:
