@@ -10,6 +10,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
 from typing import Any, TypeVar
@@ -239,6 +240,9 @@ class Proxy:
                 "The Node is not there: its last addresses and pod ranges count, if any node=%s", self._view.name
             )
         view = self._view if node is None else node_view(node, self._settings)
+        if not view.addresses:  # a kubelet that registers anew has not told them yet
+            known = self._view.addresses, self._view.nodeport_addresses
+            view = replace(view, addresses=known[0], nodeport_addresses=known[1])
         self.probes.addresses = view.nodeport_addresses
         if view.families != self._view.families:
             await asyncio.to_thread(sysctls.prepare, view.families, bridged=self._settings.bridged_pods)
