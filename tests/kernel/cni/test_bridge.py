@@ -75,17 +75,18 @@ def test_delete_leaves_nothing(node: Node) -> None:
         assert [link.name for link in pod_links.links()] == ["lo"]
 
 
+@pytest.mark.parametrize("plugin", ["bridge", "ptp"])
 @pytest.mark.parametrize("netns", ["", "/run/netns/k46t-f-gone", "/etc/hostname", "own"])
-def test_delete_without_the_namespace(node: Node, netns: str) -> None:
+def test_delete_without_the_namespace(node: Node, netns: str, plugin: str) -> None:
     """DEL removes everything too when the namespace is gone, never was one, or is the node's; its own link stays."""
     pod = node.pod()
-    node.call("ADD", pod)
+    assert "ips" in node.call("ADD", pod, type=plugin)
     path = f"/run/netns/{node.name}" if netns == "own" else netns
     with Netlink(node.name) as host:
         host.veth("eth0", "other")
 
-    assert node.call("DEL", pod, env={"CNI_NETNS": path}) == {}
-    assert node.links() == {"lo", "cni0", "eth0", "other"}
+    assert node.call("DEL", pod, type=plugin, env={"CNI_NETNS": path}) == {}
+    assert node.links() - {"cni0"} == {"lo", "eth0", "other"}
     assert node.addresses() == node.masqueraded() == set()
 
 
@@ -176,6 +177,9 @@ def test_a_taken_interface_name(node: Node) -> None:
     assert len(node.addresses()) == 2
 
 
+FULL = {"ipam": {"type": "host-local", "ranges": [[{"subnet": "fd09::/64"}], [{"subnet": "10.9.0.0/30"}]]}}
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
@@ -183,6 +187,12 @@ def test_a_taken_interface_name(node: Node) -> None:
         ({"ipam": {"type": "nosuch"}}, 7),
         ({"ipam": {"type": "../bridge"}}, 7),
         ({"bridge": "dummy"}, 7),
+        (FULL, 11),
+        (FULL | {"type": "ptp", "ipMasq": True}, 11),
+        ({"ipam": {"type": "host-local", "ranges": [[{"subnet": "10.9.0.0/24"}, {"subnet": "fd09::/64"}]]}}, 7),
+        ({"ipam": {"type": "host-local", "ranges": [[{"subnet": "10.9.0.0/24"}], [{"subnet": "10.9.0.0/25"}]]}}, 7),
+        ({"ipam": {"type": "host-local", "ranges": [[{"subnet": "10.9.0.0/24", "gateway": "fd09::1"}]]}}, 7),
+        ({"runtimeConfig": {"ips": ["10.250.0.1"]}}, 7),
         ({"runtimeConfig": {"mac": "01:00:00:00:00:01"}}, 7),
         ({"args": {"cni": {"mac": "nonsense"}}}, 7),
         ({"mtu": 1279}, 7),
@@ -197,8 +207,13 @@ def test_what_fails_half_way_is_undone(node: Node, changes: dict[str, Any], code
     pod = node.pod()
     if "ipam" in changes and changes["ipam"]["type"] == "host-local":
         changes["ipam"]["dataDir"] = str(node.data)
+    other = node.pod()
+    if code == 11:  # the only address of a range set is another pod's
+        assert "ips" in node.call("ADD", other, **changes)
 
     assert node.call("ADD", pod, **changes)["code"] == code
+    if code == 11:
+        assert node.call("DEL", other, **changes) == {}
     assert node.links() - {"cni0"} == {"lo", "dummy", "dummy2"}
     assert node.addresses() == set()
     with Netlink(pod) as inside:
