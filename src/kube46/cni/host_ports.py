@@ -100,8 +100,6 @@ def _host(text: str) -> Address | None:
     if isinstance(host, IPv6Address):
         if host.scope_id or host.ipv4_mapped:
             raise _invalid(f"hostIP: {text} must have no scope, and an IPv4 address is to be given as one")
-        if host.is_loopback:
-            raise _invalid("hostIP: connections to ::1 cannot be translated by the kernel; give another address")
     return host
 
 

@@ -26,7 +26,8 @@ NAME = "kube46-portmap"
 TABLE = f"inet {NAME}"
 WORDS = {Family.IPV4: ("ip", "ipv4_addr"), Family.IPV6: ("ip6", "ipv6_addr")}
 EVERYWHERE = {Family.IPV4: ip_network("0.0.0.0/0"), Family.IPV6: ip_network("::/0")}
-# The kernel looks for ::1 on the loopback link alone, so answers from pods would not reach who asked there.
+# The kernel looks for ::1 on the loopback link alone, so answers from pods would not reach who asked from there; who
+# asks at ::1 from another address of the node gets them.
 LOOPBACK = {Family.IPV4: (ip_network("127.0.0.0/8"),), Family.IPV6: ()}
 MAPS = tuple(f"{which}{name}{family.version}" for family in WORDS for which in ("", "from-") for name in ("any", "at"))
 ASKED = "meta l4proto . th dport"
@@ -128,7 +129,7 @@ def _rules(bit: int, near: Mapping[str, tuple[Prefix, ...]]) -> Iterator[tuple[s
     yield f"masquerade-{bit}", "masquerade", f"meta mark & {1 << bit:#x} != 0 masquerade fully-random"
     for chain in ("prerouting", "output"):
         yield chain, "local4", "meta nfproto ipv4 fib daddr type local jump hostports"
-        yield chain, "local6", "ip6 daddr != ::1 fib daddr type local jump hostports"
+        yield chain, "local6", "ip6 saddr != ::1 fib daddr type local jump hostports"
     yield "hostports", "conditional", "jump conditional"
     for family, (ip, _) in WORDS.items():
         v = family.version

@@ -124,14 +124,18 @@ def mapping(host_port: int, protocol: str = "tcp", **changes: Any) -> dict[str, 
     return {"hostPort": host_port, "containerPort": 80, "protocol": protocol} | changes
 
 
-def ask(netns: str, address: str, port: int, kind: int = socket.SOCK_STREAM, timeout: float = 3.0) -> list[str]:
-    """Who answers, and whom it saw; nothing when nobody does."""
+def ask(
+    netns: str, address: str, port: int, kind: int = socket.SOCK_STREAM, timeout: float = 3.0, source: str = ""
+) -> list[str]:
+    """Who answers, and whom it saw; nothing when nobody does. `source` is the address that asks."""
 
     def work() -> list[str]:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with socket.socket(family, kind) as made:
             made.settimeout(timeout)
             try:
+                if source:
+                    made.bind((source, 0))
                 made.connect((address, port))
                 if kind == socket.SOCK_DGRAM:
                     made.send(b"?")
@@ -188,6 +192,19 @@ def test_from_the_node_itself(place: Place) -> None:
         thread.start()
         assert ask(place.node.name, "::1", 8080) == ["own", "::1"]
         thread.join()
+
+
+def test_localhost_of_ipv6_from_another_address(place: Place) -> None:
+    """Who asks at ::1 from another address of the node reaches the pod, also where the port is one of ::1 alone; the
+    same port of the node's other address is another pod's.
+    """
+    place.add("a", mapping(8080, hostIP="::1"), mapping(8053, "udp"))
+    place.add("b", mapping(8080, hostIP=OUTSIDE[6]))
+    source = OUTSIDE[6]
+    assert ask(place.node.name, "::1", 8080, source=source) == ["a", source]
+    assert ask(place.node.name, "::1", 8053, socket.SOCK_DGRAM, source=source)[:1] == ["a"]
+    assert ask(place.node.name, source, 8080)[:1] == ["b"]
+    assert ask(place.node.name, "::1", 8080) == []
 
 
 def test_pods_reach_their_own_and_each_others_ports(place: Place) -> None:
@@ -370,7 +387,6 @@ BAD: list[dict[str, Any]] = [
     {"runtimeConfig": {"portMappings": [mapping(0)]}},
     {"runtimeConfig": {"portMappings": [mapping(65536)]}},
     {"runtimeConfig": {"portMappings": [mapping(8080, "icmp")]}},
-    {"runtimeConfig": {"portMappings": [mapping(8080, hostIP="::1")]}},
     {"runtimeConfig": {"portMappings": [mapping(8080, hostIP="nowhere")]}},
     {"runtimeConfig": {"portMappings": [mapping(8080), mapping(8080, containerPort=81)]}},
     {"runtimeConfig": {"portMappings": "8080"}},
