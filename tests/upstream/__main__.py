@@ -35,7 +35,10 @@ def _run(families: str, arguments: argparse.Namespace, built: Path) -> bool:
     digits = families.replace("ipv", "").replace(",", "")
     name = "focus" if arguments.focus else arguments.suite
     run = Run(
-        f"e2e-{digits}", RESULTS / f"{name}-{digits}", suite(arguments.suite, arguments.focus), arguments.processes
+        f"e2e-{digits}",
+        RESULTS / f"{name}-{digits}",
+        suite(arguments.suite, families, arguments.focus),
+        arguments.processes,
     )
     print(f"{name} on {families}; log: {run.log}", flush=True)
     with cluster(run.name, families, arguments.keep):

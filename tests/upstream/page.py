@@ -13,6 +13,7 @@ from pathlib import Path
 from upstream.reasons import REASONS
 from upstream.results import OUTCOMES, Spec, read
 from upstream.running import ROOT
+from upstream.suites import applies
 
 PAGE = ROOT / "docs/reference/conformance.md"
 TEXT = Path(__file__).with_name("page.md")
@@ -36,7 +37,11 @@ class Told:
 def finished(results: Path) -> list[Told]:
     """The kept runs of whole suites, those of single specs left out."""
     runs = [(json.loads(path.read_text()), read(path.with_name("junit.xml"))) for path in results.glob("*/run.json")]
-    told = [Told(specs=tuple(specs), **about) for about, specs in runs if about["suite"] != "focus"]
+    told = [
+        Told(specs=tuple(spec for spec in specs if applies(spec.name, about["families"])), **about)
+        for about, specs in runs
+        if about["suite"] != "focus"
+    ]
     return sorted(told, key=lambda run: (run.suite != "network", run.suite, run.families))
 
 

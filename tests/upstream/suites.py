@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NEVER = (r"\[Feature:SCTP", r"\[Slow\]", r"\[Serial\]", r"\[Disruptive\]")
+BOTH = r"\[Feature:IPv6DualStack\]"  # for clusters of both families alone
 NETWORK = (
-    r"\[Feature:IPv6DualStack\]",
+    BOTH,
     *(
         rf"\[sig-network\] {words}"
         for words in (
@@ -59,6 +60,12 @@ SUITES: Mapping[str, Suite] = {
 }
 
 
-def suite(name: str, focus: str = "") -> Suite:
-    """A named one, or that of a regular expression."""
-    return Suite((focus,)) if focus else SUITES[name]
+def suite(name: str, families: str, focus: str = "") -> Suite:
+    """A named one, or that of a regular expression, of specs that apply to clusters of those families."""
+    found = Suite((focus,)) if focus else SUITES[name]
+    return found if "," in families else replace(found, skip=(*found.skip, BOTH))
+
+
+def applies(spec: str, families: str) -> bool:
+    """Whether a spec is meant for clusters of those families."""
+    return "," in families or re.search(BOTH, spec) is None

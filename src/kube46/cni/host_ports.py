@@ -97,9 +97,8 @@ def _host(text: str) -> Address | None:
         host = ip_address(text)
     except ValueError as error:
         raise _invalid(f"hostIP: {error}") from error
-    if isinstance(host, IPv6Address):
-        if host.scope_id or host.ipv4_mapped:
-            raise _invalid(f"hostIP: {text} must have no scope, and an IPv4 address is to be given as one")
+    if isinstance(host, IPv6Address) and (host.scope_id or host.ipv4_mapped):
+        raise _invalid(f"hostIP: {text} must have no scope, and an IPv4 address is to be given as one")
     return host
 
 

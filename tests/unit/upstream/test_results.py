@@ -1,13 +1,14 @@
 """What a run of upstream's specs is read as, and what its table and page say."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from upstream import page, reasons
 from upstream.results import Spec, read, table
-from upstream.suites import SUITES, suite
+from upstream.suites import SUITES, applies, suite
 
 REPORT = """<?xml version="1.0" encoding="UTF-8"?>
 <testsuites tests="4" failures="1"><testsuite name="Kubernetes e2e suite">
@@ -71,9 +72,15 @@ def test_page(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_reasons_are_expressions() -> None:
-    """Every reason's expression says something, and each suite has its own specs."""
+    """Every reason's expression says something."""
     assert all(pattern and text for pattern, text in reasons.REASONS)
-    assert all(suite(name).focus for name in SUITES)
-    assert suite("network", "one").flags() == ["--focus=one", "--skip=" + SUITES["network"].skip[0]] + [
-        f"--skip={text}" for text in SUITES["network"].skip[1:]
-    ]
+
+
+def test_suites_of_families() -> None:
+    """What needs both families is left out of clusters of one, of suites and of whatever is asked for."""
+    dual = "[sig-network] [Feature:IPv6DualStack] should create pod"
+    for name in SUITES:
+        assert [text for text in suite(name, "ipv6").skip if re.search(text, dual)]
+        assert not [text for text in suite(name, "ipv6,ipv4").skip if re.search(text, dual)]
+    assert suite("quick", "ipv4,ipv6", "one").flags()[0] == "--focus=one"
+    assert applies(dual, "ipv4,ipv6") and applies(WORKS.name, "ipv4") and not applies(dual, "ipv4")
