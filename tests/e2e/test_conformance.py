@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from e2e.conftest import Cluster, eventually
-from kube46.conformance import catalog
+from kube46.conformance import catalog, enduring
 from kube46.conformance.model import Verdict
 from kube46.conformance.report import Report
 from kube46.conformance.runner import Settings, run
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.root, pytest.mark.timeout(240)]
 NAMES = {promise.name for promise in catalog.PODS}
 # Those that wait for no rule of the Service proxy: a busy machine's agents take their time, which is no fault here.
 PLAIN = NAMES - {"path-cluster-ip", "path-udp", "path-node-port", "path-hairpin", "path-affinity", "path-one-family"}
-PLAIN -= {"path-endpoints", "dns-name"}
+PLAIN -= {"path-endpoints", "dns-name", *(promise.name for promise in enduring.PROMISES)}
 
 
 def gate(cluster: Cluster, only: set[str], fault: Break | None = None) -> Report:
@@ -67,16 +67,23 @@ def faults(cluster: Cluster) -> Iterator[None]:
 
 
 def test_the_whole_cluster_passes(dual: Cluster) -> None:
-    """Every check at GA, by the command itself with a user's kubeconfig; its namespace is gone when it ends."""
+    """Every check at GA, by the command itself with a user's kubeconfig: also while agents and API server are killed.
+
+    Its namespace is gone when it ends.
+    """
+    parts = dual.parts()
+    killed = " ".join(str(parts[name]) for name in ("apiserver", "agent-node1", "agent-node2"))
+    flags = ["--context", f"kube46-{dual.name}", "--families", "ipv4,ipv6", "-o", "json"]
     done = subprocess.run(
-        ["kube46", "conformance", "--context", f"kube46-{dual.name}", "--families", "ipv4,ipv6", "-o", "json"],
-        env=dual.environment, capture_output=True, text=True, timeout=patient(60), check=False,
+        ["kube46", "conformance", *flags, "--disruptive", f"kill -KILL {killed}"],
+        env=dual.environment, capture_output=True, text=True, timeout=patient(50), check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout)
     assert (report["passed"], report["reached"], report["nodes"]) == (True, "ga", ["node1", "node2"])
     skipped = {check["name"] for check in report["checks"] if check["verdict"] != "passed"}
     assert skipped == {"service-absent-family", "service-prefer-alone"}
+    assert all(parts[name] != dual.parts()[name] for name in ("apiserver", "agent-node1", "agent-node2"))
     names = [item["metadata"]["name"] for item in dual.get("namespaces")["items"]]
     assert [name for name in names if name.startswith("kube46-conformance-")] == []
 
@@ -121,3 +128,21 @@ def test_parts_of_one_family_are_found(dual: Cluster, fault: Break, only: set[st
     found = failed(gate(dual, only, fault))
     assert set(found) == set(fault.names), found
     eventually(lambda: "kube46-conformance-" not in dual.kubectl("get", "namespaces", "-o", "name"))
+
+
+def test_lost_connections_are_found(dual: Cluster) -> None:
+    """A restart that resets connections breaks that promise alone: addresses stay, and new connections are answered."""
+    nft = f"ip netns exec {Paths(dual.name).namespace('node1')} nft"
+    chain = "add chain inet k46gate c { type filter hook forward priority -5; }"
+    rule = "add rule inet k46gate c tcp dport 8080 reject with tcp reset"
+    script = f"{nft} 'add table inet k46gate; {chain}; {rule}'; sleep 1.5; {nft} delete table inet k46gate"
+    config = ClusterConfig.load(Paths(dual.name).kubeconfig("admin"))
+    names = frozenset(promise.name for promise in enduring.PROMISES)
+
+    async def whole() -> Report:
+        async with Client(config, component="test") as client:
+            return await run(client, Settings(only=names, disruptive=("sh", "-c", script)))
+
+    found = failed(asyncio.run(whole()))
+    assert set(found) == {"restart-connections"}, found
+    assert any("the connection to a pod over IPv6 was lost" in reason for reason in found["restart-connections"])

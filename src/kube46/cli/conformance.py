@@ -1,6 +1,8 @@
 """kube46 conformance: the gate that a release, or a cluster, passes at a level of KEP-563, or not."""
 
 import asyncio
+import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -37,6 +39,16 @@ def _known(_: click.Context, __: click.Parameter, value: Sequence[str]) -> froze
     return frozenset(value)
 
 
+def _command(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
+    try:
+        words = tuple(shlex.split(value))
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is no command: {error}") from error
+    if words and shutil.which(words[0]) is None:
+        raise click.BadParameter(f"there is no program {words[0]!r}")
+    return words
+
+
 async def _run(config: ClusterConfig, settings: Settings) -> Report:
     """The report. Ctrl-C and SIGTERM end it, but not before what was made is taken away."""
     task = asyncio.current_task()
@@ -67,6 +79,13 @@ async def _run(config: ClusterConfig, settings: Settings) -> Report:
 )
 @click.option("--domain", default="cluster.local", show_default=True, help="The cluster's DNS domain.")
 @click.option("--no-pods", is_flag=True, help="Start no pods: leave out what only they show.")
+@click.option(
+    "--disruptive",
+    metavar="COMMAND",
+    default="",
+    callback=_command,
+    help="Run this command, which restarts or upgrades parts of the cluster, and check what must endure it.",
+)
 @click.option("--list", "listed", is_flag=True, help="List the checks of the level, and ask no cluster.")
 @click.option("-o", "--output", type=click.Choice(FORMS), default="table", show_default=True, help="The form.")
 def command(
@@ -78,6 +97,7 @@ def command(
     image: str,
     domain: str,
     no_pods: bool,
+    disruptive: tuple[str, ...],
     listed: bool,
     output: str,
 ) -> None:
@@ -88,7 +108,9 @@ def command(
     if listed:
         click.echo(_listing(Level(level)))
         return
-    settings = Settings(Level(level), families, only, image=image, domain=domain, pods=not no_pods)
+    settings = Settings(
+        Level(level), families, only, image=image, domain=domain, pods=not no_pods, disruptive=disruptive
+    )
     try:
         report = asyncio.run(_run(ClusterConfig.load(kubeconfig, context), settings))
     except (ConfigError, KubernetesError, ExceptionGroup) as error:

@@ -1,11 +1,11 @@
 """All checks, in the order of the report."""
 
-from kube46.conformance import addressing, changing, making, refusing, running, traffic
+from kube46.conformance import addressing, changing, enduring, making, refusing, running, traffic
 from kube46.conformance.model import Conversation, Level, Promise
 
 CONVERSATIONS: tuple[Conversation, ...] = (*making.CHECKS, *refusing.CHECKS, *changing.CHECKS, *addressing.CHECKS)
 NODES = (addressing.NODE_ADDRESSES, addressing.NODE_RANGES)
-PODS = (*running.PROMISES, *traffic.PROMISES)
+PODS = (*running.PROMISES, *traffic.PROMISES, *enduring.PROMISES)
 
 
 def promises(level: Level) -> list[Promise]:

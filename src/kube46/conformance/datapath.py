@@ -3,54 +3,24 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import msgspec
 
-from kube46.api import objects
-from kube46.api.resources import ENDPOINT_SLICES, ENDPOINTS, PODS, SERVICES
+from kube46.api.resources import ENDPOINT_SLICES, ENDPOINTS, SERVICES
 from kube46.check import rules as matrix
 from kube46.check import runner as check
-from kube46.check.model import Kind, Layout, Place, Probe, Result
+from kube46.check.model import Kind, Place
 from kube46.check.workload import HEADLESS, Program
-from kube46.conformance import rules, running, traffic
+from kube46.conformance import disruption, enduring, rules, running, traffic
+from kube46.conformance.ground import Ground, standing
 from kube46.conformance.model import Facts, Outcome, Promise
-from kube46.conformance.places import PodProber
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.errors import ApiError
 
 MOST_NODES = 3  # on larger clusters: probes grow with their square
 POLL = 0.2
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What the checks stand on: the responders, their Services, and who asks."""
-
-    client: Client
-    prober: PodProber
-    facts: Facts
-    layout: Layout
-    services: Mapping[str, objects.Service]
-    pods: Sequence[Mapping[str, Any]]
-    settings: check.Settings
-    lacks: Sequence[str]
-
-    async def ask(self, probes: Sequence[Probe]) -> dict[str, Result]:
-        """The results, crosses asked again until they settle."""
-        return await check.settled(self.prober, self.layout.namespace, list(probes), self.settings.settle)
-
-    async def in_time(self, judge: Callable[[], Awaitable[list[str]]]) -> list[str]:
-        """What is wrong still when the cluster had time to mend it."""
-        deadline = time.monotonic() + self.settings.settle
-        while True:
-            found = await judge()
-            if not found or time.monotonic() > deadline:
-                return found
-            await asyncio.sleep(POLL)
 
 
 async def run(
@@ -60,12 +30,13 @@ async def run(
     program: Program,
     settings: check.Settings,
     wanted: Iterable[Promise],
+    command: Sequence[str],
     progress: Progress,
 ) -> list[Outcome]:
-    """The outcomes of the wanted promises. Raises KubernetesError."""
+    """The outcomes of the wanted promises; the disruptive `command` is run after all others. Raises KubernetesError."""
     todo = {promise.name: promise for promise in wanted}
     try:
-        ground = await _ground(client, namespace, facts, program, settings, progress)
+        ground = await standing(client, namespace, facts, program, settings, progress)
     except check.CheckError as error:
         first, *rest = todo.values()
         why = "not asked: the pods to ask did not start"
@@ -95,30 +66,15 @@ async def run(
     progress("Asking from pods and nodes")
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(promises, judge)) for promises, judge in checks]
-    return [item for task in tasks for item in task.result()]
+    outcomes = [item for task in tasks for item in task.result()]
+    late = [promise for promise in enduring.PROMISES if promise.name in todo]
+    if not command or not late:
+        return outcomes + [rules.not_run(promise, enduring.HOW) for promise in late]
+    return outcomes + [item for item in await disruption.run(ground, command, progress) if item.name in todo]
 
 
 def _outcome(promise: Promise, found: list[str] | str, took: float) -> Outcome:
     return rules.skipped(promise, found) if isinstance(found, str) else rules.outcome(promise, found, took)
-
-
-async def _ground(
-    client: Client, namespace: str, facts: Facts, program: Program, settings: check.Settings, progress: Progress
-) -> Ground:
-    """Starts the pods and waits for them. Raises CheckError and KubernetesError."""
-    dns = await check.dns_service(client, replace(settings, families=()))  # it may have one family of two
-    ready, _ = await check.ready_nodes(client)
-    nodes = sorted(ready, key=lambda node: node.spec.unschedulable)[:MOST_NODES]
-    await check.start_responders(client, namespace, nodes, program, progress)
-    prober = PodProber(client, program)
-    whole = await check.describe(client, namespace, nodes, settings, dns, prober.outside, progress)
-    layout, lacks = traffic.possible(whole)
-    for body in traffic.services(layout):
-        await client.create(SERVICES, body, namespace)
-    services = {item.metadata.name: item for item in (await client.list(SERVICES, namespace)).items}
-    names = {responder.pod for responder in layout.responders}
-    pods = [pod for pod in (await client.list(PODS.raw(), namespace)).items if pod["metadata"]["name"] in names]
-    return Ground(client, prober, facts, layout, services, pods, settings, lacks)
 
 
 async def _addresses(ground: Ground) -> dict[str, list[str] | str]:

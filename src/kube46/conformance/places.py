@@ -79,20 +79,25 @@ class PodProber:
 
     async def run(self, place: Place, namespace: str, source: str, environment: Mapping[str, str]) -> bytes:
         """What a program prints at a place. Raises CheckError."""
-        asker = container(f"ask-{next(self._numbers)}", self.program, source, environment)
         try:
-            if place.kind is Kind.POD:
-                pod = pod_name(place.node)
-                body = {"spec": {"ephemeralContainers": [asker]}}
-                await self.client.patch(
-                    PODS.raw(), pod, body, namespace, subresource="ephemeralcontainers", kind="strategic"
-                )
-            else:
-                pod = asker["name"]
-                await self.client.create(PODS, on_node(place.node, asker), namespace)
-            return await self._output(place, namespace, pod, asker["name"])
+            name = await self.start(place, namespace, source, environment)
+            pod = pod_name(place.node) if place.kind is Kind.POD else name
+            return await self._output(place, namespace, pod, name)
         except ApiError as error:
             raise CheckError(f"{place.label} cannot be asked from: {error}") from error
+
+    async def start(self, place: Place, namespace: str, source: str, environment: Mapping[str, str]) -> str:
+        """Starts a program at a place; the name of its container, and of its pod on a node. Raises ApiError."""
+        asker = container(f"ask-{next(self._numbers)}", self.program, source, environment)
+        if place.kind is Kind.POD:
+            body = {"spec": {"ephemeralContainers": [asker]}}
+            pod = pod_name(place.node)
+            await self.client.patch(
+                PODS.raw(), pod, body, namespace, subresource="ephemeralcontainers", kind="strategic"
+            )
+        else:
+            await self.client.create(PODS, on_node(place.node, asker), namespace)
+        return str(asker["name"])
 
     async def _status(self, namespace: str, pod: str, name: str) -> int | None:
         found = await self.client.get(PODS.raw(), pod, namespace)

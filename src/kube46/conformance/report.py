@@ -85,10 +85,9 @@ def as_table(report: Report, *, colour: bool) -> str:
     nodes = f"{len(report.nodes)} node{'s' * (len(report.nodes) != 1)}"
     lines = [f"Kubernetes {report.version}, Services of {','.join(report.families)}, {nodes}"]
     for level in report.level.included:
-        lines += ["", _painted(str(level), BOLD, colour)]
-        for item in report.checks:
-            if item.level is level:
-                lines += _lines(item, width, colour)
+        if own := [item for item in report.checks if item.level is level]:
+            lines += ["", _painted(str(level), BOLD, colour)]
+            lines += [line for item in own for line in _lines(item, width, colour)]
     return "\n".join([*lines, "", _verdict(report, colour)])
 
 

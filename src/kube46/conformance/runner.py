@@ -26,6 +26,7 @@ class Settings:
     `patience`: how long the end of our namespace is waited for, seconds. `image`: one with python3 for our pods; "":
     the machine itself on a stand-alone cluster, Docker Hub's python on others. `pods`: whether to start any.
     `settle`: how long what is wrong is looked at again, seconds: rules reach nodes a moment after the API has them.
+    `disruptive`: a command that restarts or upgrades parts of the cluster; none: what must endure it is not asked.
     """
 
     level: Level = Level.GA
@@ -36,6 +37,7 @@ class Settings:
     domain: str = "cluster.local"
     pods: bool = True
     settle: float = 15.0
+    disruptive: tuple[str, ...] = ()
 
 
 async def run(client: Client, settings: Settings, progress: Callable[[str], None] = lambda _: None) -> Report:
@@ -66,7 +68,8 @@ async def _conversations(
     client: Client, namespace: str, facts: Facts, settings: Settings, progress: Callable[[str], None]
 ) -> list[Outcome]:
     checks = [item for item in catalog.CONVERSATIONS if _wanted(item.promise, settings)]
-    progress(f"Having {len(checks)} conversations with the API")
+    if checks:
+        progress(f"Having {len(checks)} conversations with the API")
     places = asyncio.Semaphore(PARALLEL)
 
     async def one(number: int) -> Outcome:
@@ -95,7 +98,9 @@ async def _pods(
     if not settings.pods:
         return [rules.not_run(promise, "leave out --no-pods") for promise in wanted]
     how = check.Settings(families=facts.families, domain=settings.domain, settle=settings.settle)
-    return await datapath.run(client, namespace, facts, _program(nodes, settings), how, wanted, progress)
+    return await datapath.run(
+        client, namespace, facts, _program(nodes, settings), how, wanted, settings.disruptive, progress
+    )
 
 
 def _program(nodes: Sequence[objects.Node], settings: Settings) -> Program:
