@@ -123,9 +123,9 @@ class Draw:
         if node := self.random.choice(NODE_NAMES):
             made["nodeName"] = node
         hints: Json = {}
-        if hinted in ("forZones", "both") and self.random.random() < 0.95:
+        if hinted in ("forZones", "both") and self.random.random() < 0.85:
             hints["forZones"] = [{"name": zone} for zone in self.some([*ZONES]) or ["b"]]
-        if hinted in ("forNodes", "both") and self.random.random() < 0.95:
+        if hinted in ("forNodes", "both") and self.random.random() < 0.85:
             hints["forNodes"] = [{"name": self.random.choice(["node1", "node2"])}]
         return {**made, **({"hints": hints} if hints else {})}
 
