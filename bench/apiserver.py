@@ -1,6 +1,6 @@
 """The API server beside kube-apiserver and etcd: the same requests to both, in turns.
 
-    sudo .venv/bin/python bench/apiserver.py [--rounds 5] [--many 10000] [--most 100000] [--alone]
+    sudo .venv/bin/python bench/apiserver.py [--rounds 3] [--many 10000] [--most 0] [--alone]
 
 Dual-stack Services over TLS and kept connections, HTTP/1.1. A `…_ratio` is kube-apiserver's cost over ours: above 1 we
 are ahead. Growth, the last table, is ours alone. Prints tables, then one line of JSON.
@@ -97,9 +97,9 @@ def growth(peer: Peer, most: int) -> list[dict[str, float]]:
 def main() -> None:
     """Prints tables and, last, one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--many", type=int, default=10_000)
-    parser.add_argument("--most", type=int, default=100_000)
+    parser.add_argument("--most", type=int, default=0)
     parser.add_argument("--alone", action="store_true", help="without kube-apiserver")
     options = parser.parse_args()
     os.environ["NO_PROXY"] = "*"

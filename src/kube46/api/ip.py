@@ -106,9 +106,14 @@ def legacy_ip(field: str, text: str, known: Collection[str] = ()) -> list[FieldE
     return [invalid(field, text, problem)] if problem else []
 
 
+@lru_cache(maxsize=4096)
+def _canonical(text: str) -> str:
+    return str(sloppy(text))
+
+
 def canonical_problem(text: str) -> str:
     """The complaint about an address in a strict field, which must be written in its canonical form; "" if none."""
-    proper = str(sloppy(text))
+    proper = _canonical(text)
     return ip_problem(text) or ("" if text == proper else f'must be in canonical form ("{proper}")')
 
 
@@ -187,7 +192,7 @@ def ip_warnings(field: str, text: str) -> list[str]:
         return []
     if leading_zeros(text) or mapped(text, address):
         return [f'{field}: non-standard IP address "{text}" is invalid: use "{address}"']
-    if address.version == 6 and text != str(address):
+    if address.version == 6 and text != _canonical(text):
         return [f'{field}: IPv6 address "{text}" should be in RFC 5952 canonical format ("{address}")']
     return []
 

@@ -28,6 +28,7 @@ class Grant:
     role: Role
     binding: str
     subject: str
+    place: int = 0  # of the subject in its binding
 
     def __str__(self) -> str:
         """As kube-apiserver names the source of a right."""
@@ -53,8 +54,8 @@ class Bindings:
         for obj in (*cluster_bindings, *bindings):
             namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
             role = role_of(obj)
-            for subject in obj.get("subjects") or ():
-                grant = Grant(namespace, role, name, _described(subject, namespace))
+            for place, subject in enumerate(obj.get("subjects") or ()):
+                grant = Grant(namespace, role, name, _described(subject, namespace), place)
                 self._bound.setdefault(key_of(subject, namespace), []).append(grant)
 
     def of_role(self, role: Role) -> tuple[Rule, ...] | None:
@@ -62,11 +63,16 @@ class Bindings:
         return self._rules.get(role)
 
     def grants(self, name: str, groups: Iterable[str], namespace: str) -> Iterator[Grant]:
-        """What a user is bound to everywhere, then, when `namespace` is not "", there."""
-        found = [grant for key in subject_keys(name, groups) for grant in self._bound.get(key, ())]
-        yield from (grant for grant in found if not grant.namespace)
+        """What a user is bound to everywhere, then, when `namespace` is not "", there: once a binding."""
+        found: dict[tuple[str, str], Grant] = {}  # by the first of a binding's subjects that the user is
+        for key in subject_keys(name, groups):
+            for grant in self._bound.get(key, ()):
+                first = found.setdefault((grant.namespace, grant.binding), grant)
+                if grant.place < first.place:
+                    found[grant.namespace, grant.binding] = grant
+        yield from (grant for grant in found.values() if not grant.namespace)
         if namespace:
-            yield from (grant for grant in found if grant.namespace == namespace)
+            yield from (grant for grant in found.values() if grant.namespace == namespace)
 
     def held(self, name: str, groups: Iterable[str], namespace: str) -> Iterator[Rule]:
         """The rules a user has everywhere and, when `namespace` is not "", there."""

@@ -78,6 +78,9 @@ def compare(old: Any, new: Any, way: Merging) -> Comparison:
     removed: Set = {}
     modified: Set = {}
     added: Set = {}
+    if isinstance(old, dict) and isinstance(new, dict):  # most of an object stays: what does is not taken apart
+        same = {name for name, inner in new.items() if not isinstance(inner, MARKS) and old.get(name, ABSENT) == inner}
+        old, new = ({name: inner for name, inner in obj.items() if name not in same} for obj in (old, new))
     before, after = _by_element(old, way), _by_element(new, way)
     for element in before.keys() | after.keys():
         was, is_, below = _pair(before.get(element), after.get(element))
