@@ -15,14 +15,18 @@ from kube46.api.quantities import parse
 Object = dict[str, Any]
 
 OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
+REVIEWS = ("v1", "v1beta1")
 SIDE_EFFECTS = ("None", "NoneOnDryRun")
 SCOPES = (
     "BestEffort", "CrossNamespacePodAffinity", "NotBestEffort", "NotTerminating", "PriorityClass", "Terminating",
     "VolumeAttributesClass",
 )  # fmt: skip
-COUNTED = (
+WHOLE = (
     "pods", "services", "replicationcontrollers", "resourcequotas", "secrets", "configmaps", "persistentvolumeclaims",
-    "services.nodeports", "services.loadbalancers", "requests.storage", "requests.ephemeral-storage",
+    "services.nodeports", "services.loadbalancers",
+)  # fmt: skip
+COUNTED = (
+    *WHOLE, "requests.storage", "requests.ephemeral-storage",
     "limits.ephemeral-storage", "cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory", "limits.cpu",
     "limits.memory",
 )  # fmt: skip
@@ -30,7 +34,26 @@ COUNTED = (
 
 def webhooks(obj: Object) -> list[FieldError]:
     """Each webhook: where it is, what it is asked about, and that asking changes nothing."""
-    return [error for n, hook in enumerate(obj.get("webhooks") or ()) for error in _webhook(f"webhooks[{n}]", hook)]
+    return [
+        error
+        for n, hook in enumerate(obj.get("webhooks") or ())
+        for error in _webhook(f"webhooks[{n}]", hook) + _versions(f"webhooks[{n}].admissionReviewVersions", hook)
+    ]
+
+
+def _versions(place: str, hook: Object) -> list[FieldError]:
+    """The versions of reviews that a webhook understands: one that kube-apiserver sends must be among them."""
+    versions = hook.get("admissionReviewVersions") or []
+    if not versions:
+        return [required(place, f"must specify one of {', '.join(REVIEWS)}")]
+    found: list[FieldError] = []
+    for n, version in enumerate(versions):
+        if version in versions[:n]:
+            found.append(invalid(f"{place}[{n}]", version, "duplicate version"))
+        else:
+            found += each_invalid(f"{place}[{n}]", version, names.label_1035(version))
+    known = any(version in REVIEWS for version in versions)
+    return found if known else [*found, invalid(place, versions, f"must include at least one of {', '.join(REVIEWS)}")]
 
 
 def _webhook(place: str, hook: Object) -> list[FieldError]:
@@ -106,6 +129,17 @@ def runtime_class(obj: Object) -> list[FieldError]:
     return found + requirements.validate({"limits": (obj.get("overhead") or {}).get("podFixed") or {}}, "overhead")
 
 
+def quota_change(new: Object, old: Object) -> list[FieldError]:
+    """The scopes of a quota stay."""
+    scopes, before = ((one.get("spec") or {}).get("scopes") for one in (new, old))
+    return [] if set(scopes or ()) == set(before or ()) else [invalid("spec.scopes", scopes, "field is immutable")]
+
+
+def runtime_change(new: Object, old: Object) -> list[FieldError]:
+    """The handler of a runtime stays."""
+    return [] if new.get("handler") == old.get("handler") else [invalid("handler", None, "field is immutable")]
+
+
 def quota(obj: Object) -> list[FieldError]:
     """What is counted, and of which pods."""
     spec: Object = obj.get("spec") or {}
@@ -118,5 +152,7 @@ def quota(obj: Object) -> list[FieldError]:
             found.append(invalid(place, name, "must be a standard resource for quota"))
         if parse(amount) < 0:
             found.append(invalid(place, str(amount), "must be greater than or equal to 0"))
+        if name in WHOLE and parse(amount) % 1:
+            found.append(invalid(place, str(amount), "must be an integer"))
     scopes = spec.get("scopes") or []
     return found + [invalid("spec.scopes", scopes, "unsupported scope") for scope in scopes if scope not in SCOPES]

@@ -256,6 +256,8 @@ class Decoder:
             if shape.kind == "bytes" and not self._unstructured:
                 self._first = self._first or str(problem)
                 return None
+            if shape.kind == "bytes":
+                raise Mismatch(f"error decoding from json: {problem}") from None
             raise Mismatch(str(problem)) from None
 
     def _scalar(self, value: Any, shape: Shape) -> Any:

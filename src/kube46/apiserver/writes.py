@@ -376,6 +376,6 @@ def _fill_namespace(obj: Object) -> None:
 def _count(call: Call, new: Object, old: Object) -> None:
     """Give what is desired otherwise than before another generation."""
     kind, meta = call.kind, new["metadata"]
-    counted = kind.generation and call.subresource != "status"
+    counted = kind.generation and call.subresource != "status" and kind.plural != "priorityclasses"  # which stay at 1
     if counted and (call.emptied or updates.desire(kind, new) != updates.desire(kind, old)):
         meta["generation"] = int(meta.get("generation", 0)) + 1

@@ -22,6 +22,9 @@ def texts(errors: Any) -> list[str]:
 
 @pytest.mark.parametrize(("change", "expected"), [
     ({}, []),
+    ({"admissionReviewVersions": []}, ["webhooks[0].admissionReviewVersions: Required value: must specify one of v1, v1beta1"]),
+    ({"admissionReviewVersions": ["v1", "v1"]}, ['webhooks[0].admissionReviewVersions[1]: Invalid value: "v1": duplicate version']),
+    ({"admissionReviewVersions": ["v2"]}, ['webhooks[0].admissionReviewVersions: Invalid value: ["v2"]: must include at least one of v1, v1beta1']),
     ({"name": ""}, ["webhooks[0].name: Required value"]),
     ({"name": "a"}, ['webhooks[0].name: Invalid value: "a": should be a domain with at least three segments separated by dots']),
     ({"sideEffects": None}, ["webhooks[0].sideEffects: Required value: must specify one of None, NoneOnDryRun"]),
@@ -79,3 +82,17 @@ def test_defaults() -> None:
     request: dict[str, Any] = {"exactly": {"deviceClassName": "x"}}
     platform.claim({"spec": {"devices": {"requests": [request]}}})
     assert request["exactly"] == {"deviceClassName": "x", "allocationMode": "ExactCount", "count": 1}
+
+
+def test_what_stays() -> None:
+    """A quota's scopes, whatever their order, and a runtime's handler."""
+    quota: dict[str, Any] = {"spec": {"scopes": ["Terminating", "BestEffort"]}}
+    same: dict[str, Any] = {"spec": {"scopes": ["BestEffort", "Terminating"]}}
+    assert platformrules.quota_change(quota, same) == []
+    assert texts(platformrules.quota_change({"spec": {}}, same)) == [
+        "spec.scopes: Invalid value: null: field is immutable"
+    ]
+    assert platformrules.runtime_change({"handler": "a"}, {"handler": "a"}) == []
+    assert texts(platformrules.runtime_change({"handler": "b"}, {"handler": "a"})) == [
+        "handler: Invalid value: null: field is immutable"
+    ]

@@ -19,13 +19,13 @@ ONLY = "must populate information for the given metric source"
 TARGETS = ("Utilization", "Value", "AverageValue")
 
 
-def errors(obj: Object, old: Object | None = None, least: int = 1) -> list[FieldError]:
-    """Every error of `spec`; `least` is the lowest number of replicas allowed."""
+def errors(obj: Object, old: Object | None = None) -> list[FieldError]:
+    """Every error of `spec`."""
     spec: Object = obj["spec"]
     found: list[FieldError] = []
     low, high = spec.get("minReplicas"), spec.get("maxReplicas") or 0
-    if low is not None and low < least:
-        found.append(invalid("spec.minReplicas", low, f"must be greater than or equal to {least}"))
+    if low is not None and low < 0:
+        found.append(invalid("spec.minReplicas", low, "must be greater than or equal to 0"))
     if high < 0:
         found.append(invalid("spec.maxReplicas", high, "must be greater than or equal to 1"))
     if low is not None and high < low:

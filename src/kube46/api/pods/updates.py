@@ -26,9 +26,7 @@ def errors(new: Object, old: Object) -> list[FieldError]:
     for key in ("containers", "initContainers"):
         if len(spec.get(key) or ()) != len(stored.get(key) or ()):
             text = "pod updates may not add or remove containers"
-            found.append(forbidden(f"spec.{key}", text))
-    if found:
-        return found
+            return [forbidden(f"spec.{key}", text)]
     deadline, before = spec.get("activeDeadlineSeconds"), stored.get("activeDeadlineSeconds")
     if before is not None and (deadline is None or deadline > before):
         text = (

@@ -71,7 +71,9 @@ def binding_errors(obj: Object, old: Object | None = None, *, namespaced: bool) 
     if not name:
         found.append(required("roleRef.name"))
     if old is not None and reference != old.get("roleRef"):
-        found.append(invalid("roleRef", reference, "cannot change roleRef"))
+        internal = {name: reference.get(name[:1].lower() + name[1:], "") for name in ("Kind", "Name")}
+        shown = {"APIGroup": reference.get("apiGroup", ""), **internal}  # as Go calls them
+        found.append(invalid("roleRef", shown, "field is immutable"))
     return found
 
 

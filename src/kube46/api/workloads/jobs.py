@@ -72,14 +72,11 @@ def errors(obj: Object, old: Object | None = None) -> list[FieldError]:
     spec: Object = obj["spec"]
     found = [] if old else _generated(obj)
     found += spec_errors(spec, "spec")
-    if spec.get("selector") is None:
-        found.append(required("spec.selector"))
-    else:
-        found += selector_errors(spec["selector"], "spec.selector")
-        labels = (spec["template"].get("metadata") or {}).get("labels") or {}
-        if not matches(spec["selector"], labels):
-            text = "`selector` does not match template `labels`"
-            found.append(invalid("spec.template.metadata.labels", labels, text))
+    selector, labels = spec.get("selector"), (spec["template"].get("metadata") or {}).get("labels") or {}
+    found += [required("spec.selector")] if selector is None else selector_errors(selector, "spec.selector")
+    if selector is None or not matches(selector, labels):
+        text = "`selector` does not match template `labels`"
+        found.append(invalid("spec.template.metadata.labels", labels or None, text))
     if old:
         found += _changes(spec, old)
     return found + _hostnames(obj)
@@ -164,9 +161,10 @@ def _changes(spec: Object, old: Object) -> list[FieldError]:
     elif completions != before.get("completions") and completions != spec.get("parallelism"):
         text = f"can only be modified in tandem with {json.dumps('parallelism')}"
         found.append(invalid("spec.completions", completions, text))
-    if _fixed(spec, old) != _fixed(before, old):
-        found.append(invalid("spec.template", spec["template"], "field is immutable"))
-    return found + validation.immutable({"spec": spec}, old, *FIXED)
+    template = _fixed(spec, old) != _fixed(before, old)
+    fixed = [key for key in FIXED if spec.get(key) != before.get(key)]
+    changed = ["selector"] * (spec.get("selector") != before.get("selector")) + ["template"] * template + fixed
+    return found + [invalid(f"spec.{key}", spec.get(key), "field is immutable") for key in changed]
 
 
 def _fixed(spec: Object, old: Object) -> Object:

@@ -129,7 +129,8 @@ def share(field: str, value: int | str, *, most: bool = False) -> list[FieldErro
         return [] if value >= 0 else [invalid(field, value, "must be greater than or equal to 0")]
     if value.endswith("%") and value[:-1].isdigit():
         return []
-    return [invalid(field, value, "a valid percent string must be a numeric string followed by an ending '%'")]
+    rule = "a valid percent string must be a numeric string followed by an ending '%'"
+    return [invalid(field, value, f"{rule} (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')")]
 
 
 def immutable(new: Object, old: Object, *keys: str) -> list[FieldError]:

@@ -72,6 +72,7 @@ STRATEGIES: dict[str, Strategy] = {
         "RuntimeClass",
         "run by its handler",
         errors=platformrules.runtime_class,
+        changes=platformrules.runtime_change,
         create_on_update=True,
         unconditional_update=False,
     ),
@@ -119,7 +120,9 @@ STRATEGIES: dict[str, Strategy] = {
     "podtemplates": PodTemplates(),
     "priorityclasses": PriorityClasses(),
     "replicasets": ReplicaSets(),
-    "resourcequotas": Stored("ResourceQuota", "enforced", errors=platformrules.quota),
+    "resourcequotas": Stored(
+        "ResourceQuota", "enforced", errors=platformrules.quota, changes=platformrules.quota_change
+    ),
     "rolebindings": RoleBindings(),
     "roles": Roles(),
     "secrets": Secrets(),

@@ -19,7 +19,7 @@ def told(kind: str, obj: Object, missing: str) -> str:
 
 
 class Stored(Generic):
-    """`missing` is what does not happen: `enforced`, `called`; `default` and `errors` are the kind's own rules."""
+    """`missing` is what does not happen: `enforced`, `called`; `default`, `errors`, `changes` are the kind's own."""
 
     def __init__(
         self,
@@ -27,12 +27,13 @@ class Stored(Generic):
         missing: str,
         default: Callable[[Object], None] | None = None,
         errors: Callable[[Object], list[FieldError]] | None = None,
+        changes: Callable[[Object, Object], list[FieldError]] | None = None,
         *,
         create_on_update: bool = False,
         unconditional_update: bool = True,
     ) -> None:
         self.create_on_update, self.unconditional_update = create_on_update, unconditional_update
-        self._kind, self._missing, self._default, self._errors = kind, missing, default, errors
+        self._kind, self._missing, self._default, self._errors, self._changes = kind, missing, default, errors, changes
 
     def default(self, obj: Object) -> None:
         """Static defaulting."""
@@ -44,8 +45,8 @@ class Stored(Generic):
         return [] if self._errors is None else self._errors(obj)
 
     def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
-        """The same."""
-        return self.create_errors(new, ctx)
+        """The same, and of what may not change."""
+        return self.create_errors(new, ctx) + ([] if self._changes is None else self._changes(new, old))
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
         """That nothing comes of it."""
