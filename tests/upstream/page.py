@@ -42,7 +42,7 @@ def finished(results: Path) -> list[Told]:
         for about, specs in runs
         if about["suite"] != "focus"
     ]
-    return sorted(told, key=lambda run: (run.suite != "network", run.suite, run.families))
+    return sorted(told, key=lambda run: (run.suite != "network", run.suite, "," not in run.families, run.families))
 
 
 def reason(spec: Spec) -> str:

@@ -1,6 +1,12 @@
 """Why specs of upstream's suite do not pass, by a regular expression of their text: found by looking, one by one."""
 
 REASONS: tuple[tuple[str, str], ...] = (
+    (
+        r"service.kubernetes.io/headless",
+        "Nodes did not keep the label; mended after this run, passes elsewhere.",
+    ),
+    (r"configurable pod resolv.conf", "The image had no CoreDNS; built after this run, passes on the other settings."),
+    (r"HostPort validates", "portmap refused hostIP ::1; mended after this run, with a kernel test (decision 176)."),
     (r"\[Provider:gce\]", "Asks for names of Google's cloud; it skips itself elsewhere."),
     (r"AdmissionWebhook|CustomResourceConversionWebhook", "Webhooks are stored, not called."),
     (r"AdmissionPolicy", "Admission policies are stored, not evaluated."),

@@ -27,7 +27,7 @@ class Spec:
 
 def _spec(case: ElementTree.Element) -> Spec | None:
     """Of a test case, unless the flags left it out, or it is a set-up step that passed."""
-    name = re.sub(r"^\[It\] ", "", case.get("name", ""))
+    name = re.sub(r"^\[It\] | \[sig-[^\]]*\]$", "", case.get("name", ""))  # its labels, which ginkgo adds, left out
     seconds = float(case.get("time", "0"))
     for kind in ("failure", "error"):
         wrong = case.find(kind)
