@@ -13,7 +13,7 @@ from upstream.suites import SUITES, applies, suite
 REPORT = """<?xml version="1.0" encoding="UTF-8"?>
 <testsuites tests="4" failures="1"><testsuite name="Kubernetes e2e suite">
 <testcase name="[SynchronizedBeforeSuite]" status="passed" time="1.5"></testcase>
-<testcase name="[It] [sig-network] Services should work [sig-network, Conformance]" status="passed" time="12.25"></testcase>
+<testcase name="[It] [sig-network] Services should work [sig-network]" status="passed" time="12.25"/>
 <testcase name="[It] [sig-network] DNS should fail &lt;x|y&gt;" status="failed" time="3.5">
 <failure message="timed out" type="failed">log</failure></testcase>
 <testcase name="[It] [sig-network] DNS should ask Google" status="skipped" time="0.1">
