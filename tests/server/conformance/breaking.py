@@ -172,8 +172,9 @@ def _anywhere(request: Request, error: ApiError) -> bool:
 
 
 def _twice(request: Request, error: ApiError) -> bool:
-    """An address may be given twice."""
-    return "provided IP is already allocated" in error.message
+    """An address may be given twice; not where one freed a moment ago went to somebody else, by chance."""
+    own = (request.body.get("metadata") or {}).get("name", "").startswith("service-taken")
+    return own and "provided IP is already allocated" in error.message
 
 
 BREAKS = {
