@@ -69,11 +69,14 @@ class Claims:
     def replace(self, owner: Owner, elements: Elements) -> Changes:
         """Put an owner's new claims in the place of its old ones; what that changes in the table."""
         owner, text = self._claims.get(owner, (owner, ""))
+        numbers = {*map(hash, elements)}
+        if not text and self._holders.keys().isdisjoint(numbers):  # a newcomer whom nobody contests, as nearly all are
+            return self._enter(owner, elements, numbers)
         before = dict(_pairs(text))
         touched = [element for element, value in elements.items() if before.get(element) != value]
         touched += [element for element in before if element not in elements]
         old = self._values(touched, owner, before)
-        self._enter_and_leave(owner, {*map(hash, before)}, {*map(hash, elements)})
+        self._enter_and_leave(owner, {*map(hash, before)}, numbers)
         if elements:
             self._claims[owner] = owner, _written(elements)
         else:
@@ -82,6 +85,13 @@ class Claims:
         changes = {e: Change(a, b) for e, a, b in zip(touched, old, new, strict=True) if a != b}
         self._count += sum((a is None) - (b is None) for a, b in changes.values())
         return changes
+
+    def _enter(self, owner: Owner, elements: Elements, numbers: set[int]) -> Changes:
+        if elements:
+            self._holders.update(dict.fromkeys(numbers, owner))
+            self._claims[owner] = owner, _written(elements)
+            self._count += len(elements)
+        return {element: Change(None, value) for element, value in elements.items()}
 
     def _values(self, elements: Iterable[Element], owner: Owner, own: Elements) -> list[str | None]:
         """The values that elements of an owner have, whose claims are `own`."""
