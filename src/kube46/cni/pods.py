@@ -96,11 +96,17 @@ def await_unique(pod: Netlink, ifname: str) -> None:
         time.sleep(0.02)
 
 
-def delete_interface(request: Request) -> None:
-    """Remove the pod's interface where the host's end has another name: one that the reference plugin made."""
+def delete_interface(host: Netlink, request: Request) -> None:
+    """Remove the pod's interface where the host's end has another name: one that the reference plugin made.
+
+    One whose other end is of another attachment of ours stays.
+    """
     try:
         with namespace(request.netns) as pod:
-            pod.delete_link(request.attachment.ifname)
+            link = pod.link(request.attachment.ifname)
+            end = host.link(link.peer) if link and link.peer else None
+            if link and not (end and end.peer == link.index and wiring.is_ours(end.alias)):
+                pod.delete_link(link.name)
     except CniError:
         return  # gone, or the node's own, in which nothing of a pod is to be removed
 

@@ -31,7 +31,7 @@ def delete(masquerading: Masquerading, checks: SpoofChecks, request: Request, ne
     def unlink() -> None:
         with Netlink() as host:
             if not host.remove_link(host_link) and request.netns:
-                pods.delete_interface(request)
+                pods.delete_interface(host, request)
 
     with every() as step:
         if network.ip_masq and ipam:

@@ -170,6 +170,11 @@ def alias(network: str, attachment: Attachment) -> str:
     return text.encode()[:ALIAS_BYTES].decode(errors="ignore")
 
 
+def is_ours(alias_text: str) -> bool:
+    """Whether an alias says that its link is an attachment's."""
+    return alias_text.startswith(f"{ALIAS_WORD} ")
+
+
 def is_of(alias_text: str, network: str) -> bool:
     """Whether an alias says that its link is one of that network."""
     return alias_text.startswith(f"{ALIAS_WORD} {_alias_network(network)} ")

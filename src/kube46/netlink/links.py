@@ -176,11 +176,14 @@ class Links:
             if descriptor is not None and not isinstance(netns, int):
                 os.close(descriptor)
 
-    def link(self, name: str) -> Link | None:
-        """The link of that name, or None."""
-        payload = wire.LINK.pack(0, 0, 0, 0, 0) + _naming(name, 0, "")
+    def link(self, which: str | int) -> Link | None:
+        """The link of that name or index, or None."""
+        if isinstance(which, int):
+            payload = wire.LINK.pack(0, 0, which, 0, 0)
+        else:
+            payload = wire.LINK.pack(0, 0, 0, 0, 0) + _naming(which, 0, "")
         try:
-            return _parsed(self._socket.get(Kind.GETLINK, payload, f"look up link {name}"))
+            return _parsed(self._socket.get(Kind.GETLINK, payload, f"look up link {which}"))
         except NetlinkError as error:
             if error.is_absence:
                 return None

@@ -103,6 +103,17 @@ def test_an_old_delete_does_not_hit_the_addresss_new_owner(node: Node) -> None:
     assert node.masqueraded() == {"10.244.1.2", "fd00:10:244:1::2"} == node.addresses()
 
 
+def test_a_delete_of_another_container_leaves_the_interface(node: Node) -> None:
+    """A DEL in a pod's namespace that names a container which is not there takes no interface of the one that is."""
+    pod = node.pod()
+    result = node.call("ADD", pod)
+    assert node.call("DEL", pod, env={"CNI_CONTAINERID": "other"}) == {}
+    assert node.call("CHECK", pod, prevResult=result) == {}
+    assert node.call("DEL", pod) == {}
+    with Netlink(pod) as inside:
+        assert [link.name for link in inside.links()] == ["lo"]
+
+
 @pytest.mark.parametrize("family", SUBNETS)
 def test_check_sees_damage(make_node: Callable[..., Node], family: str) -> None:
     """CHECK passes after ADD, and fails, saying why, after each kind of damage."""
