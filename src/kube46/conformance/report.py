@@ -36,6 +36,11 @@ class Report(msgspec.Struct, frozen=True):
         return all(item.verdict is not Verdict.FAILED for item in self.checks)
 
     @property
+    def reached(self) -> Level | None:
+        """The level that was asked for, or the highest below it that all checks so far keep; None: not even alpha."""
+        return self.level if self.passed else rules.reached(self.checks)
+
+    @property
     def counts(self) -> Counter[Verdict]:
         """How many checks ended how."""
         return Counter(item.verdict for item in self.checks)
@@ -44,8 +49,9 @@ class Report(msgspec.Struct, frozen=True):
 def as_data(report: Report) -> dict[str, Any]:
     """The report for programs: the verdict first, then the checks."""
     summary = {str(verdict).replace(" ", "_"): report.counts[verdict] for verdict in Verdict}
-    head = {"passed": report.passed, "reached": rules.reached(report.checks), "summary": summary}
-    return {**head, **msgspec.to_builtins(report), "seconds": round(report.seconds, 3)}
+    head = {"passed": report.passed, "reached": report.reached, "summary": summary}
+    whole: dict[str, Any] = msgspec.to_builtins({**head, **msgspec.structs.asdict(report)})
+    return {**whole, "seconds": round(report.seconds, 3)}
 
 
 def as_json(report: Report) -> str:
@@ -112,10 +118,9 @@ def _verdict(report: Report, colour: bool) -> str:
     if report.passed:
         head = _painted(f"Passed {report.level}: {_checks(counts[Verdict.PASSED])}", GREEN + BOLD, colour)
         return f"{head}{''.join(f', {text}' for text in tail)} {took}"
-    reached = rules.reached(report.checks)
     total = counts[Verdict.PASSED] + counts[Verdict.FAILED]
     head = _painted(f"Failed {report.level}: {counts[Verdict.FAILED]} of {_checks(total)}", RED + BOLD, colour)
-    level = f"; reached: {reached}" if reached else ""
+    level = f"; reached: {report.reached}" if report.reached else ""
     return f"{head}{''.join(f', {text}' for text in tail)} {took}{level}"
 
 

@@ -9,7 +9,15 @@ from collections.abc import AsyncIterator, Callable
 from kube46.api.resources import ENDPOINT_SLICES, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, SERVICES
 from kube46.conformance.careful import to_its_end
 from kube46.kubernetes.client import Client
-from kube46.kubernetes.errors import AlreadyExists, ApiError, KubernetesError, NotFound, ServerUnavailable
+from kube46.kubernetes.errors import (
+    AlreadyExists,
+    ApiError,
+    KubernetesError,
+    NotConnected,
+    NotFound,
+    ServerUnavailable,
+    Unreachable,
+)
 
 LABELS = {
     "app.kubernetes.io/name": "kube46-conformance",
@@ -31,18 +39,33 @@ async def namespace(client: Client, patience: float, progress: Callable[[str], N
     `patience`: how long its end is waited for, seconds. Raises KubernetesError when it can't be made.
     """
     name = f"kube46-conformance-{secrets.token_hex(3)}"
+    made = True
     try:
-        await to_its_end(_make(client, name))
+        try:
+            await to_its_end(_make(client, name))
+        except KubernetesError as error:
+            made = _may_be_done(error)
+            raise
         yield name
     finally:
-        try:
-            await to_its_end(_remove(client, name))
-            # A second Ctrl-C ends the waiting, never the deleting.
-            await _gone(client, name, patience if await _has_nodes(client) else min(patience, ALONE), progress)
-        except NotFound:
-            pass
-        except KubernetesError as error:
-            progress(f"The namespace {name} could not be removed: {error}; `kubectl delete namespace {name}`")
+        if made:
+            await _end(client, name, patience, progress)
+
+
+def _may_be_done(error: KubernetesError) -> bool:
+    """Whether a write that failed so may have been done all the same."""
+    return isinstance(error, Unreachable | ServerUnavailable) and not isinstance(error, NotConnected)
+
+
+async def _end(client: Client, name: str, patience: float, progress: Callable[[str], None]) -> None:
+    try:
+        await to_its_end(_remove(client, name))
+        # A second Ctrl-C ends the waiting, never the deleting.
+        await _gone(client, name, patience if await _has_nodes(client) else min(patience, ALONE), progress)
+    except NotFound:
+        pass
+    except KubernetesError as error:
+        progress(f"The namespace {name} could not be removed: {error}; `kubectl delete namespace {name}`")
 
 
 async def _make(client: Client, name: str) -> None:

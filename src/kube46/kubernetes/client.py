@@ -123,9 +123,8 @@ class Client:
                     method, _url(path, params), content=content, headers={**kind, **self._identity(), **(headers or {})}
                 )
             except httpx2.HTTPError as error:
-                raise errors.Unreachable(
-                    f"{method} {self.config.server}{path}: {str(error) or type(error).__name__}"
-                ) from error
+                refused = errors.NotConnected if isinstance(error, httpx2.ConnectError) else errors.Unreachable
+                raise refused(f"{method} {self.config.server}{path}: {str(error) or type(error).__name__}") from error
             if answer.status_code < 400:
                 return answer.content
             refusal = errors.from_answer(answer.status_code, answer.content, _retry_after(answer))

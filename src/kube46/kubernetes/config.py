@@ -118,6 +118,8 @@ def _from_files(files: Iterable[Path], context: str | None) -> ClusterConfig:
         for part, entries in merged.items():
             for entry in document.get(part) or []:
                 entries.setdefault(entry["name"], (entry.get(part[:-1]) or {}, path))
+    if not any(path.exists() for path in files):
+        raise ConfigError(f"{', '.join(names)} does not exist: give another --kubeconfig")
     if not merged["contexts"]:
         raise ConfigError(f"{', '.join(names)} has no contexts: give another --kubeconfig")
     if not current:

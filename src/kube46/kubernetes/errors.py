@@ -28,6 +28,10 @@ class Unreachable(KubernetesError):
     """The API server gave no answer."""
 
 
+class NotConnected(Unreachable):
+    """No connection could be made, so nothing was asked of it."""
+
+
 class ApiError(KubernetesError):
     """The API server answered with a failure Status."""
 

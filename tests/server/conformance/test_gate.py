@@ -116,13 +116,15 @@ def test_the_command_is_a_release_gate(server: Server) -> None:
 
 
 def test_what_cannot_be_reached_is_status_2(server: Server) -> None:
-    """No answer, and a stranger's rights: one sentence, status 2."""
+    """No answer, and a stranger's rights, and nothing to check: one sentence, status 2, no alarm about a namespace."""
+    nothing = [*command(server), "--only", "service-add", "--level", "alpha"]
     stranger = [*command(server)[:-1], str(server.kubeconfig("strangertoken"))]
     missing = [*command(server)[:-1], str(server.directory / "none")]
-    for line, words in ((stranger, "forbidden"), (missing, "no contexts")):
+    for line, words in ((stranger, "forbidden"), (missing, "does not exist"), (nothing, "--level")):
         done = subprocess.run(line, capture_output=True, text=True, timeout=patient(30), check=False)
         assert (done.returncode, words in done.stderr, done.stdout) == (2, True, ""), done.stderr
         assert "Traceback" not in done.stderr
+        assert "could not be removed" not in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

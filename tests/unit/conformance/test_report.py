@@ -3,10 +3,12 @@
 import json
 from xml.etree import ElementTree
 
+import yaml
+
 from kube46.addresses.families import Family
 from kube46.conformance import rules
 from kube46.conformance.model import Level, Outcome, Promise, Verdict
-from kube46.conformance.report import Report, as_json, as_junit, as_table
+from kube46.conformance.report import Report, as_data, as_json, as_junit, as_table
 
 
 def promise(name: str, level: Level) -> Promise:
@@ -42,6 +44,13 @@ def test_a_level_is_passed_without_a_failure() -> None:
     """What the cluster cannot show refuses no release, and is told."""
     text = as_table(report(PASSED, SKIPPED), colour=False)
     assert text.endswith("Passed ga: 1 check, 1 skipped in 1.2 s")
+
+
+def test_yaml_is_what_json_is() -> None:
+    """Whoever writes YAML of it meets no type that only Python has."""
+    data = as_data(report(PASSED, FAILED))
+    assert yaml.safe_load(yaml.safe_dump(data)) == json.loads(as_json(report(PASSED, FAILED)))
+    assert as_data(report(PASSED))["reached"] == "ga"
 
 
 def test_json_begins_with_the_verdict() -> None:
