@@ -108,6 +108,8 @@ def command(
     if listed:
         click.echo(_listing(Level(level)))
         return
+    for name in sorted(only - {item.name for item in catalog.promises(Level(level))}):
+        raise click.BadParameter(f"{name!r} is no check of level {level}: raise --level", param_hint="--only")
     settings = Settings(
         Level(level), families, only, image=image, domain=domain, pods=not no_pods, disruptive=disruptive
     )

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
-from kube46.addresses.families import Address, Family, bracketed
+from kube46.addresses.families import Address, Family, Prefix, bracketed
 from kube46.api.objects import Endpoint, EndpointSlice, Service, ServicePort
 from kube46.proxy.endpoints import address_text
+from kube46.proxy.firewall import ranges_set
 from kube46.proxy.layout import LOCAL, backend_map, read_pick
 from kube46.proxy.rules import DROP, REFUSE, Elements, cluster_ips, service_elements
 from kube46.proxy.settings import NodeView
@@ -86,6 +87,15 @@ def _lines(
     if verdict is None:
         return
     why: list[str] = []
+    if door.title == "load balancer" and service.spec.load_balancer_source_ranges:
+        ranges = _ranges(door, family, elements)
+        own = source.addresses.get(family)
+        if ranges and own is not None and not any(own in one for one in ranges):
+            yield f"{family}: {door.title} {door.address}/{port.protocol} → dropped"
+            yield f"    {own} is in none of loadBalancerSourceRanges: {', '.join(map(str, ranges))}"
+            return
+        only = f"only from loadBalancerSourceRanges: {', '.join(map(str, ranges))}"
+        why.append(only if ranges else f"loadBalancerSourceRanges keep nobody away: they let all of {family} in")
     if verdict.endswith("-policy"):
         near = source.kind != "outside"
         why.append(
@@ -114,9 +124,14 @@ def _lines(
         why += _left_out(port, family, backends, slices, node)
     yield f"{family}: {door.title} {door.address}/{port.protocol} → {answer}"
     yield from (f"    → {_spelled(backend)}" for backend in backends)
-    if door.title == "load balancer" and (f"firewall{family.version}", door.key) in elements:
-        yield f"    only from loadBalancerSourceRanges: {', '.join(service.spec.load_balancer_source_ranges)}"
     yield from (f"    {reason}" for reason in why if reason)
+
+
+def _ranges(door: Door, family: Family, elements: Elements) -> list[Prefix]:
+    """Who may use a load balancer's address; nothing: everybody."""
+    chain = elements.get((f"firewall{family.version}", door.key), "").removeprefix("jump ")
+    found = ranges_set(chain)
+    return [ip_network(key) for name, key in elements if found and name == found[0]]
 
 
 def _masquerade(kind: str, door: Door, family: Family, node: NodeView, source: Source) -> str:

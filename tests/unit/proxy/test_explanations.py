@@ -60,6 +60,16 @@ CASES: dict[str, tuple[list[Endpoint], Source, dict[str, Any], str]] = {
         {"type": "LoadBalancer", "ingress": ("198.51.100.9",), "load_balancer_source_ranges": ("203.0.113.0/24",)},
         "only from loadBalancerSourceRanges: 203.0.113.0/24",
     ),
+    "not in the ranges": (
+        HERE, POD,
+        {"type": "LoadBalancer", "ingress": ("198.51.100.9",), "load_balancer_source_ranges": (" 203.0.113.0/24 ",)},
+        "→ dropped\n    10.244.0.9 is in none of loadBalancerSourceRanges: 203.0.113.0/24\n",
+    ),
+    "ranges of the other family": (
+        HERE, POD,
+        {"type": "LoadBalancer", "ingress": ("198.51.100.9",), "load_balancer_source_ranges": ("2001:db8::/32",)},
+        "loadBalancerSourceRanges keep nobody away: they let all of IPv4 in",
+    ),
 }  # fmt: skip
 
 
