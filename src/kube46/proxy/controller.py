@@ -234,11 +234,14 @@ class Proxy:
         return service_checks(service, slices, self._view, cluster_ips(service))
 
     async def _look_at_node(self) -> None:
-        node = self.report.node = self._nodes.get(("", self._settings.node_name))
-        if node is None:
-            log.warning(
-                "The Node is not there: its last addresses and pod ranges count, if any node=%s", self._view.name
+        before, node = self.report.node, self._nodes.get(("", self._settings.node_name))
+        self.report.node = node
+        if node is None and before is None:
+            log.info(
+                "The Node has not registered yet: its addresses and pod ranges are to come node=%s", self._view.name
             )
+        elif node is None:
+            log.warning("The Node is gone: its last addresses and pod ranges count node=%s", self._view.name)
         view = self._view if node is None else node_view(node, self._settings)
         if not view.addresses:  # a kubelet that registers anew has not told them yet
             known = self._view.addresses, self._view.nodeport_addresses
