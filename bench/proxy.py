@@ -86,6 +86,7 @@ class Cluster:
         self.client, self.services, self.endpoints = client, services, endpoints
         self.pods = {n: [n * endpoints + i for i in range(endpoints)] for n in range(services)}
         self.next_pod = services * endpoints
+        self.writing = [asyncio.Lock() for _ in range(services)]  # of two writes at once the older must not be the last
         self.echo: tuple[str, ...] = ()
 
     async def fill(self) -> None:
@@ -109,9 +110,10 @@ class Cluster:
 
     async def replace_one(self, number: int) -> float:
         """Replace an endpoint of a Service in both families by `next_pod`; when the API server had answered."""
-        pod, self.next_pod = self.next_pod, self.next_pod + 1
-        self.pods[number][random.randrange(self.endpoints)] = pod
-        await asyncio.gather(*(self._write(number, family) for family in FAMILIES))
+        async with self.writing[number]:
+            pod, self.next_pod = self.next_pod, self.next_pod + 1
+            self.pods[number][random.randrange(self.endpoints)] = pod
+            await asyncio.gather(*(self._write(number, family) for family in FAMILIES))
         return time.monotonic()
 
     async def _write(self, number: int, family: str) -> None:
