@@ -175,6 +175,9 @@ class Application:
             return answer
         if target.subresource in STREAMS:
             self._check_stream(request)
+        if target.subresource in (*STREAMS, "proxy"):
+            await self._resources.connect(request, target)
+        if target.subresource in STREAMS:
             return await self._kubelets.answer(request, target)
         if target.subresource == "log":
             return await self._kubelets.answer(request, target)

@@ -39,6 +39,18 @@ class DeleteOptions:
     orphans: bool | None = None  # orphanDependents, which propagationPolicy has replaced
     unsafe: bool = False  # delete an object that can't be read; there are none, so it always fails
 
+    def shown(self) -> dict[str, Any]:
+        """As an object, for admission."""
+        preconditions = {"uid": self.uid, "resourceVersion": self.resource_version}
+        given = {name: value for name, value in preconditions.items() if value is not None}
+        found = {
+            "kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1", "gracePeriodSeconds": self.grace,
+            "preconditions": given or None, "orphanDependents": self.orphans,
+            "propagationPolicy": (self.propagation or None) if self.orphans is None else None,
+            "dryRun": ["All"] if self.dry_run else None,
+        }  # fmt: skip
+        return {name: value for name, value in found.items() if value is not None}
+
 
 def of_document(found: dict[str, Any]) -> DeleteOptions:
     """The options that a decoded object holds; raises 422 for what they can't be."""

@@ -42,11 +42,16 @@ async def delete(
 
     `before` writes what is to be committed along with the deletion, or refuses it by raising StatusError.
     """
-    with registry.store.begin() as txn:
+    outcome = Outcome()
+
+    def step(_: None, txn: Txn) -> Object:
+        nonlocal outcome
         if before:
             before(txn)
         outcome = _delete(registry, call, options, txn)
-    await registry.finish(call, txn)
+        return outcome.obj
+
+    await registry.settle(call, None, step)
     if outcome.gone and not call.kind.returns_deleted:
         return statuses.success(call.kind, call.name, outcome.obj["metadata"]["uid"])
     return registry.view(call, outcome.obj)
@@ -54,14 +59,21 @@ async def delete(
 
 async def delete_all(registry: Registry, call: Call, options: DeleteOptions, values: Sequence[bytes]) -> None:
     """Delete listed objects, some in each commit; those that are gone already are passed over."""
-    for start in range(0, len(values), AT_ONCE):
-        with registry.store.begin() as txn:
-            for value in values[start : start + AT_ONCE]:
-                meta = decode.decode(value)["metadata"]
-                call.namespace, call.name = meta.get("namespace", ""), meta["name"]
-                if txn.exists(call.kind.resource, call.name, call.namespace):
-                    _delete(registry, call, options, txn)
-        await registry.finish(call, txn)
+
+    def step(some: Sequence[bytes], txn: Txn) -> Object:
+        for value in some:
+            meta = decode.decode(value)["metadata"]
+            call.namespace, call.name = meta.get("namespace", ""), meta["name"]
+            if txn.exists(call.kind.resource, call.name, call.namespace):
+                _delete(registry, call, options, txn)
+        return {}
+
+    start, call.unnamed = 0, True
+    while start < len(values):
+        # where webhooks are asked, one by one: what they have let go is gone though they hold another back
+        size = 1 if registry.gate.asks(call) else AT_ONCE
+        await registry.settle(call, values[start : start + size], step)
+        start, call.round = start + size, None
 
 
 def _delete(registry: Registry, call: Call, options: DeleteOptions, txn: Txn) -> Outcome:
@@ -70,6 +82,7 @@ def _delete(registry: Registry, call: Call, options: DeleteOptions, txn: Txn) ->
         raise statuses.not_found(call.kind, call.name)
     _check(call, options, obj)
     admit(call.user, call.kind, call.subresource, call.name, None, obj, txn)
+    registry.gate.delete(call, obj, txn)
     stays = call.kind.resource == "namespaces" and "deletionTimestamp" not in obj["metadata"]  # its first end is a mark
     changed = _set_finalizers(obj["metadata"], _propagation(call, options, obj))
     changed = registry.strategy(call.kind).prepare_delete(obj) or changed

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kube46.api import errors, metadata
 from kube46.apiserver import statuses
@@ -97,6 +97,20 @@ def write_options(
     if problems:
         raise invalid(title, problems)
     return WriteOptions(name, bool(dry_run), validation or "Warn", flag(query, "force"))
+
+
+def shown(title: str, query: Mapping[str, str], options: WriteOptions) -> dict[str, Any]:
+    """The options as an object, for admission."""
+    made: dict[str, Any] = {"kind": title, "apiVersion": "meta.k8s.io/v1"}
+    if options.dry_run:
+        made["dryRun"] = ["All"]
+    if options.manager:
+        made["fieldManager"] = options.manager
+    if query.get("fieldValidation"):
+        made["fieldValidation"] = options.validation
+    if title == "PatchOptions" and "force" in query:
+        made["force"] = options.force
+    return made
 
 
 def dry_run_errors(given: Sequence[str]) -> list[FieldError]:

@@ -24,6 +24,8 @@ from kube46.apiserver import (
     statuses,
     watches,
 )
+from kube46.apiserver.admission import connecting
+from kube46.apiserver.admission.attributes import CONNECT
 from kube46.apiserver.answers import Answer
 from kube46.apiserver.bodies import read_json, validation
 from kube46.apiserver.customresources import bodies
@@ -84,6 +86,7 @@ class Resources:
         call = Call(
             target.kind, target.name, target.namespace, target.subresource, request.user, given.dry_run,
             request.warnings, given.manager or applying.program(request), given.force,
+            options=partial(options.shown, title, request.query, given),
         )  # fmt: skip
         if request.method != "POST":  # which was asked already; a PUT and an apply may create, too
             call.check_create = partial(self._check_create, request)
@@ -162,7 +165,7 @@ class Resources:
         view = self.view(request, target)
         given = await deleteoptions.read(request)
         _warn(request, target, given)
-        obj = await deletes.delete(self.registry, _deletion(request, target, given.dry_run), given)
+        obj = await deletes.delete(self.registry, _deletion(request, target, given), given)
         if obj["kind"] == "Status":
             return _answer(view, view.whole(obj))
         lingers = obj["metadata"].get("deletionTimestamp") and given.orphans is False
@@ -178,8 +181,16 @@ class Resources:
             raise options.invalid("DeleteOptions", [errors.invalid(deleteoptions.UNSAFE, True, text)])
         _warn(request, target, given)
         values, metadata = await reads.listing(self._store, target.kind, target.namespace, selector, page)
-        await deletes.delete_all(self.registry, _deletion(request, target, given.dry_run), given, values)
+        await deletes.delete_all(self.registry, _deletion(request, target, given), given, values)
         return _answer(view, b"".join(view.many(values, metadata)))
+
+    async def connect(self, request: Request, target: Target) -> None:
+        """Let admission refuse what opens a stream."""
+        call = Call(
+            target.kind, target.name, target.namespace, target.subresource, request.user, warnings=request.warnings,
+            options=dict,
+        )  # fmt: skip
+        await self.registry.gate.admitted(call, connecting.options(request, target), CONNECT)
 
     # Bodies
 
@@ -238,5 +249,8 @@ def _selector(request: Request, target: Target) -> selectors.Selector:
     return selectors.Selector(labels, selectors.fields(target.kind, terms))
 
 
-def _deletion(request: Request, target: Target, dry_run: bool) -> Call:
-    return Call(target.kind, target.name, target.namespace, target.subresource, request.user, dry_run, request.warnings)
+def _deletion(request: Request, target: Target, given: deleteoptions.DeleteOptions) -> Call:
+    return Call(
+        target.kind, target.name, target.namespace, target.subresource, request.user, given.dry_run, request.warnings,
+        options=given.shown,
+    )  # fmt: skip

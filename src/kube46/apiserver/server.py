@@ -20,6 +20,8 @@ from kube46.addresses.prefixes import nth
 from kube46.api.features import DUAL_STACK
 from kube46.apiserver import authentication, bootstrap, expiry, localservices, portrepair, sockets
 from kube46.apiserver.addressrepair import AddressRepair
+from kube46.apiserver.admission.chain import chain
+from kube46.apiserver.admission.plugin import Parts
 from kube46.apiserver.app import Application
 from kube46.apiserver.authentication import Authenticator, TokenFileError
 from kube46.apiserver.authorization import Authorizer
@@ -98,6 +100,7 @@ class _Server:
             settings.node_ports, dual_stack=dual_stack,
         )  # fmt: skip
         authorizer = Authorizer(store)
+        self._registry.gate.chain = chain(Parts(store, catalog, authorizer, self._registry))
         resources = Resources(self._registry, self._stopping, authorizer)
         self._kubelets = Kubelets(store, _kubelet_credentials(settings))
         primary = family_of(settings.service_ranges[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -83,19 +83,14 @@ class Subresources:
 
     async def _rescale(self, request: Request, target: Target, new_scale: Any) -> Object:
         call = self._resources.call(request, target)
-        call.subresource, call.scales = "", True
+        call.subresource, call.scales, call.form = "", True, _Scaled(target.kind)
 
         def edit(obj: Object) -> Object:
             scale = new_scale(_scale_of(obj, target.kind))
             updates.check_name(call, scale.get("metadata"))
             replicas = (scale.get("spec") or {}).get("replicas", 0)
-            if replicas < 0:
-                problem = errors.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
-                raise statuses.invalid(SCALE_KIND, target.name, [problem])
-            if isinstance(target.kind, CustomKind):
-                scaling.rescale(obj, target.kind, replicas)
-            else:
-                obj["spec"]["replicas"] = replicas
+            _check_replicas(replicas, target.name)
+            _rescale(obj, target.kind, replicas)
             if version := (scale.get("metadata") or {}).get("resourceVersion"):
                 obj["metadata"]["resourceVersion"] = version
             return obj
@@ -107,7 +102,7 @@ class Subresources:
         call = self._resources.call(request, target)
         call.kind, call.subresource = SCALE_KIND, ""
         config, settle = await applying.config_of(request, call)
-        call.kind, call.scales = target.kind, True
+        call.kind, call.scales, call.form = target.kind, True, _Scaled(target.kind)
         replicas = (config.get("spec") or {}).get("replicas")
         wanted = {"metadata": config["metadata"], "spec": {} if replicas is None else {"replicas": replicas}}
         self._stored(target)  # nothing is created
@@ -148,6 +143,7 @@ class Subresources:
                 pod["metadata"]["annotations"] = {**(pod["metadata"].get("annotations") or {}), **annotations}
             return pod
 
+        await self._registry.gate.admitted(call, body)
         await self._registry.change_directly(call, bind, _scheduled)
         status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
         return answers.whole(status, 201)
@@ -157,6 +153,8 @@ class Subresources:
         options = deleteoptions.of_document(body.get("deleteOptions") or {})
         call = self._resources.call(request, target)
         call.dry_run = call.dry_run or options.dry_run
+        body = await self._registry.gate.admitted(call, body)
+        call.options = None  # what follows is the eviction's own
 
         def charge(txn: Txn) -> None:
             admit_eviction(request.user, target.name, target.namespace, txn)
@@ -178,6 +176,7 @@ class Subresources:
 
     async def _token(self, request: Request, target: Target) -> Answer:
         body = (await self._body(request, "authentication.k8s.io", "v1", "TokenRequest")).object
+        body = await self._registry.gate.admitted(self._resources.call(request, target), body)
         spec = body.get("spec") or {}
         self._admit_token(request.user, target, spec)
         account = self._stored(target)
@@ -248,6 +247,37 @@ class Subresources:
 
 def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _check_replicas(replicas: int, name: str) -> None:
+    if replicas < 0:
+        problem = errors.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
+        raise statuses.invalid(SCALE_KIND, name, [problem])
+
+
+def _rescale(obj: Object, kind: Kind, replicas: int) -> None:
+    if isinstance(kind, CustomKind):
+        scaling.rescale(obj, kind, replicas)
+    else:
+        obj["spec"]["replicas"] = replicas
+
+
+@dataclass(frozen=True, slots=True)
+class _Scaled:
+    """An object as admission sees it through /scale."""
+
+    kind: Kind
+
+    def shown(self, obj: Object) -> Object:
+        """Its Scale."""
+        return _scale_of(obj, self.kind)
+
+    def taken(self, obj: Object, shown: Object) -> None:
+        """The number that the Scale has now."""
+        replicas = (shown.get("spec") or {}).get("replicas", 0)
+        _check_replicas(replicas, obj["metadata"]["name"])
+        if replicas != (_scale_of(obj, self.kind).get("spec") or {}).get("replicas", 0):
+            _rescale(obj, self.kind, replicas)
 
 
 def _scale_of(obj: Object, kind: Kind) -> Object:

