@@ -12,6 +12,7 @@ from kube46.check.junit import as_junit
 from kube46.check.matrix import Report, as_json, as_table
 from kube46.check.picture import as_svg
 from kube46.check.runner import CheckError, Settings, check
+from kube46.cli import completing
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.config import ClusterConfig, ConfigError
 from kube46.kubernetes.errors import KubernetesError
@@ -50,7 +51,7 @@ def families_of(_: click.Context, __: click.Parameter, value: str) -> tuple[Fami
 
 
 @click.command(epilog="Exit status: 0 all cells passed, 1 some failed, 2 the check could not be made.")
-@click.option("--name", default=starting.DEFAULT_NAME, show_default=True, help="The cluster's name.")
+@completing.cluster_name
 @click.option("--families", default="", callback=families_of, help="ipv4, ipv6 or both; default: all the cluster has.")
 @click.option(
     "-o",

@@ -4,12 +4,13 @@ import os
 
 import click
 
+from kube46.cli import completing
 from kube46.lab import endings, privileges, starting
 from kube46.lab.progress import Progress
 
 
 @click.command()
-@click.option("--name", default=starting.DEFAULT_NAME, show_default=True, help="Name of the cluster.")
+@completing.cluster_name
 def command(name: str) -> None:
     """Stop a cluster and delete all that belongs to it."""
     with endings.told():

@@ -2,11 +2,12 @@
 
 import click
 
-from kube46.lab import endings, forwarding, forwardrules, privileges, starting
+from kube46.cli import completing
+from kube46.lab import endings, forwarding, forwardrules, privileges
 
 
 @click.command(epilog="Example: kube46 forward svc/web 8080:80, then open http://localhost:8080.")
-@click.option("--name", default=starting.DEFAULT_NAME, show_default=True, help="Name of the cluster.")
+@completing.cluster_name
 @click.option("-n", "--namespace", default="default", show_default=True, help="Namespace of the target.")
 @click.option(
     "--address",

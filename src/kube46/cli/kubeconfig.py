@@ -5,11 +5,12 @@ import json
 import click
 import yaml
 
+from kube46.cli import completing
 from kube46.lab import endings, privileges, starting
 
 
 @click.command()
-@click.option("--name", default=starting.DEFAULT_NAME, show_default=True, help="Name of the cluster.")
+@completing.cluster_name
 def command(name: str) -> None:
     """Print a cluster's kubeconfig."""
     with endings.told():

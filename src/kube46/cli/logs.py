@@ -2,14 +2,15 @@
 
 import click
 
+from kube46.cli import completing
 from kube46.lab import cluster, endings, logs, privileges, starting
 from kube46.lab.settings import BadSettings
 
 
 @click.command()
-@click.option("--name", default=starting.DEFAULT_NAME, show_default=True, help="Name of the cluster.")
+@completing.cluster_name
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on.")
-@click.argument("part", required=False)
+@click.argument("part", required=False, shell_complete=completing.parts)
 def command(name: str, follow: bool, part: str | None) -> None:
     """Show the log of PART (apiserver, kubelet-node1, supervisor, …), or of all parts."""
     with endings.told():

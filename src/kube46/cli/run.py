@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import yaml
 
+from kube46.cli import completing
 from kube46.cli.image import complete
 from kube46.cli.main import NOTHING
 from kube46.kubernetes.client import Client
@@ -56,7 +57,15 @@ class _Run(click.Command):
 )
 @click.option("--user", type=int, metavar="UID", help="Whom it runs as, by number; nobody, or the image's user, else.")
 @click.option("-n", "--namespace", default="default", show_default=True, help="The namespace.")
-@click.option("--name", "--cluster", "cluster_name", default=starting.DEFAULT_NAME, show_default=True, help="Cluster.")
+@click.option(
+    "--name",
+    "--cluster",
+    "cluster_name",
+    default=starting.DEFAULT_NAME,
+    show_default=True,
+    shell_complete=completing.clusters,
+    help="Cluster.",
+)
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until all pods are ready.")
 @click.option("--timeout", type=click.FloatRange(1), default=60.0, show_default=True, help="Seconds to wait at most.")
 @click.option("-o", "--output", type=click.Choice(["yaml"]), help="Print the manifests, and make nothing.")

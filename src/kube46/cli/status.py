@@ -3,11 +3,12 @@
 import click
 import msgspec
 
+from kube46.cli import completing
 from kube46.lab import endings, listing, privileges
 
 
 @click.command()
-@click.option("--name", help="Only the cluster of that name.")
+@click.option("--name", shell_complete=completing.clusters, help="Only the cluster of that name.")
 @click.option(
     "-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True, help="The form."
 )

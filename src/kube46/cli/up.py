@@ -7,6 +7,7 @@ import click
 
 from kube46.check.matrix import as_table
 from kube46.check.runner import CheckError
+from kube46.cli import completing
 from kube46.cli.check import coloured, run_check
 from kube46.cli.main import NOTHING
 from kube46.lab import endings, hostpaths, privileges, starting, upstream
@@ -15,7 +16,7 @@ from kube46.lab.settings import Flags
 
 
 @click.command()
-@click.option("--name", default=starting.DEFAULT_NAME, show_default=True, help="Name of the cluster.")
+@completing.cluster_name
 @click.option("--families", help="ipv4,ipv6 (default), ipv6,ipv4, ipv4 or ipv6; the first is the primary one.")
 @click.option("--nodes", type=int, help="Number of nodes (default 2).")
 @click.option("--pod-cidr", help="Pods' addresses, one range a family (default 10.244.0.0/16,fd00:10:244::/56).")
