@@ -14,13 +14,11 @@ import re
 from fractions import Fraction
 from typing import NamedTuple
 
-BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
-DECIMAL = {-9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E"}
-EXPONENTS = {suffix: exponent for exponent, suffix in DECIMAL.items()}
+from kube46.api.quantities import BINARY, NANO, SUFFIXES, Form, written
+
 EXPONENT = re.compile(r"[eE]([+-]?[0-9]+)", re.ASCII)
 LARGEST = 2**63 - 1
 DIGITS = 18  # that surely fit 64 bits
-NANO = 10**9
 WRONG_QUANTITY = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 WRONG_SUFFIX, WRONG_NUMBER = "unable to parse quantity's suffix", "unable to parse numeric part of quantity"
 
@@ -54,24 +52,25 @@ def quantity(text: str) -> str:
             raise ValueError(WRONG_QUANTITY)
         return text
     split = _split(text)
-    binary, exponent = split.suffix in BINARY[1:], EXPONENT.fullmatch(split.suffix)
-    if not (binary or exponent or split.suffix in EXPONENTS):
+    binary, exponent = split.suffix in BINARY, EXPONENT.fullmatch(split.suffix)
+    if not (binary or exponent or split.suffix in SUFFIXES):
         raise ValueError(WRONG_SUFFIX)
     digits = split.whole + split.part
     if not digits:
         raise ValueError(WRONG_NUMBER)
     number = Fraction(int(digits), 10 ** len(split.part))
     if binary:
-        power = BINARY.index(split.suffix) * 10
+        power = BINARY[split.suffix]
         short = not split.part and 15 - len(split.whole) - int(power * 3 / 10) - 1 >= 0
         if short and number * 2**power <= LARGEST and int(digits) & 7:
             return text
-        return _written(number * 2**power, split.negative, binary=True)
-    scale = int(exponent[1]) if exponent else EXPONENTS[split.suffix]
+        return _written(number * 2**power, Form.BINARY, negative=split.negative)
+    scale = int(exponent[1]) if exponent else SUFFIXES[split.suffix]
     left = scale - len(split.part)
     if len(digits) <= DIGITS and left >= -9 and left % 3 == 0 and digits[-3:] != "000" and digits[0] != "0":
         return text
-    return _written(number * Fraction(10) ** scale, split.negative, exponential=exponent is not None)
+    form = Form.DECIMAL if exponent is None else Form.EXPONENT
+    return _written(number * Fraction(10) ** scale, form, negative=split.negative)
 
 
 def _split(text: str) -> _Split:
@@ -86,25 +85,12 @@ def _split(text: str) -> _Split:
     return _Split(sign == "-", whole or "0", part, suffix)
 
 
-def _written(value: Fraction, negative: bool, *, binary: bool = False, exponential: bool = False) -> str:
+def _written(value: Fraction, form: Form, *, negative: bool) -> str:
     """The canonical text of a value, rounded up to nano; binary ones are capped at 64 bits."""
-    nano = -(-value * NANO // 1)
-    if binary:
+    nano = int(-(-value * NANO // 1))
+    if form is Form.BINARY:
         nano = min(nano, LARGEST * NANO)
-    if not nano:
-        return "0"
-    sign = "-" if negative else ""
-    if binary and nano >= 1024 * NANO and nano % NANO == 0:
-        number, power = int(nano // NANO), 0
-        while number % 1024 == 0 and power < len(BINARY) - 1:
-            number, power = number // 1024, power + 1
-        return f"{sign}{number}{BINARY[power]}"
-    number, power = int(nano), -9
-    while number % 1000 == 0 and (exponential or power < max(DECIMAL)):
-        number, power = number // 1000, power + 3
-    if exponential:
-        return f"{sign}{number}e{power}" if power else f"{sign}{number}"
-    return f"{sign}{number}{DECIMAL[power]}"
+    return written(-nano if negative else nano, form)
 
 
 @functools.lru_cache(4096)  # the times of managedFields come with every patch
