@@ -27,8 +27,8 @@ NAMESPACE = NAME = "damaged-updates"  # no other test's: what has a finalizer wo
 SEED, MANY, ATTEMPTS = 7, 6, 3  # Go's maps have no order
 CALLED = "validatingwebhookconfigurations"  # would be, by the shared server
 WAYS = ("application/json", "application/merge-patch+json", "application/strategic-merge-patch+json")
-# what differs is in api-rules.md: LimitRanges are not checked, templates of Jobs and claims are quoted by other names
-KNOWN = ("jobs", "limitranges", "statefulsets")
+# what differs is in api-rules.md: templates of Jobs and claims are quoted by other names
+KNOWN = ("jobs", "statefulsets")
 CHANGES = "pod updates may not change fields other than"  # upstream adds Go's diff of the rest
 Said = tuple[int, Any, list[str]]
 

@@ -1,6 +1,6 @@
-"""Errors of kinds that describe a cluster's platform: admission, flow control, runtimes, quotas.
+"""Errors of kinds that describe a cluster's platform: admission, flow control, runtimes.
 
-Sources: k8s.io/kubernetes pkg/apis/{admissionregistration,flowcontrol,node,core}/validation.
+Sources: k8s.io/kubernetes pkg/apis/{admissionregistration,flowcontrol,node}/validation.
 """
 
 from __future__ import annotations
@@ -10,26 +10,12 @@ from typing import Any
 from kube46.api import names
 from kube46.api.errors import FieldError, each_invalid, forbidden, invalid, not_supported, required
 from kube46.api.pods import requirements
-from kube46.api.quantities import parse
 
 Object = dict[str, Any]
 
 OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
 REVIEWS = ("v1", "v1beta1")
 SIDE_EFFECTS = ("None", "NoneOnDryRun")
-SCOPES = (
-    "BestEffort", "CrossNamespacePodAffinity", "NotBestEffort", "NotTerminating", "PriorityClass", "Terminating",
-    "VolumeAttributesClass",
-)  # fmt: skip
-WHOLE = (
-    "pods", "services", "replicationcontrollers", "resourcequotas", "secrets", "configmaps", "persistentvolumeclaims",
-    "services.nodeports", "services.loadbalancers",
-)  # fmt: skip
-COUNTED = (
-    *WHOLE, "requests.storage", "requests.ephemeral-storage",
-    "limits.ephemeral-storage", "cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory", "limits.cpu",
-    "limits.memory",
-)  # fmt: skip
 
 
 def webhooks(obj: Object) -> list[FieldError]:
@@ -129,30 +115,6 @@ def runtime_class(obj: Object) -> list[FieldError]:
     return found + requirements.validate({"limits": (obj.get("overhead") or {}).get("podFixed") or {}}, "overhead")
 
 
-def quota_change(new: Object, old: Object) -> list[FieldError]:
-    """The scopes of a quota stay."""
-    scopes, before = ((one.get("spec") or {}).get("scopes") for one in (new, old))
-    return [] if set(scopes or ()) == set(before or ()) else [invalid("spec.scopes", scopes, "field is immutable")]
-
-
 def runtime_change(new: Object, old: Object) -> list[FieldError]:
     """The handler of a runtime stays."""
     return [] if new.get("handler") == old.get("handler") else [invalid("handler", None, "field is immutable")]
-
-
-def quota(obj: Object) -> list[FieldError]:
-    """What is counted, and of which pods."""
-    spec: Object = obj.get("spec") or {}
-    found: list[FieldError] = []
-    for name, amount in sorted((spec.get("hard") or {}).items()):
-        place = f"spec.hard[{name}]"
-        found += each_invalid(place, name, names.qualified(name))
-        if "/" not in name and name not in COUNTED and "hugepages-" not in name:
-            found.append(invalid(place, name, "must be a standard resource type or fully qualified"))
-            found.append(invalid(place, name, "must be a standard resource for quota"))
-        if parse(amount) < 0:
-            found.append(invalid(place, str(amount), "must be greater than or equal to 0"))
-        if name in WHOLE and parse(amount) % 1:
-            found.append(invalid(place, str(amount), "must be an integer"))
-    scopes = spec.get("scopes") or []
-    return found + [invalid("spec.scopes", scopes, "unsupported scope") for scope in scopes if scope not in SCOPES]

@@ -14,8 +14,6 @@ from server.running import Server
 
 MANIFESTS = {
     "NetworkPolicy": ("networking.k8s.io/v1", {"podSelector": {}, "policyTypes": ["Ingress"]}),
-    "ResourceQuota": ("v1", {"hard": {"pods": "3", "limits.cpu": "2"}}),
-    "LimitRange": ("v1", {"limits": [{"type": "Container"}]}),
 }
 
 

@@ -48,17 +48,6 @@ def test_priority_levels(spec: dict[str, Any], expected: list[str]) -> None:
     assert texts(platformrules.priority_level({"spec": spec})) == expected
 
 
-@pytest.mark.parametrize(("hard", "scopes", "expected"), [
-    ({"pods": "1", "requests.example.org/x": "1", "count/pods": 1}, ["BestEffort"], []),
-    ({"pods": "-1"}, [], ['spec.hard[pods]: Invalid value: "-1": must be greater than or equal to 0']),
-    ({}, ["Some"], ['spec.scopes: Invalid value: ["Some"]: unsupported scope']),
-    ({"podsx": "1"}, [], [f'spec.hard[podsx]: Invalid value: "podsx": must be a standard resource {of}' for of in ("type or fully qualified", "for quota")]),
-])  # fmt: skip
-def test_quotas(hard: dict[str, Any], scopes: list[str], expected: list[str]) -> None:
-    """What can be counted."""
-    assert texts(platformrules.quota({"spec": {"hard": hard, "scopes": scopes}})) == expected
-
-
 @pytest.mark.parametrize(("handler", "expected"), [
     ("crun", []), ("", ["handler: Required value"]), ("a.b", ['handler: Invalid value: "a.b": must not contain dots']),
 ])  # fmt: skip
@@ -85,13 +74,7 @@ def test_defaults() -> None:
 
 
 def test_what_stays() -> None:
-    """A quota's scopes, whatever their order, and a runtime's handler."""
-    quota: dict[str, Any] = {"spec": {"scopes": ["Terminating", "BestEffort"]}}
-    same: dict[str, Any] = {"spec": {"scopes": ["BestEffort", "Terminating"]}}
-    assert platformrules.quota_change(quota, same) == []
-    assert texts(platformrules.quota_change({"spec": {}}, same)) == [
-        "spec.scopes: Invalid value: null: field is immutable"
-    ]
+    """A runtime's handler."""
     assert platformrules.runtime_change({"handler": "a"}, {"handler": "a"}) == []
     assert texts(platformrules.runtime_change({"handler": "b"}, {"handler": "a"})) == [
         "handler: Invalid value: null: field is immutable"

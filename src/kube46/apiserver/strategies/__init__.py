@@ -15,6 +15,7 @@ from kube46.apiserver.strategies.configuration import ConfigMaps, Secrets
 from kube46.apiserver.strategies.discovery import Endpoints, EndpointSlices
 from kube46.apiserver.strategies.events import Events, NewEvents
 from kube46.apiserver.strategies.generic import Generic
+from kube46.apiserver.strategies.limits import LimitRanges, ResourceQuotas
 from kube46.apiserver.strategies.networking import IngressClasses, Ingresses, IPAddresses, NetworkPolicies, ServiceCIDRs
 from kube46.apiserver.strategies.nodes import Nodes
 from kube46.apiserver.strategies.pods import Pods
@@ -102,7 +103,7 @@ STRATEGIES: dict[str, Strategy] = {
     "ipaddresses": IPAddresses(),
     "jobs": Jobs(),
     "leases": Leases(),
-    "limitranges": Stored("LimitRange", "enforced", platform.limit_range, create_on_update=True),
+    "limitranges": LimitRanges(),
     "mutatingwebhookconfigurations": Stored(
         "MutatingWebhookConfiguration",
         "called",
@@ -120,9 +121,7 @@ STRATEGIES: dict[str, Strategy] = {
     "podtemplates": PodTemplates(),
     "priorityclasses": PriorityClasses(),
     "replicasets": ReplicaSets(),
-    "resourcequotas": Stored(
-        "ResourceQuota", "enforced", errors=platformrules.quota, changes=platformrules.quota_change
-    ),
+    "resourcequotas": ResourceQuotas(),
     "rolebindings": RoleBindings(),
     "roles": Roles(),
     "secrets": Secrets(),

@@ -1,0 +1,1 @@
+"""What a ResourceQuota counts, and whether a request fits in it."""
