@@ -102,7 +102,7 @@ def test_our_loops_run_beside_the_real_ones(beside: Cluster) -> None:
     for name in names.ALL:
         for double in names.doubles(name):
             assert f'"Warning: controller is disabled" controller="{double}"' in log
-    assert 'disabled" controller="resourcequota-controller"' not in log
+    assert 'disabled" controller="horizontal-pod-autoscaler-controller"' not in log
 
 
 def test_rights_suffice(beside: Cluster) -> None:

@@ -122,6 +122,8 @@ LOOPS: dict[str, tuple[Rule, ...]] = {
         _rule(NETWORKING, "servicecidrs/status", "patch"),
         _rule(NETWORKING, "ipaddresses", *SEE),
     ),
+    # counts objects of every kind
+    "resourcequota": (_rule("*", "*", *SEE), _rule("", "resourcequotas/status", "update")),
 }
 # loop → the kind whose deletion waits for what the loop made of it (blockOwnerDeletion), which some clusters' admission
 # (OwnerReferencesPermissionEnforcement) lets only those ask for who may set the owner's finalizers.

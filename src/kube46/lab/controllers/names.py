@@ -24,6 +24,7 @@ STAND_ALONE = (
     "ephemeral-volume",
     "storage-protection",
     "service-cidr",
+    "resourcequota",
 )
 ALL = (*NETWORK, *STAND_ALONE)
 

@@ -92,6 +92,7 @@ def _stand_alone(settings: Settings) -> list[Loop]:
     from kube46.lab.controllers.nodelifecycle import controller as nodes
     from kube46.lab.controllers.persistentvolumes import controller as binder
     from kube46.lab.controllers.replicasets import controller as replica_sets
+    from kube46.lab.controllers.resourcequotas import controller as quotas
     from kube46.lab.controllers.scheduler import controller as scheduler
     from kube46.lab.controllers.serviceaccounts import controller as accounts
     from kube46.lab.controllers.servicecidrs import controller as service_cidrs
@@ -117,5 +118,6 @@ def _stand_alone(settings: Settings) -> list[Loop]:
         "ephemeral-volume": ephemeral.run,
         "storage-protection": protection.run,
         "service-cidr": service_cidrs.run,
+        "resourcequota": quotas.run,
     }
     return [loop for name, loop in every.items() if name in settings.chosen]
