@@ -109,6 +109,7 @@ class Store:
         self._pending: list[_Staged] = []
         self._awaited: dict[asyncio.Future[None], int] = {}  # who waits for a revision
         self._epoch = 0
+        self._known: set[str] = set()  # resources that there are or were objects of
         self._trim: dict[str, list[int]] = {}  # what is gone from memory, and is to go from the file
         self.revision = 1  # of the newest commit
         self._load()
@@ -121,8 +122,9 @@ class Store:
             else:
                 collection = self.collection(resource)
                 collection.records[key] = Record(revision, value)
-        for collection in self._collections.values():
+        for resource, collection in self._collections.items():
             collection.keys = sorted(collection.records)
+            self._known.add(resource)
         self._load_events()
         self._pools = {name: dict(pool) for name, pool in self._committed_pools.items()}
         self.revision = max(1, int(self._database.meta("revision") or 0))
@@ -212,6 +214,16 @@ class Store:
         removed = {key for key, record in changed.items() if record is None}
         yield from sorted((set(keys) | added) - removed)
 
+    def holds(self, resource: str, namespace: str) -> bool:
+        """Whether the next transaction may see an object of a resource in a namespace; asked at each write."""
+        if resource not in self._known:
+            return False
+        keys, start = self.collection(resource).keys, f"{namespace}/"
+        place = bisect_left(keys, start)
+        if place < len(keys) and keys[place].startswith(start):
+            return True
+        return any(name == resource and key.startswith(start) for name, key in self._overlay)
+
     def pool(self, name: str) -> Mapping[str, str]:
         """A pool's names and their owners."""
         return MappingProxyType(self._pools.get(name, {}))
@@ -246,6 +258,7 @@ class Store:
             _put_in(self._pools, write)
             return
         place = write.resource, write.key
+        self._known.add(write.resource)
         self._overlay[place] = None if write.value is None else Record(write.revision, write.value)
         self._overlay_revisions[place] = write.revision
 
