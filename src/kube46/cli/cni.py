@@ -31,5 +31,7 @@ def install_command(bin_dir: Path, socket: Path) -> None:
     try:
         for path in install(bin_dir, socket=socket):
             click.echo(path)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise click.UsageError(f"--bin-dir {bin_dir}: {error}") from error
+    except OSError as error:
+        raise click.UsageError(f"--bin-dir {bin_dir}: {error.filename}: {error.strerror}") from error

@@ -33,7 +33,9 @@ def _document(path: Path) -> dict[str, Any]:
     """A file's document. Raises Refused."""
     try:
         found = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise Refused(f"--config {path}: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise Refused(f"--config {path}: {error}") from error
     if not isinstance(found, dict):
         raise Refused(f"--config {path}: it must be one KubeProxyConfiguration")
