@@ -13,11 +13,10 @@ import yaml
 from kube46 import __version__
 from kube46.agent.proxy import initialize, run, with_own_node_name
 from kube46.cli.daemon import configure_log, serve
-from kube46.controllers import health
 from kube46.kubernetes.config import ClusterConfig, ConfigError
 from kube46.proxy import controller
 from kube46.proxy.configuration import Configuration, Refused, read
-from kube46.proxy.flags import FLAGS, REFUSED, SWITCHES, WITHOUT_EFFECT, Flag, from_flags
+from kube46.proxy.flags import FLAGS, REFUSED, SWITCHES, WITHOUT_EFFECT, Flag, as_flag, from_flags
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +45,10 @@ def configuration(config: Path | None, given: dict[str, str]) -> Configuration:
     """What flags and file mean: with a file only --hostname-override counts, as kube-proxy has it. Raises Refused."""
     document = from_flags(given)
     if config is None:
-        return read(document, socket.gethostname())
+        try:
+            return read(document, socket.gethostname())
+        except Refused as refusal:
+            raise as_flag(refusal) from refusal
     if ignored := given.keys() - {"hostname-override", *WITHOUT_EFFECT}:
         log.warning("Flags without effect beside --config flags=%s", ",".join(sorted(ignored)))
     made = read(_document(config), socket.gethostname())
@@ -81,10 +83,8 @@ def _run(
             configure_log()
             initialize(made)
             return
-        for address in filter(None, (made.healthz, made.metrics)):
-            health.parse(address)
         where = cluster(made.kubeconfig, master)
-    except (Refused, health.BadAddress, ConfigError) as error:
+    except (Refused, ConfigError) as error:
         raise click.UsageError(str(error)) from error
     serve(run(made, where))
 

@@ -7,11 +7,10 @@ Source: k8s.io/kube-proxy/config/v1alpha1/types.go and cmd/kube-proxy/app/option
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any
 
-from kube46.addresses import prefixes
-from kube46.addresses.families import Prefix
+from kube46.addresses.families import Prefix, bracketed
+from kube46.api import ip
 from kube46.proxy.settings import EVERYTHING, Settings
 
 API_VERSION, KIND = "kubeproxy.config.k8s.io/v1alpha1", "KubeProxyConfiguration"
@@ -101,13 +100,16 @@ def read(document: Document, hostname: str) -> Configuration:
         if name not in KNOWN:
             raise Refused(f"{name}: kube-proxy's {API_VERSION} has no such field")
     _refuse(flat)
+    settings, period = _settings(flat, hostname), _duration(flat, "nftables.syncPeriod", "30s")
+    if period < settings.min_sync_period:
+        raise Refused("nftables.syncPeriod: it must be greater than or equal to nftables.minSyncPeriod")
     return Configuration(
-        _settings(flat, hostname),
+        settings,
         kubeconfig=_text(flat, "clientConnection.kubeconfig"),
         healthz=_address(flat, "healthzBindAddress", 10256, ""),
         metrics=_address(flat, "metricsBindAddress", 10249, "[::1]" if _is_ipv6(flat) else "127.0.0.1"),
-        hard_fail=bool(flat.get("bindAddressHardFail")),
-        sync_period=_duration(flat, "nftables.syncPeriod", "30s") or 30.0,
+        hard_fail=_switch(flat, "bindAddressHardFail"),
+        sync_period=period,
         oom_score=_number(flat, "oomScoreAdj", -999, -1000, 1000),
         conntrack=_conntrack(flat),
     )
@@ -117,7 +119,9 @@ def _flat(document: Document) -> list[tuple[str, Any]]:
     """Fields by path; absent and null ones are left out."""
     found: list[tuple[str, Any]] = []
     for name, value in document.items():
-        if name in SECTIONS and isinstance(value, Mapping):
+        if name in SECTIONS and value is not None:
+            if not isinstance(value, Mapping):
+                raise Refused(f"{name}: {value!r} must be a section with fields of its own")
             found += [(f"{name}.{inner}", given) for inner, given in value.items() if given is not None]
         elif value is not None:
             found.append((name, value))
@@ -128,21 +132,20 @@ def _refuse(flat: Document) -> None:
     """What would mean something else here."""
     if flat.get("mode", "") not in ("", "nftables"):
         raise Refused(f"mode: {flat['mode']!r} is not done here; give nftables, or nothing")
-    if flat.get("enableProfiling"):
+    if _switch(flat, "enableProfiling"):
         raise Refused("enableProfiling: there are no Go profiles of a Python program; give false")
-    if flat.get("showHiddenMetricsForVersion"):
+    if _text(flat, "showHiddenMetricsForVersion"):
         raise Refused("showHiddenMetricsForVersion: no metrics are hidden; leave it empty")
-    for name, on in (flat.get("featureGates") or {}).items():
+    for name, on in _gates(flat).items():
         if on and name not in (*GATES, EXTERNAL_IPS):
             raise Refused(f"featureGates.{name}: there is no such gate here; leave it out")
         if not on and name in GATES:
             raise Refused(f"featureGates.{name}: this is always done here; leave it out")
     bind = _text(flat, "bindAddress")
-    try:
-        specific = bool(bind) and not ip_address(bind).is_unspecified
-    except ValueError as error:
-        raise Refused(f"bindAddress: {bind!r} is no address") from error
-    if specific:
+    address = ip.sloppy(bind)
+    if bind and address is None:
+        raise Refused(f"bindAddress: {bind!r} is no address")
+    if address is not None and not address.is_unspecified:
         raise Refused("bindAddress: the node's addresses are those of its Node object; give 0.0.0.0 or ::")
 
 
@@ -155,7 +158,9 @@ def _settings(flat: Document, hostname: str) -> Settings:
     if mode not in ("ClusterCIDR", "NodeCIDR", "BridgeInterface", "InterfaceNamePrefix"):
         raise Refused(f"detectLocalMode: {mode!r}; give ClusterCIDR, NodeCIDR, BridgeInterface or InterfaceNamePrefix")
     if mode in ("BridgeInterface", "InterfaceNamePrefix") and not re.fullmatch(r"[A-Za-z0-9_.-]{1,15}\*?", interface):
-        raise Refused(f"detectLocal: {mode} needs the name of an interface, or its beginning")
+        raise Refused(
+            f"detectLocal.{mode[0].lower()}{mode[1:]}: {mode} needs the name of an interface, or its beginning"
+        )
     cidrs = [*map(str.strip, filter(None, _text(flat, "clusterCIDR").split(",")))]
     return Settings(
         (_text(flat, "hostnameOverride") or hostname).strip().lower(),
@@ -164,8 +169,8 @@ def _settings(flat: Document, hostname: str) -> Settings:
         pod_interface=interface,
         nodeport_addresses=nodeport_addresses(flat.get("nodePortAddresses") or ()),
         nodeport_primary="primary" in (flat.get("nodePortAddresses") or ("primary",)),
-        external_ips=bool((flat.get("featureGates") or {}).get(EXTERNAL_IPS, True)),
-        masquerade_all=bool(flat.get("nftables.masqueradeAll")),
+        external_ips=_gates(flat).get(EXTERNAL_IPS, True),
+        masquerade_all=_switch(flat, "nftables.masqueradeAll"),
         masquerade_bit=_number(flat, "nftables.masqueradeBit", 14, 0, 31),
         min_sync_period=_duration(flat, "nftables.minSyncPeriod", "1ms"),
     )
@@ -199,15 +204,30 @@ def _conntrack(flat: Document) -> Conntrack:
         _number(flat, "conntrack.maxPerCore", 32 * 1024, 0, 1 << 31),
         _number(flat, "conntrack.min", 128 * 1024, 0, 1 << 31),
         {sysctl: seconds for sysctl, seconds in timeouts.items() if seconds > 0},
-        bool(flat.get("conntrack.tcpBeLiberal")),
+        _switch(flat, "conntrack.tcpBeLiberal"),
     )
 
 
 def _prefix(name: str, text: str) -> Prefix:
-    try:
-        return prefixes.parse(text)
-    except ValueError as error:
-        raise Refused(f"{name}: {error}") from error
+    """A prefix as kube-proxy reads it: bits after it count for nothing."""
+    found = ip.sloppy_cidr(text)
+    if found is None:
+        raise Refused(f"{name}: {text!r} is no prefix such as 10.244.0.0/16 or fd00:10:244::/56")
+    return found[1]
+
+
+def _gates(flat: Document) -> Mapping[str, bool]:
+    gates = flat.get("featureGates", {})
+    if not isinstance(gates, Mapping) or not all(isinstance(on, bool) for on in gates.values()):
+        raise Refused("featureGates: it must be names of gates with true or false")
+    return gates
+
+
+def _switch(flat: Document, name: str) -> bool:
+    value = flat.get(name, False)
+    if not isinstance(value, bool):  # "false" in quotes is a text, which would be true
+        raise Refused(f"{name}: {value!r} must be true or false")
+    return value
 
 
 def _text(flat: Document, name: str) -> str:
@@ -233,11 +253,15 @@ def _address(flat: Document, name: str, port: int, usual: str) -> str:
     text = _text(flat, name)
     if not text:
         return usual and f"{usual}:{port}"
-    bare = text.strip("[]")
-    try:
-        return f"[{bare}]:{port}" if ip_address(bare).version == 6 else f"{bare}:{port}"
-    except ValueError:
-        return text
+    if (alone := ip.sloppy(text.strip("[]"))) is not None:
+        return bracketed(str(alone), port)
+    host, _, number = text.rpartition(":")
+    address = ip.sloppy(host.strip("[]"))
+    if address is None or (":" in host) != host.startswith("[") or not re.fullmatch(r"[0-9]{1,5}", number):
+        raise Refused(f"{name}: {text!r} must be an address and a port, as in 0.0.0.0:{port} or [::]:{port}")
+    if not 0 < int(number) < 65536:
+        raise Refused(f"{name}: {number} must be a port from 1 to 65535")
+    return bracketed(str(address), int(number))
 
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}

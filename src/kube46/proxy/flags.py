@@ -234,3 +234,12 @@ def from_flags(flags: Mapping[str, str]) -> dict[str, Any]:
             raise Refused(f"--{name}: {error}") from error
         (document.setdefault(section, {}) if section else document)[inner] = value
     return document
+
+
+def as_flag(refusal: Refused) -> Refused:
+    """The refusal of a field that a flag meant, by the flag's name."""
+    text = str(refusal)
+    for name, flag in FLAGS.items():
+        if text.startswith((f"{flag.path}:", f"{flag.path}.")):
+            return Refused(f"--{name}{text.removeprefix(flag.path)}")
+    return refusal

@@ -76,7 +76,7 @@ def node_view(node: Node | None, settings: Settings) -> NodeView:
     """The view of a node as the API shows it; without one, what the settings alone say."""
     pods = settings.cluster_cidrs
     if not pods and node and settings.detect_local == "NodeCIDR":
-        pods = tuple(map(ip_network, node.spec.pod_cidrs))
+        pods = tuple(found[1] for found in map(ip.sloppy_cidr, node.spec.pod_cidrs) if found is not None)
     own = _grouped(_addresses(node) if node else ())
     nodeports = _grouped(settings.nodeport_addresses)
     for family, prefixes in own.items():

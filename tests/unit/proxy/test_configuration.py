@@ -1,15 +1,17 @@
 """kube-proxy's configuration: what is accepted, with which meaning, and what is refused by name."""
 
+import json
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from kube46.addresses.families import Family
 from kube46.agent.proxy import limit_connections
-from kube46.cli.proxy import cluster, configuration
+from kube46.cli.proxy import cluster, command, configuration
 from kube46.proxy.configuration import API_VERSION, GATES, KIND, Conntrack, Refused, read
 from kube46.proxy.flags import FLAGS, WITHOUT_EFFECT, from_flags
 from kube46.proxy.flags import REFUSED as REFUSED_FLAGS
@@ -77,7 +79,23 @@ REFUSED: dict[str, dict[str, Any]] = {
     "nodePortAddresses": {"nodePortAddresses": "10.0.0.0/8"},
     "clusterCIDR": {"clusterCIDR": "10.244.0.0/99"},
     "detectLocalMode": {"detectLocalMode": "Guess"},
-    "detectLocal:": {"detectLocalMode": "BridgeInterface"},
+    "detectLocal.bridgeInterface": {"detectLocalMode": "BridgeInterface"},
+    "detectLocal.interfaceNamePrefix": {"detectLocalMode": "InterfaceNamePrefix"},
+    "detectLocal: 'cni0'": {"detectLocal": "cni0"},
+    "bindAddressHardFail: 'false'": {"bindAddressHardFail": "false"},
+    "nftables.masqueradeAll": {"nftables": {"masqueradeAll": "no"}},
+    "conntrack.tcpBeLiberal": {"conntrack": {"tcpBeLiberal": 1}},
+    "enableProfiling: 'false'": {"enableProfiling": "false"},
+    "featureGates: it must": {"featureGates": ["AllowServiceExternalIPs=false"]},
+    "featureGates": {"featureGates": {"AllowServiceExternalIPs": "false"}},
+    "nftables.syncPeriod": {"nftables": {"syncPeriod": "1s", "minSyncPeriod": "2s"}},
+    "conntrack.udpTimeout": {"conntrack": {"udpTimeout": "-1s"}},
+    "conntrack.tcpEstablishedTimeout": {"conntrack": {"tcpEstablishedTimeout": 30}},
+    "healthzBindAddress: 'here:10256'": {"healthzBindAddress": "here:10256"},
+    "healthzBindAddress: ':10256'": {"healthzBindAddress": ":10256"},
+    "healthzBindAddress: '::1:x'": {"healthzBindAddress": "::1:x"},
+    "metricsBindAddress: 65536": {"metricsBindAddress": "0.0.0.0:65536"},
+    "metricsBindAddress: 0 ": {"metricsBindAddress": "[::1]:0"},
     "nftables.masqueradeBit": {"nftables": {"masqueradeBit": 32}},
     "nftables.minSyncPeriod": {"nftables": {"minSyncPeriod": "soon"}},
     "nftables.colour": {"nftables": {"colour": "red"}},
@@ -93,6 +111,32 @@ def test_what_means_something_else_is_refused_by_name(name: str) -> None:
     with pytest.raises(Refused) as refusal:
         read(document(**REFUSED[name]), "n")
     assert str(refusal.value).startswith(name)
+
+
+def test_prefixes_are_read_as_kube_proxy_reads_them() -> None:
+    """Bits after a prefix count for nothing, as in the files that it has taken for years."""
+    made = read(document(clusterCIDR="10.244.0.1/16,fd00:10:244::1/56", nodePortAddresses=["192.0.2.1/24"]), "n")
+    assert made.settings.cluster_cidrs == (ip_network("10.244.0.0/16"), ip_network("fd00:10:244::/56"))
+    assert made.settings.nodeport_addresses == (ip_network("192.0.2.0/24"),)
+
+
+def test_a_flag_is_refused_by_its_own_name(tmp_path: Path) -> None:
+    """Not by the name of the field that it means; a file's field is refused by the field's, also by the command."""
+    for given, name in (
+        ({"proxy-mode": "ipvs"}, "--proxy-mode: 'ipvs'"),
+        ({"feature-gates": "Unknown=true"}, "--feature-gates.Unknown: "),
+        ({"healthz-bind-address": "x"}, "--healthz-bind-address: 'x'"),
+        ({"detect-local-mode": "BridgeInterface"}, "--pod-bridge-interface: "),
+        ({"conntrack-min": "-1"}, "--conntrack-min: -1 "),
+        ({"iptables-min-sync-period": "31s"}, "--iptables-sync-period: "),
+    ):
+        with pytest.raises(Refused) as refusal:
+            configuration(None, given)
+        assert str(refusal.value).startswith(name)
+    path = tmp_path / "config.conf"
+    path.write_text(json.dumps(document(healthzBindAddress="nowhere")))
+    done = CliRunner().invoke(command, ["--config", str(path)])
+    assert (done.exit_code, "healthzBindAddress: 'nowhere'" in done.output) == (2, True)
 
 
 def test_times_addresses_and_node_ports() -> None:
@@ -113,6 +157,8 @@ def test_times_addresses_and_node_ports() -> None:
     assert read(document(nodePortAddresses=["primary"]), "n").settings.nodeport_addresses == ()
     assert made.conntrack.timeouts["nf_conntrack_udp_timeout"] == 3600
     assert read(document(bindAddress="::"), "n").metrics == "[::1]:10249"
+    assert read(document(metricsBindAddress="[::]"), "n").metrics == "[::]:10249"
+    assert read(document(metricsBindAddress="127.0.0.1"), "n").metrics == "127.0.0.1:10249"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from kube46.addresses.families import Family
-from kube46.api.objects import NodeAddress, NodeStatus
+from kube46.api.objects import NodeAddress, NodeSpec, NodeStatus
 from kube46.proxy.settings import Settings, node_view
 from unit.proxy.samples import NODE, VIEW, node
 
@@ -77,4 +77,13 @@ def test_external_addresses_of_a_node_come_after_internal_ones() -> None:
     assert node_view(made, Settings(NODE)).nodeport_addresses == {
         Family.IPV4: (ip_network("192.0.2.1"),),
         Family.IPV6: (ip_network("2001:db8:e::1"),),
+    }
+
+
+def test_pod_ranges_are_read_as_lax_servers_took_them() -> None:
+    """A Node's podCIDRs may have bits after the prefix: they are pods' ranges all the same, and no reason to fail."""
+    made = msgspec.structs.replace(node(), spec=NodeSpec(pod_cidrs=("10.244.1.1/24", "fd00:10:244:1::1/64")))
+    assert node_view(made, Settings(NODE, detect_local="NodeCIDR")).pods == {
+        Family.IPV4: (ip_network("10.244.1.0/24"),),
+        Family.IPV6: (ip_network("fd00:10:244:1::/64"),),
     }
