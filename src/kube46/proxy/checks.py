@@ -92,16 +92,20 @@ def is_eligible(node: Node | None) -> bool:
 
 def livez(health: Health, now: datetime) -> Answer:
     """/livez: the process does its work, whatever becomes of the node."""
-    return _answer(_status(health, now), healthy=health.is_healthy(now))
+    healthy = health.is_healthy(now)
+    return _answer(_recent(_status(health, now), now) if healthy else _status(health, now), healthy=healthy)
 
 
 def healthz(health: Health, now: datetime, *, eligible: bool) -> Answer:
     """/healthz: it does, and load balancers may use the node."""
     healthy = health.is_healthy(now) and eligible
-    status = _status(health, now)
-    if healthy:
-        status["lastUpdated"] = _time(now)
+    status = _recent(_status(health, now), now) if healthy else _status(health, now)
     return _answer({**status, "nodeEligible": eligible}, healthy=healthy)
+
+
+def _recent(status: dict[str, object], now: datetime) -> dict[str, object]:
+    """Who is healthy was updated now: older readers take lastUpdated for the last turn of a loop, change or none."""
+    return {**status, "lastUpdated": _time(now)}
 
 
 def _status(health: Health, now: datetime) -> dict[str, object]:

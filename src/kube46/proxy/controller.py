@@ -9,7 +9,7 @@ import gc
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
@@ -31,7 +31,7 @@ from kube46.proxy.endpoints import directed
 from kube46.proxy.nftables import ProxyTable
 from kube46.proxy.probes import Probes, Tell
 from kube46.proxy.reports import Report
-from kube46.proxy.rules import cluster_ips, service_elements, static_elements
+from kube46.proxy.rules import Elements, cluster_ips, service_elements, static_elements
 from kube46.proxy.settings import Settings, node_view
 from kube46.proxy.usage import Usage
 
@@ -58,8 +58,6 @@ async def run(
         else:
             log.warning(NO_RANGES)
         await proxy.synced()
-        for table in await nftables.other_proxies(nft):
-            log.warning("Another Service proxy works on this node, stop it and delete its table table=%s", table)
         with proxy.usage:
             async with asyncio.TaskGroup() as group:
                 group.create_task(proxy.trigger.run(proxy.sync, settings.min_sync_period))
@@ -117,6 +115,8 @@ class Proxy:
         self._node_changed = True
         self._pending: Changes = {}
         self._trigger_times: list[str] = []
+        self._others: set[str] = set()
+        self._begun = False
         self._services.listen(self._service_changed)
         self._slices.listen(self._slice_changed)
         self._nodes.listen(self._surroundings_changed)
@@ -132,6 +132,8 @@ class Proxy:
         for cache in (self._services, self._slices, self._nodes, self._cidrs):
             if cache is not None:
                 await cache.synced.wait()
+        self._begun = True
+        self.report.queued()
 
     def _service_changed(self, old: Service | None, new: Service | None) -> None:
         self._dirty.add((new or old).key)  # type: ignore[union-attr]  # one of them is there
@@ -160,19 +162,20 @@ class Proxy:
         self._due()
 
     def _due(self) -> None:
-        self.report.queued()
+        if self._begun:  # who waits for the API is not late: to be killed for that would help nobody
+            self.report.queued()
         self.trigger.set()
 
     async def sync(self) -> None:
         """One pass. Raises NftError when the kernel refuses it; what was to be done is done by the next."""
-        begin, since, full = time.perf_counter(), self.report.began(), not self._table.is_trusted
+        begin, full = time.perf_counter(), not self._table.is_trusted
+        self.report.began()
         metrics.SERVICES_PENDING.set(0)
         metrics.ENDPOINTS_PENDING.set(0)
         try:
             await self._decide()
             await self._table.apply(self._pending, self._claims, self._view)
         except BaseException:
-            self.report.failed(since)
             for family in self._view.families:
                 metrics.SYNC_FAILURES.labels(family).inc()
             raise
@@ -184,8 +187,16 @@ class Proxy:
             gc.collect()
             gc.freeze()  # what is here stays: a collection would look through all of it in the middle of a pass
             await asyncio.to_thread(give_back_memory)
+            await self._name_others()
         await self.probes.sync()
         await self._forget(everything=full)
+
+    async def _name_others(self) -> None:
+        """Warn of each other proxy once, as long as it is there."""
+        found = set(await self._table.others())
+        for table in sorted(found - self._others):
+            log.warning("Another Service proxy works on this node, stop it and delete its table table=%s", table)
+        self._others = found
 
     async def _forget(self, *, everything: bool) -> None:
         """Delete the connections that have become stale; at the start, and now and then, look at all there are: what
@@ -211,22 +222,35 @@ class Proxy:
         """Bring the claims up to date with the objects, and gather what that changes."""
         if self._node_changed:
             self._node_changed = False
-            await self._look_at_node()
+            try:
+                await self._look_at_node()
+            except BaseException:
+                self._node_changed = True
+                raise
         held = await self._table.held()
-        listed = not self._table.is_trusted  # then all elements are compared: there is no need to know the changes
         dirty, self._dirty = self._dirty, set()
-        for owner in dirty:
-            service = self._services.get(owner)
-            before = ranks.claimed(self._claims, owner) or held
-            keys = [(owner[0], name) for name in self._slice_names.get(owner, ())]
-            slices = [self._slices[key] for key in keys if key in self._slices]
-            claims = NOTHING if service is None else service_elements(service, slices, self._view, before)
-            changes = ranks.replace(self._claims, owner, service, claims)
-            self.report.count(changes)
-            if not listed:
-                merge(self._pending, changes)
-            self._flows.replace(owner, flows.NONE if service is None else flows.live(service, slices, self._view))
-            self.probes.want(owner, {} if service is None else self._checks(service, slices))
+        owner = NOBODY
+        try:
+            while dirty:
+                owner = dirty.pop()
+                self._take(owner, held)
+        except BaseException:  # none is forgotten for another's sake
+            self._dirty |= {owner, *dirty}
+            raise
+
+    def _take(self, owner: Owner, held: Elements) -> None:
+        """Bring one Service's claims up to date."""
+        service = self._services.get(owner)
+        before = ranks.claimed(self._claims, owner) or held
+        keys = [(owner[0], name) for name in self._slice_names.get(owner, ())]
+        slices = [self._slices[key] for key in keys if key in self._slices]
+        claims = NOTHING if service is None else service_elements(service, slices, self._view, before)
+        changes = ranks.replace(self._claims, owner, service, claims)
+        self.report.count(owner, claims)
+        if self._table.is_trusted:  # else all elements are compared: there is no need to know the changes
+            merge(self._pending, changes)
+        self._flows.replace(owner, flows.NONE if service is None else flows.live(service, slices, self._view))
+        self.probes.want(owner, {} if service is None else self._checks(service, slices))
 
     def _checks(self, service: Service, slices: list[EndpointSlice]) -> dict[Family, Check]:
         if not service.spec.health_check_node_port:  # of nearly all Services
@@ -248,13 +272,20 @@ class Proxy:
             view = replace(view, addresses=known[0], nodeport_addresses=known[1])
         self.probes.addresses = view.nodeport_addresses
         if view.families != self._view.families:
-            await asyncio.to_thread(sysctls.prepare, view.families, bridged=self._settings.bridged_pods)
+            await self._prepare(view.families)
         if (view.name, view.zone, view.addresses) != (self._view.name, self._view.zone, self._view.addresses):
             self._dirty.update(self._services)
         if view != self._view:  # a heartbeat of the node is no change: the table's text is written anew for each view
             self._view = view
         cidrs = () if self._cidrs is None else self._cidrs.values()
         merge(self._pending, self._claims.replace(NOBODY, static_elements(view, cidrs)))
+
+    async def _prepare(self, families: Sequence[Family]) -> None:
+        """Switch the kernel's forwarding on; where we may not, others may have: Services are served in any case."""
+        try:
+            await asyncio.to_thread(sysctls.prepare, families, bridged=self._settings.bridged_pods)
+        except OSError as error:
+            log.error("Kernel's switches not set, node ports may not be forwarded: %s", error)
 
     async def resync_now_and_then(self) -> None:
         """Read the table every `resync_period` seconds: somebody else may have changed it."""

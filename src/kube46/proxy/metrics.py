@@ -43,6 +43,11 @@ ENDPOINTS_PENDING = Gauge(
     "kubeproxy_sync_proxy_rules_endpoint_changes_pending", "Changes of EndpointSlices not yet in the kernel"
 )
 SYNC_FAILURES = Counter("kubeproxy_sync_proxy_rules_nftables_sync_failures", "Passes that the kernel refused", FAMILY)
+CLEANUP_FAILURES = Counter(
+    "kubeproxy_sync_proxy_rules_nftables_cleanup_failures",
+    "Deletions of what nothing needs any more that the kernel refused",
+    FAMILY,
+)
 NO_LOCAL_ENDPOINTS = Gauge(
     "kubeproxy_sync_proxy_rules_no_local_endpoints_total",
     "Service ports whose policy is Local and that have endpoints, but none on this node",

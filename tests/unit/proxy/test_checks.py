@@ -73,6 +73,17 @@ def test_a_pass_that_is_due_too_long_is_unhealthy() -> None:
     }
 
 
+def test_who_is_healthy_was_updated_just_now() -> None:
+    """At both pages, as kube-proxy has it for older readers; the families keep the time of their last change."""
+    long_ago = NOW - timedelta(hours=1)
+    health = Health(tuple(Family), long_ago)
+    for answer in (livez(health, NOW), healthz(health, NOW, eligible=True)):
+        body = json.loads(answer.body)
+        assert body["lastUpdated"] == "2026-11-23T12:00:00Z"
+        assert body["status"]["IPv6"]["lastUpdated"] == "2026-11-23T11:00:00Z"
+    assert json.loads(healthz(health, NOW, eligible=False).body)["lastUpdated"] == "2026-11-23T11:00:00Z"
+
+
 def test_a_node_that_is_about_to_go_is_not_eligible() -> None:
     """/healthz tells load balancers; /livez, which restarts the proxy, does not (K-16)."""
     tainted = Node(metadata=Meta(name="node1"), spec=NodeSpec(taints=(Taint(TO_BE_DELETED),)))
