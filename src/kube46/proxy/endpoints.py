@@ -126,7 +126,7 @@ def _nearby(ready: dict[str, Endpoint], node: NodeView) -> dict[str, Endpoint]:
     """Those hinted at this node, else at its zone; all of them when one lacks the hint or none names us (K-8)."""
     if not all(end.hints for end in ready.values()):
         return ready
-    for ours, hinted in ((node.name, _node_hints), (node.zone, _zone_hints)):
+    for ours, hinted in ((node.name, node_hints), (node.zone, zone_hints)):
         if ours and ready and all(hinted(end) for end in ready.values()):
             near = _hinted_at(ours, ready, hinted)
             if near:
@@ -140,9 +140,11 @@ def _hinted_at(
     return {backend: end for backend, end in ready.items() if ours in hinted(end)}
 
 
-def _node_hints(end: Endpoint) -> Sequence[str]:
+def node_hints(end: Endpoint) -> Sequence[str]:
+    """The nodes that an endpoint is for; none: not said."""
     return [hint.name for hint in end.hints.for_nodes or ()] if end.hints else ()
 
 
-def _zone_hints(end: Endpoint) -> Sequence[str]:
+def zone_hints(end: Endpoint) -> Sequence[str]:
+    """The zones that it is for."""
     return [hint.name for hint in end.hints.for_zones or ()] if end.hints else ()

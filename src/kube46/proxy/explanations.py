@@ -1,12 +1,12 @@
 """Where a node sends packets for a Service, and why: read off the elements that the node would program. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
 from kube46.addresses.families import Address, Family, Prefix, bracketed
 from kube46.api.objects import Endpoint, EndpointSlice, Service, ServicePort
-from kube46.proxy.endpoints import address_text
+from kube46.proxy.endpoints import address_text, node_hints, zone_hints
 from kube46.proxy.firewall import ranges_set
 from kube46.proxy.layout import LOCAL, backend_map, read_pick
 from kube46.proxy.rules import DROP, REFUSE, Elements, cluster_ips, service_elements
@@ -121,7 +121,10 @@ def _lines(
         if pick.kind == "local" and door.title == "cluster address":
             why.append(f"internalTrafficPolicy Local: only endpoints on {node.name}")
         why.append(_masquerade(pick.kind, door, family, node, source))
-        why += _left_out(port, family, backends, slices, node)
+        own = source.addresses.get(family)
+        if pick.kind != "masquerade" and any(own == ip_address(backend.partition(" ")[0]) for backend in backends):
+            why.append(f"{source.name}, picked itself, sees the node's address: hairpin")
+        why += _left_out(port, family, backends, slices, node, own_only=pick.kind == "local")
     yield f"{family}: {door.title} {door.address}/{port.protocol} → {answer}"
     yield from (f"    → {_spelled(backend)}" for backend in backends)
     yield from (f"    {reason}" for reason in why if reason)
@@ -146,25 +149,48 @@ def _masquerade(kind: str, door: Door, family: Family, node: NodeView, source: S
 
 
 def _left_out(
-    port: ServicePort, family: Family, backends: Iterable[str], slices: Sequence[EndpointSlice], node: NodeView
+    port: ServicePort,
+    family: Family,
+    backends: Iterable[str],
+    slices: Sequence[EndpointSlice],
+    node: NodeView,
+    *,
+    own_only: bool,
 ) -> Iterator[str]:
     chosen = {ip_address(backend.split(" ")[0]) for backend in backends}
-    for part in slices:
-        if part.address_type != family or not any((p.name or "") == port.name for p in part.ports or ()):
-            continue
-        for end in part.endpoints or ():
-            text = address_text(end.addresses[0], family) if end.addresses else None
-            if text is not None and ip_address(text) not in chosen:
-                yield f"not {text}: {_reason(end, node)}"
+    ends = {
+        ip_address(text): end
+        for part in slices
+        if part.address_type == family and any((p.name or "") == port.name for p in part.ports or ())
+        for end in part.endpoints or ()
+        if end.addresses and (text := address_text(end.addresses[0], family)) is not None
+    }
+    kinds = ("node", node.name, node_hints), ("zone", node.zone, zone_hints)
+    by_node = all(node.name in node_hints(end) for address, end in ends.items() if address in chosen)
+    kind = None if own_only else kinds[0 if by_node else 1]
+    for address, end in ends.items():
+        if address not in chosen:
+            yield f"not {address}: {_reason(end, kind)}"
 
 
-def _reason(end: Endpoint, node: NodeView) -> str:
+Kind = tuple[str, str, Callable[[Endpoint], Sequence[str]]]
+"""What hints name, its name here, and how they are read."""
+
+
+def _reason(end: Endpoint, kind: Kind | None) -> str:
     if end.conditions.ready is False:
-        return "terminating, and others are ready" if end.conditions.terminating else "not ready"
-    if end.hints and end.hints.for_zones:
-        zones = ", ".join(hint.name for hint in end.hints.for_zones)
-        return f"hints keep it for zone {zones}, this node's is {node.zone or 'unknown'}"
+        if not end.conditions.terminating:
+            return "not ready"
+        serving = end.conditions.serving is not False
+        return "terminating, and others are ready" if serving else "terminating, and it serves no more"
+    if kind is not None and (names := kind[2](end)):
+        return f"hints keep it for {kind[0]} {', '.join(names)}, this {_ours(kind)}"
     return f"on {end.node_name or 'no node'}"
+
+
+def _ours(kind: Kind) -> str:
+    what, name, _ = kind
+    return f"is {name}" if what == "node" else f"node's is {name or 'unknown'}"
 
 
 def _spelled(backend: str) -> str:

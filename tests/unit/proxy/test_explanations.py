@@ -5,6 +5,7 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from kube46.addresses.families import Family
 from kube46.api.objects import Endpoint, EndpointHints, ServicePort, ZoneHint
@@ -51,6 +52,11 @@ CASES: dict[str, tuple[list[Endpoint], Source, dict[str, Any], str]] = {
     "affinity": (HERE, POD, {"session_affinity": "ClientIP"}, "ClientIP: the same for 10800 s"),
     "unready": (HERE + pods(5, ready=False), POD, {}, "not 10.244.0.5: not ready"),
     "terminating": (HERE + pods(5, ready=False, terminating=True), POD, {}, "not 10.244.0.5: terminating, and"),
+    "serving no more": (
+        HERE + pods(5, ready=False, terminating=True, serving=False), POD, {}, "0.5: terminating, and it serves no"
+    ),
+    "itself": (pods(9), POD, {}, "pod default/client, picked itself, sees the node's address"),
+    "itself by its node port": (pods(9), POD, LOCAL, "pod default/client, picked itself"),
     "one family": (HERE, POD, {"cluster_ips": CLUSTER_IPS[:1]}, "IPv6: none; the Service has no"),
     "headless": (HERE, POD, {"cluster_ips": ("None",)}, "nothing is programmed: it is headless"),
     "external name": (HERE, POD, {"type": "ExternalName", "external_name": "example.org"}, "an alias in DNS, of"),
@@ -80,12 +86,16 @@ def test_reasons(case: str) -> None:
     assert expected in said(ends, source, **spec)
 
 
+def hinted(ends: list[Endpoint], zone: str = "", name: str = "") -> list[Endpoint]:
+    """Endpoints that are for a zone, a node, or both."""
+    zones, nodes = (tuple(map(ZoneHint, filter(None, [text]))) for text in (zone, name))
+    return [structs.replace(end, hints=EndpointHints(for_zones=zones, for_nodes=nodes)) for end in ends]
+
+
 def test_hints_are_a_reason() -> None:
-    """An endpoint for another zone is named with it."""
-
-    def hinted(ends: list[Endpoint], zone: str) -> list[Endpoint]:
-        hints = EndpointHints(for_zones=(ZoneHint(zone),))
-        return [Endpoint(end.addresses, end.conditions, node_name=end.node_name, hints=hints) for end in ends]
-
+    """An endpoint for another zone, or another node, is named with it; under a policy Local they are none."""
     text = said(hinted(HERE, "a") + hinted(AWAY, "b"))
     assert "not 10.244.0.7: hints keep it for zone b, this node's is a" in text
+    both = hinted(HERE, "a", "node1") + hinted(AWAY, "a", "node2")
+    assert "not 10.244.0.7: hints keep it for node node2, this is node1" in said(both)
+    assert "not 10.244.0.7: on node2" in said(both, internal_traffic_policy="Local")
