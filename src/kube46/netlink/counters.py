@@ -3,20 +3,14 @@
 Source: linux/netfilter/nf_tables.h.
 """
 
-import os
-import socket
 import sys
 from collections.abc import Iterator
 
 from kube46.netlink import wire
-from kube46.netlink.expressions import INET, NFTABLES
+from kube46.netlink.dumps import GET_ELEMENTS, SET_ELEMENTS, SET_NAME, TABLE, dump
 
-NETLINK_NETFILTER = 12
-GET_ELEMENTS = NFTABLES << 8 | 13
-LIST_TABLE, LIST_SET, LIST_ELEMENTS = 1, 2, 3
 KEY, EXPRESSION, EXPRESSION_DATA, VALUE = 1, 7, 2, 1
 PACKETS = 2
-LARGEST = 1 << 17
 
 
 def read(table: str, name: str) -> list[tuple[bytes, int]]:
@@ -24,19 +18,10 @@ def read(table: str, name: str) -> list[tuple[bytes, int]]:
 
     Raises OSError (FileNotFoundError when there is no such set). Needs CAP_NET_ADMIN.
     """
-    body = bytes((INET, 0, 0, 0)) + wire.attribute(LIST_TABLE, table) + wire.attribute(LIST_SET, name)
     found: list[tuple[bytes, int]] = []
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER) as netlink:
-        netlink.bind((0, 0))
-        netlink.send(wire.message(GET_ELEMENTS, wire.Flag.REQUEST | wire.Flag.DUMP, 1, body))
-        while True:
-            for message in wire.messages(netlink.recv(LARGEST)):
-                if message.kind == wire.Kind.DONE:
-                    return found
-                if message.kind == wire.Kind.ERROR:
-                    code = -int.from_bytes(message.payload[:4], sys.byteorder, signed=True)
-                    raise OSError(code, f"nftables: {os.strerror(code)}")
-                found += _elements(wire.attributes(message.payload, 4).get(LIST_ELEMENTS, b""))
+    for data in dump(GET_ELEMENTS, wire.attribute(TABLE, table) + wire.attribute(SET_NAME, name)):
+        found += _elements(wire.attributes(data).get(SET_ELEMENTS, b""))
+    return found
 
 
 def _elements(data: bytes) -> Iterator[tuple[bytes, int]]:

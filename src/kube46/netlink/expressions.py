@@ -17,7 +17,7 @@ NEW_RULE = NFTABLES << 8 | 6
 INET = 1
 FIRST_REGISTER = 8
 """NFT_REG32_00: the first of the registers of one word."""
-RULE_TABLE, RULE_CHAIN, RULE_EXPRESSIONS = 1, 2, 4
+RULE_TABLE, RULE_CHAIN, RULE_EXPRESSIONS, RULE_USERDATA = 1, 2, 4, 7
 LIST_ELEMENT, EXPRESSION_NAME, EXPRESSION_DATA = 1, 1, 2
 META_MARK, META_NFPROTO, META_L4PROTO = 3, 15, 16
 _GENERIC = struct.Struct("!BBH")
@@ -116,8 +116,15 @@ def translate(protocol: int, address: int, port: int) -> bytes:
     return _expression("nat", fields)
 
 
-def inserted(table: str, chain: str, rules: Iterable[bytes]) -> bytes:
-    """A transaction that puts rules, each the expressions one after another, before all others of a chain of `inet`."""
+def comment(text: str) -> bytes:
+    """What a rule with a comment carries, as nft writes it."""
+    return bytes((0, len(text) + 1)) + _text(text)
+
+
+def inserted(table: str, chain: str, rules: Iterable[bytes], note: bytes = b"") -> bytes:
+    """A transaction that puts rules, each the expressions one after another, before all others of a chain of `inet`;
+    `note` is what
+    `comment` gave."""
     messages = []
     for rule in reversed([*rules]):
         body = b"".join(
@@ -125,6 +132,7 @@ def inserted(table: str, chain: str, rules: Iterable[bytes]) -> bytes:
                 wire.attribute(RULE_TABLE, table),
                 wire.attribute(RULE_CHAIN, chain),
                 wire.nested(RULE_EXPRESSIONS, rule),
+                wire.attribute(RULE_USERDATA, note) if note else b"",
             )
         )
         messages.append(message(NEW_RULE, wire.Flag.CREATE | wire.Flag.ACK, body))

@@ -17,6 +17,8 @@ VALUE, VERDICT = 1, 2
 VERDICT_CODE, VERDICT_CHAIN = 1, 2
 CODES = {"drop": 0, "jump": -3, "goto": -4}
 """NF_DROP, NFT_JUMP, NFT_GOTO."""
+HEADER = 8
+"""Bytes before the content of what `value` gives."""
 LARGEST = 60_000
 """Bytes of elements in a message: the length of an attribute has 16 bits."""
 _ELEMENT, _DATA = struct.Struct("=HHHHHH"), struct.Struct("=HHHH")

@@ -146,15 +146,5 @@ def merge(changes: Changes, later: Changes) -> None:
             changes[element] = Change(old, change.new)
 
 
-def difference(actual: Elements, desired: Claims) -> Changes:
-    """The changes that turn what a table holds into what it shall hold."""
-    wanted = dict(desired)
-    changes = {element: Change(value, None) for element, value in actual.items() if element not in wanted}
-    for element, value in wanted.items():
-        if actual.get(element) != value:
-            changes[element] = Change(actual.get(element), value)
-    return changes
-
-
 def _all(holder: Owner | tuple[Owner, ...]) -> tuple[Owner, ...]:
     return (holder,) if holder and isinstance(holder[0], str) else holder

@@ -31,6 +31,8 @@ AFFINITY_SIZE = 1 << 20
 """Clients with an affinity, of one family; one more is served, and forgotten at once."""
 COUNTED, COUNTED_SIZE = "hits", 1 << 14
 """The sets of places whose connections are counted, and how many there may be of a family."""
+INTERVALS = ("service-cidrs", "pods", "nodeport-ips", "ranges")
+"""Sets of prefixes begin so; those of `firewall` last."""
 LOCAL = 65536
 """Index of a frontend's first node-local backend."""
 NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}
@@ -78,7 +80,7 @@ def declarations(settings: Settings) -> Iterable[str]:
         yield f"add map {TABLE} affinity{v} {{ typeof {ip} saddr . meta mark : meta mark ; {learnt} ; }}"
         counted = f"{{ typeof {ip} daddr . meta l4proto . th dport ; flags dynamic ; size {COUNTED_SIZE} ; }}"
         yield f"add set {TABLE} {COUNTED}{v} {counted}"
-        for prefixes in ("service-cidrs", "pods", "nodeport-ips"):
+        for prefixes in INTERVALS[:-1]:
             yield f"add set {TABLE} {prefixes}{v} {{ type {address} ; flags interval ; }}"
         for scope, pattern in SCOPES.items():
             key = pattern.format(ip=ip)
@@ -208,6 +210,11 @@ _PICK = re.compile(
     rf"(?P<scope>{'|'.join(SCOPES)})-(?P<kind>{'|'.join(KINDS)})(?:-sticky(?P<sticky>[0-9]+))?"
     rf"-(?P<protocol>{'|'.join(PROTOCOLS)})-(?P<count>[0-9]+)"
 )
+
+
+def is_pick(name: str) -> bool:
+    """Whether a chain picks a backend."""
+    return _PICK.fullmatch(name) is not None
 
 
 def read_pick(name: str) -> Pick:

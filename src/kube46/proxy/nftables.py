@@ -10,14 +10,15 @@ import itertools
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
 
 from kube46.netlink import batches
-from kube46.netlink.expressions import inserted
+from kube46.netlink.expressions import comment, inserted
 from kube46.nftables import Nft, NftError, elements
-from kube46.proxy import affinity, counting, encoding, firewall, metrics
-from kube46.proxy.claims import Changes, Claims, difference
+from kube46.proxy import affinity, counting, encoding, firewall, listing, metrics
+from kube46.proxy.claims import Changes, Claims
 from kube46.proxy.layout import (
     COUNT_CHAIN,
     COUNTED,
@@ -26,10 +27,12 @@ from kube46.proxy.layout import (
     WORDS,
     chains,
     declarations,
+    is_pick,
     marker,
     pick_rules,
     read_pick,
 )  # fmt: skip
+from kube46.proxy.listing import Listing
 from kube46.proxy.rules import DROP, Element, Elements
 from kube46.proxy.settings import NodeView, Settings
 
@@ -43,6 +46,8 @@ PART = 8_000
 """Elements of a transaction that fills a new table."""
 LEARNT = ("affinity", COUNTED)
 """Maps and sets whose elements are packets', not ours, begin so."""
+COMMENT, OURS = 'comment "kube46"', comment("kube46")
+"""What each rule of a chain that picks carries, in text and in bytes: a rule without it is somebody else's."""
 Items = list[tuple[Element, str]]
 log = logging.getLogger(__name__)
 
@@ -57,7 +62,7 @@ class ProxyTable:
         self._uses: Counter[str] = Counter()
         self._idle: dict[str, float] = {}
         self._broken: set[str] = set()
-        self._found: Elements | None = None
+        self._found: Listing | None = None
         self._absent = False
         self._trusted = False
         self._counts = False
@@ -83,7 +88,7 @@ class ProxyTable:
         """Complete the chain that counts connections."""
         if self._settings.counted_ports and not self._counts:
             await self._apply(f"flush chain {TABLE} {COUNT_CHAIN}\n")
-            await self._send(inserted(TABLE.name, COUNT_CHAIN, counting.rules()))
+            await self._send(inserted(TABLE.name, COUNT_CHAIN, counting.rules(), OURS))
             self._counts = True
 
     def _fixed(self, node: NodeView) -> str:
@@ -99,6 +104,10 @@ class ProxyTable:
         """Read the table at the next `apply`."""
         self._trusted = False
 
+    async def others(self) -> list[str]:
+        """What shows that another proxy works on the node."""
+        return await other_proxies(self._nft)
+
     async def held(self) -> Elements:
         """What a table of our layout holds, read now if that is to be done; nothing when there is none.
 
@@ -113,11 +122,11 @@ class ProxyTable:
         actual = await self._adopt() if self._found is None else self._found
         self._found = None
         if actual is not None:
-            changes = difference(actual, desired)
-            del actual  # which may be a hundred megabytes
             try:
+                changes = actual.difference(desired)
+                del actual  # which may be a hundred megabytes
                 await self._commit(changes, fixed)
-            except NftError as error:
+            except (NftError, ValueError) as error:
                 metrics.REPAIRS.inc()
                 log.warning("Repair refused, table is replaced error=%s", _first_line(error))
             else:
@@ -153,27 +162,26 @@ class ProxyTable:
         await self._finish(new)
         self._uses, self._trusted = uses, True
 
-    async def _adopt(self) -> Elements | None:
-        """The elements of a table of our layout, its chains taken over; None when there is none."""
-        try:
-            listed = await self._nft.read_json(f"list table {TABLE}")
-        except NftError:
-            self._absent = True
-            return None
+    async def _adopt(self) -> Listing | None:
+        """The elements of a table of our layout, its chains taken over; None when there is none that can be read."""
         self._absent = False
-        found = {entry["chain"]["name"] for entry in listed if "chain" in entry}
-        if marker(self._settings) not in found:
+        try:
+            found = await self._nft.inside(partial(listing.read, TABLE.name))
+        except (OSError, ValueError) as error:
+            log.warning("Table not understood, it is replaced error=%s", error)
             return None
-        found -= {*FIXED_CHAINS, marker(self._settings)}
-        actual = dict(read_elements(listed))
-        self._uses = Counter(filter(None, (_target(element, value) for element, value in actual.items())))
-        self._idle = {name: 0.0 for name in found if not self._uses[name]}
-        for name in found:
-            self._uses.setdefault(name, 0)
-        rules = Counter(entry["rule"]["chain"] for entry in listed if "rule" in entry)
-        self._counts = rules[COUNT_CHAIN] == len(counting.rules())
-        self._broken = {name for name in found if self._uses[name] and rules[name] != self._length(name)}
-        return actual
+        self._absent = found is None
+        if found is None or marker(self._settings) not in found.chains:
+            return None
+        chains = found.chains.keys() - {*FIXED_CHAINS, marker(self._settings)}
+        uses = Counter({_target(("", ""), verdict): count for verdict, count in found.verdicts().items()})
+        uses.update(_target(element, "") for element in found.ranges())
+        self._uses = Counter({name: uses[name] for name in chains | uses.keys() if name is not None})
+        self._idle = {name: 0.0 for name in chains if not uses[name]}
+        self._counts = [*found.chains.get(COUNT_CHAIN, ())] == [OURS] * len(counting.rules())
+        mine = [name for name in chains if uses[name] and (is_pick(name) or firewall.ranges_set(name))]
+        self._broken = {name for name in mine if [*found.chains[name]] != [OURS] * self._length(name)}
+        return found
 
     def _length(self, name: str) -> int:
         """How many rules a chain shall have."""
@@ -201,7 +209,12 @@ class ProxyTable:
         await self._finish(new)
         if batch:
             await self._send(batch)
-        await self._apply("".join(after))
+        try:
+            await self._apply("".join(after))
+        except NftError:
+            for family in WORDS:
+                metrics.CLEANUP_FAILURES.labels(family).inc()
+            raise
         self._uses, self._idle, self._broken, self._trusted = uses, idle, set(), True
 
     async def _apply(self, text: str) -> None:
@@ -212,7 +225,7 @@ class ProxyTable:
         """Put new sticky chains' own rules before their others."""
         for name in names:
             if not firewall.ranges_set(name) and read_pick(name).sticky:
-                await self._send(inserted(TABLE.name, name, affinity.rules(name, self._settings.mark)))
+                await self._send(inserted(TABLE.name, name, affinity.rules(name, self._settings.mark), OURS))
 
     async def _send(self, batch: bytes) -> None:
         try:
@@ -238,9 +251,9 @@ class ProxyTable:
         if ranges := firewall.ranges_set(name):
             ip, kind, _ = WORDS[ranges[1]]
             made = f"add set {TABLE} {ranges[0]} {{ type {kind} ; flags interval ; }}\n"
-            return f"{made}{start}add rule {TABLE} {name} {ip} saddr != @{ranges[0]} drop\n"
+            return f"{made}{start}add rule {TABLE} {name} {ip} saddr != @{ranges[0]} drop {COMMENT}\n"
         rules = pick_rules(name, self._settings.mark)
-        return start + "".join(f"add rule {TABLE} {name} {rule}\n" for rule in rules)
+        return start + "".join(f"add rule {TABLE} {name} {rule} {COMMENT}\n" for rule in rules)
 
 
 def _count(uses: Counter[str], idle: dict[str, float], gone: Items, come: Items, now: float) -> list[str]:
@@ -318,36 +331,5 @@ def _is_verdict(value: str) -> bool:
     return value == DROP or value.startswith(("goto ", "jump "))
 
 
-def _first_line(error: NftError) -> str:
-    return error.message.partition("\n")[0]
-
-
-# nft's JSON (libnftables-json(5)) read back as the text that we write
-
-
-def read_elements(listed: Iterable[Mapping[str, Any]]) -> Iterator[tuple[tuple[str, str], str]]:
-    """The elements of all sets and maps of a listing, spelled as we write them."""
-    for entry in listed:
-        holder = entry.get("map") or entry.get("set") or {}
-        if holder.get("name", "").startswith(LEARNT):
-            continue
-        for element in holder.get("elem", ()):
-            key, value = element if isinstance(element, list) else (element, "")
-            yield (holder["name"], _text(key)), _text(value)
-
-
-def _text(value: Any) -> str:
-    match value:
-        case {"concat": [*parts]}:
-            return " . ".join(map(_text, parts))
-        case {"prefix": {"addr": address, "len": length}}:
-            return f"{address}/{length}"
-        case {"goto": {"target": chain}}:
-            return f"goto {chain}"
-        case {"jump": {"target": chain}}:
-            return f"jump {chain}"
-        case {"drop": _}:
-            return "drop"
-        case {"elem": {"val": inner}}:
-            return _text(inner)
-    return str(value)
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

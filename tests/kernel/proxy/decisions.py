@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kernel.proxy.cluster import NODE
+from kernel.proxy.listed import read_elements
 from kube46.addresses.families import Family
 from kube46.nftables import Nft
 from kube46.proxy.layout import LOCAL, backend_map, read_pick
-from kube46.proxy.nftables import read_elements
 
 Place = tuple[Family, str]
 """`address . protocol . port`, or `protocol . port` of a node port."""

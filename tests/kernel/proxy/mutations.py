@@ -60,7 +60,13 @@ MUTATIONS = (
         "return answering not in ends",
         "return True",
     ),
-    Mutation(4, "everybody's rules are read", "proxy/nftables.py", 'f"list table {TABLE}"', '"list ruleset"'),
+    Mutation(
+        4,
+        "everybody's rules are read",
+        "proxy/nftables.py",
+        "        self._absent = found is None",
+        "        self._absent = found is None and not await self._nft.read_json()",
+    ),
     Mutation(
         5,
         "the table is listed for each change",

@@ -147,6 +147,7 @@ def test_bug_05_a_change_costs_the_same_among_many(node: "Node", others: int, mo
         real(netlink, batch)
 
     monkeypatch.setattr("kube46.proxy.nftables.batches.carry_out_on", carry_out_on)
+    monkeypatch.setattr("kube46.proxy.nftables.listing.read", lambda table: pytest.fail(f"{table} is read"))
     for ends in (pods(2, 4), pods(2, 5)):
         node.serve(service(), ends)
     assert counting.asked == 0

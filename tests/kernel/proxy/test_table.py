@@ -2,19 +2,21 @@
 
 import asyncio
 import subprocess
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client import REGISTRY
 
 from kernel.proxy.cluster import CLIENT, NODE, PODS, ask, change_another_table
+from kernel.proxy.listed import read_elements
 from kube46.api.objects import EndpointPort, ServicePort
 from kube46.netlink import batches
 from kube46.nftables import Nft, handle
-from kube46.proxy import ranks
+from kube46.proxy import listing, ranks
 from kube46.proxy.claims import Claims, merge
 from kube46.proxy.layout import PROTOCOLS, TABLE
-from kube46.proxy.nftables import ProxyTable, clean, other_proxies, read_elements
+from kube46.proxy.nftables import ProxyTable, clean, other_proxies
 from unit.proxy.samples import CLUSTER_IPS, SETTINGS, pods, service, slices
 
 if TYPE_CHECKING:
@@ -27,8 +29,10 @@ FOREIGN = "table inet foreign { set s { type ipv4_addr; elements = { 10.0.0.1 };
 
 
 def held(node: "Node") -> dict[tuple[str, str], str]:
-    """The elements in the kernel."""
-    return dict(read_elements(node.nft.list_json("list table inet kube46-proxy")))
+    """The elements in the kernel as nft lists them; our own reading is the same."""
+    listed = dict(read_elements(node.nft.list_json("list table inet kube46-proxy")))
+    assert dict(node.nft.call(partial(listing.read, TABLE.name)) or {}) == listed
+    return listed
 
 
 def foreign() -> str:
@@ -68,15 +72,33 @@ def test_another_programs_table_is_untouched(node: "Node") -> None:
         "flush chain inet kube46-proxy postrouting ; delete set inet kube46-proxy hairpin4 ; "
         "add set inet kube46-proxy hairpin4 { type inet_service ; }",
         "delete table inet kube46-proxy ; add table inet kube46-proxy ; add chain inet kube46-proxy layout-0-0",
+        "delete table inet kube46-proxy ; add table inet kube46-proxy ; add chain inet kube46-proxy layout-3-14 ; "
+        "add set inet kube46-proxy cluster-ips4 { type ipv6_addr ; elements = { ::1 } ; }",
+        "add chain inet kube46-proxy mine ; "
+        "add element inet kube46-proxy service4 { 10.96.0.98 . tcp . 80 : goto mine }",
+        "add chain inet kube46-proxy mine { type filter hook forward priority 0 ; policy drop ; }",
+        "add chain inet kube46-proxy a ; add chain inet kube46-proxy b ; add rule inet kube46-proxy a jump b ; "
+        "add rule inet kube46-proxy services jump a",
+        "add element inet kube46-proxy service6 { fd00:10:96::98 . icmp . 80 : accept }",
+        "add element inet kube46-proxy pods4 { 10.9.0.1-10.9.0.6 }",
+        "flush set inet kube46-proxy service-cidrs6 ; add element inet kube46-proxy service-cidrs6 { ::/0 }",
+        "flush set inet kube46-proxy nodeport-ips4 ; add element inet kube46-proxy nodeport-ips4 { 0.0.0.0/0 }",
+        *(
+            f"flush chain inet kube46-proxy {chain} ; {' ; '.join([f'add rule inet kube46-proxy {chain} drop'] * 3)}"
+            for chain in ("service-pick-tcp-1", "service-masquerade-tcp-1")
+        ),
     ],
 )
 def test_accidents_are_repaired(node: "Node", accident: str) -> None:
-    """Whatever somebody did to the table, a look at it mends it, and packets flow."""
-    node.serve(service(), pods(2))
+    """Whatever somebody did to the table, a successor's look at it mends it, and packets flow."""
+    made = service(external_ips=("198.51.100.9",))
+    node.serve(made, pods(2))
     node.nft.run(accident)
-    node.table.distrust()
+    node.restart()
+    node.hold(made, slices(pods(2)))
     node.apply()
     assert held(node) == dict(node.claims)
+    assert ask(CLIENT, "198.51.100.9", 80)[0] == "pod2"
     for address in CLUSTER_IPS:
         assert ask(CLIENT, address, 80)[0] == "pod2"
         assert ask(PODS[2], address, 80)[0] == "pod2"

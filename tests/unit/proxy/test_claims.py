@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kube46.proxy.claims import Change, Changes, Claims, difference, merge
+from kube46.proxy.claims import Change, Changes, Claims, merge
 
 owners = st.sampled_from([("", ""), ("a", "x"), ("a", "y"), ("b", "x")])
 contributions = st.dictionaries(
@@ -51,20 +51,6 @@ def test_merged_changes_are_one_change(sequence: list[tuple[tuple[str, str], Ele
         merge(changes, claims.replace(owner, elements))
     applied(table, changes)
     assert table == dict(claims)
-
-
-@given(contributions, steps)
-def test_difference_turns_any_table_into_the_desired_one(
-    actual: Elements, sequence: list[tuple[tuple[str, str], Elements]]
-) -> None:
-    """What a table holds, changed by the difference, is what was desired."""
-    claims = Claims()
-    for owner, elements in sequence:
-        claims.replace(owner, elements)
-    table = dict(actual)
-    applied(table, difference(actual, claims))
-    assert table == dict(claims)
-    assert difference(table, claims) == {}
 
 
 def test_a_contested_key_goes_to_the_next_owner() -> None:

@@ -42,5 +42,5 @@ def test_every_map_is_encoded_but_intervals_and_what_packets_learn() -> None:
     """A declaration that is new here is one that nobody can fill."""
     declared = dict(re.findall(r"add (?:set|map) inet kube46-proxy (\S+) (.*)", "\n".join(declarations(SETTINGS))))
     others = {name for name, text in declared.items() if "interval" in text or "dynamic" in text}
-    assert declared.keys() - others == encoding.SHAPES.keys()
+    assert declared.keys() - others == encoding.WRITERS.keys()
     assert encoding.transaction("t", [], [(("pods4", "10.0.0.0/8"), "")]) == b""
