@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kube46.api import names
 from kube46.api.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
+from kube46.api.signers import signer_errors
 
 Object = dict[str, Any]
 
@@ -31,7 +31,7 @@ def errors(obj: Object, problem: str = "") -> list[FieldError]:
         found.append(required("spec.usages"))
     found += [not_supported(f"spec.usages[{n}]", u, USAGES) for n, u in enumerate(usages) if u not in USAGES]
     found += [duplicate(f"spec.usages[{n}]", u) for n, u in enumerate(usages) if u in usages[:n]]
-    found += signer_errors(spec.get("signerName") or "")
+    found += _signer(spec.get("signerName") or "")
     seconds = spec.get("expirationSeconds")
     if seconds is not None and seconds < SHORTEST:
         text = "may not specify a duration less than 600 seconds (10 minutes)"
@@ -64,21 +64,10 @@ def _of(obj: Object, kind: str) -> list[Object]:
     return [c for c in (obj.get("status") or {}).get("conditions") or () if c.get("type") == kind]
 
 
-def signer_errors(name: str) -> list[FieldError]:
-    """A signer is `domain/path`."""
-    place = "spec.signerName"
-    if not name:
-        return [required(place)]
+def _signer(name: str) -> list[FieldError]:
     if name == "kubernetes.io/legacy-unknown":
-        return [invalid(place, name, "the legacy signerName is not allowed via this API version")]
-    domain, slash, path = name.partition("/")
-    if not slash or "/" in path:
-        text = "must be a fully qualified domain and path of the form 'example.com/signer-name'"
-        return [invalid(place, name, text)]
-    found = [invalid(place, name, text) for text in names.subdomain(domain)]
-    if "." not in domain:
-        found.append(invalid(place, name, "should be a domain with at least two segments separated by dots"))
-    return found + [invalid(place, name, text) for text in names.subdomain(path)]
+        return [invalid("spec.signerName", name, "the legacy signerName is not allowed via this API version")]
+    return signer_errors(name)
 
 
 def _conditions(obj: Object) -> list[FieldError]:

@@ -70,6 +70,11 @@ def invalid(field: str, value: Any, detail: str = "") -> FieldError:
     return FieldError("FieldValueInvalid", field, _detailed(f"Invalid value: {go_value(value)}", detail))
 
 
+def invalid_unshown(field: str, detail: str) -> FieldError:
+    """The same of a value that is long or says nothing to a reader (Go's OmitValueType)."""
+    return FieldError("FieldValueInvalid", field, _detailed("Invalid value", detail))
+
+
 def not_supported(field: str, value: Any, supported: Iterable[str], *, in_order: bool = False) -> FieldError:
     """The value is none of the known ones, which are listed alphabetically or as given (E-5)."""
     names = ", ".join(go_quote(name) for name in (supported if in_order else sorted(supported)))

@@ -81,3 +81,9 @@ CLAIMS = Resource(
 STORAGE_CLASSES = Resource(
     "storage.k8s.io", "v1", "storageclasses", "StorageClass", False, storage_objects.StorageClass
 )
+TRUST_BUNDLES = Resource(
+    "certificates.k8s.io", "v1", "clustertrustbundles", "ClusterTrustBundle", False, objects.ClusterTrustBundle
+)
+POD_CERTIFICATES = Resource(
+    "certificates.k8s.io", "v1", "podcertificaterequests", "PodCertificateRequest", True, objects.PodCertificateRequest
+)

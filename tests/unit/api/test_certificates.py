@@ -24,7 +24,7 @@ def request(*conditions: Any, certificate: str = "", **spec: Any) -> dict[str, A
     ({"usages": ["any", "any"]}, 'spec.usages[1]: Duplicate value: "any"'),
     ({"signerName": ""}, "spec.signerName: Required value"),
     ({"signerName": "a"}, "spec.signerName: Invalid value: \"a\": must be a fully qualified domain and path of the form 'example.com/signer-name'"),
-    ({"signerName": "a/b"}, 'spec.signerName: Invalid value: "a/b": should be a domain with at least two segments separated by dots'),
+    ({"signerName": "a/b"}, 'spec.signerName: Invalid value: "a": should be a domain with at least two segments separated by dots'),
     ({"expirationSeconds": 599}, "spec.expirationSeconds: Invalid value: 599: may not specify a duration less than 600 seconds (10 minutes)"),
 ])  # fmt: skip
 def test_new_ones(spec: dict[str, Any], text: str) -> None:

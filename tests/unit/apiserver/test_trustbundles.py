@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from kube46.apiserver.strategies.trustbundles import bundle_errors, name_problems
+from kube46.api.signers import bundle_name_problems
+from kube46.apiserver.strategies.trustbundles import bundle_errors
 
 
 def certificate(*, authority: bool = True) -> str:
@@ -40,7 +41,7 @@ ONE, OTHER = certificate(), certificate()
 )
 def test_names(name: str, signer: str, text: str) -> None:
     """A signer's bundle is named after it, another has no colon."""
-    found = name_problems(name, signer)
+    found = bundle_name_problems(name, signer)
     assert bool(found) == bool(text) and text in "".join(found)
 
 

@@ -4,6 +4,7 @@ Decoding skips every other field, so a part never writes a whole object back: it
 spelling of the API's (`cluster_ips` is `clusterIPs`); see `Object.rename`. Source: Kubernetes API reference v1.37.
 """
 
+from kube46.api.objects.certificates import ClusterTrustBundle, PodCertificateRequest
 from kube46.api.objects.configuration import (
     ConfigMap,
     Lease,
@@ -84,16 +85,16 @@ from kube46.api.objects.workloads import (
 )
 
 __all__ = [
-    "Affinity", "ClaimVolume", "ClientIPConfig", "Condition", "ConfigMap", "Container", "ContainerPort",
-    "ContainerStatus", "Deployment", "DeploymentStrategy", "Endpoint", "EndpointConditions", "EndpointHints",
-    "EndpointPort", "EndpointSlice", "Endpoints", "IPAddress", "LabelSelector", "LabelSelectorRequirement", "Lease",
-    "LeaseSpec", "LoadBalancerIngress", "LoadBalancerStatus", "Meta", "Namespace", "NamespaceSpec",
-    "NamespaceStatus", "Node", "NodeAddress", "NodeAffinity", "NodeSelector", "NodeSelectorTerm", "NodeSpec",
-    "NodeStatus", "Object", "OwnerReference", "Pod", "PodAffinity", "PodAffinityTerm", "PodIP", "PodSpec",
-    "PodStatus", "PreferredNode", "PreferredPods", "ReplicaSet", "ReplicationController",
-    "ReplicationControllerSpec", "ResourceRequirements", "RollingUpdate", "RoutedService",
-    "RoutedSlice", "Secret", "Service", "ServiceAccount",
-    "ServiceCIDR", "ServiceCIDRSpec", "ServiceCIDRStatus", "ServicePort", "ServiceSpec", "ServiceStatus",
-    "SessionAffinityConfig", "SpreadConstraint", "Taint", "TargetRef", "Toleration", "Value", "Volume",
-    "WorkloadSpec", "WorkloadStatus", "ZoneHint", "api_name",
+    "Affinity", "ClaimVolume", "ClientIPConfig", "ClusterTrustBundle", "Condition", "ConfigMap", "Container",
+    "ContainerPort", "ContainerStatus", "Deployment", "DeploymentStrategy", "Endpoint", "EndpointConditions",
+    "EndpointHints", "EndpointPort", "EndpointSlice", "Endpoints", "IPAddress", "LabelSelector",
+    "LabelSelectorRequirement", "Lease", "LeaseSpec", "LoadBalancerIngress", "LoadBalancerStatus", "Meta",
+    "Namespace", "NamespaceSpec", "NamespaceStatus", "Node", "NodeAddress", "NodeAffinity", "NodeSelector",
+    "NodeSelectorTerm", "NodeSpec", "NodeStatus", "Object", "OwnerReference", "Pod", "PodAffinity",
+    "PodAffinityTerm", "PodCertificateRequest", "PodIP", "PodSpec", "PodStatus", "PreferredNode", "PreferredPods",
+    "ReplicaSet", "ReplicationController", "ReplicationControllerSpec", "ResourceRequirements", "RollingUpdate",
+    "RoutedService", "RoutedSlice", "Secret", "Service", "ServiceAccount", "ServiceCIDR", "ServiceCIDRSpec",
+    "ServiceCIDRStatus", "ServicePort", "ServiceSpec", "ServiceStatus", "SessionAffinityConfig",
+    "SpreadConstraint", "Taint", "TargetRef", "Toleration", "Value", "Volume", "WorkloadSpec", "WorkloadStatus",
+    "ZoneHint", "api_name",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 from kube46.api import names
 from kube46.api.errors import FieldError, duplicate, each_invalid, forbidden, invalid, not_supported, required
-from kube46.api.pods import mounts, requirements, security
+from kube46.api.pods import mounts, requirements, resizes, security
 from kube46.api.services.ports import number_or_name
 
 Object = dict[str, Any]
@@ -31,6 +31,8 @@ def validate(spec: Object, known_volumes: set[str], field: str) -> list[FieldErr
             place = f"{field}.{key}[{index}]"
             found += _name(place, container.get("name") or "", seen)
             found += _container(place, container, known_volumes)
+            policies, restarts = container.get("resizePolicy") or [], spec.get("restartPolicy") or ""
+            found += resizes.policy_errors(policies, f"{place}.resizePolicy", restarts)
             if key == "initContainers" and container.get("restartPolicy") != "Always":
                 text = "may not be set for init containers without restartPolicy=Always"
                 probes = [

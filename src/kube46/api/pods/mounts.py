@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kube46.api.errors import FieldError, forbidden, invalid, not_found, not_supported, required
-from kube46.api.pods.volumes import relative
+from kube46.api.pods.files import relative
 
 Object = dict[str, Any]
 PROPAGATION = ("Bidirectional", "HostToContainer", "None")

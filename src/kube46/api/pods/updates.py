@@ -52,19 +52,6 @@ def with_ephemeral(spec: Object, stored: Object) -> Object:
     return rest | {"ephemeralContainers": given} if given else rest
 
 
-def with_resources(spec: Object, stored: Object) -> Object:
-    """The stored spec with the resources of another's containers (KEP 1287)."""
-    made = copy.deepcopy(stored)
-    for key in ("containers", "initContainers"):
-        given = {container.get("name"): container for container in spec.get(key) or ()}
-        for container in made.get(key) or ():
-            if container["name"] in given:
-                container["resources"] = given[container["name"]].get("resources") or {}
-    if "resources" in spec:
-        made["resources"] = spec["resources"]
-    return made
-
-
 def ephemeral_errors(new: Object, old: Object) -> list[FieldError]:
     """Errors of a write to /ephemeralcontainers: they are added, never changed or removed."""
     spec, field = new["spec"], "spec.ephemeralContainers"

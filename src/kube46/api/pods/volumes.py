@@ -7,6 +7,7 @@ from typing import Any
 from kube46.api import names
 from kube46.api.errors import FieldError, duplicate, each_invalid, forbidden, invalid, not_supported, required
 from kube46.api.metadata import annotations_valid, labels_valid
+from kube46.api.pods import files, projections
 from kube46.api.quantities import parse
 from kube46.api.storage import claims
 
@@ -14,7 +15,6 @@ Object = dict[str, Any]
 
 MODE = 0o644
 TOKEN_SECONDS = 3600
-MIN_TOKEN_SECONDS = 600
 HOST_PATH_TYPES = (
     "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket",
 )  # fmt: skip
@@ -101,45 +101,7 @@ def host_path(field: str, source: Object) -> list[FieldError]:
 
 def _files(field: str, source: Object) -> list[FieldError]:
     """Errors of the files that secret, configMap, downwardAPI and projected volumes are made of."""
-    found: list[FieldError] = []
-    found += _mode(f"{field}.defaultMode", source.get("defaultMode"))
+    found = files.mode_errors(f"{field}.defaultMode", source.get("defaultMode"))
     for index, item in enumerate(source.get("items") or ()):
-        found += _item(field, f"{field}.items[{index}]", item)
-    for index, projected in enumerate(source.get("sources") or ()):
-        token = projected.get("serviceAccountToken")
-        place = f"{field}.sources[{index}].serviceAccountToken"
-        if token is not None:
-            found += [] if token.get("path") else [required(f"{place}.path")]
-            if token["expirationSeconds"] < MIN_TOKEN_SECONDS:
-                text = "may not specify a duration less than 10 minutes"
-                found.append(invalid(f"{place}.expirationSeconds", token["expirationSeconds"], text))
-    return found
-
-
-def _item(field: str, place: str, item: Object) -> list[FieldError]:
-    """Errors of one file: of a key, or of a field of the pod."""
-    downward, path = field.endswith("downwardAPI"), item.get("path") or ""
-    found = [] if downward or item.get("key") else [required(f"{place}.key")]
-    if downward:  # as upstream names its fields
-        found += relative(f"{field}.path", path) if path else [required(f"{field}.path")]
-        if item.get("fieldRef") is None and item.get("resourceFieldRef") is None:
-            found.append(required(field, "one of fieldRef and resourceFieldRef is required"))
-        return found + _mode(f"{field}.mode", item.get("mode"))
-    found += relative(f"{place}.path", path) if path else [required(f"{place}.path")]
-    return found + _mode(f"{place}.mode", item.get("mode"))
-
-
-def _mode(field: str, mode: int | None) -> list[FieldError]:
-    fine = mode is None or 0 <= mode <= 0o777
-    text = "must be a number between 0 and 0777 (octal), both inclusive"
-    return [] if fine else [invalid(field, mode, text)]
-
-
-def relative(field: str, path: str) -> list[FieldError]:
-    """Errors of a path that must stay below where it begins."""
-    if path.startswith("/"):
-        return [invalid(field, path, "must be a relative path")]
-    parts = path.split("/")
-    if ".." in parts:
-        return [invalid(field, path, "must not contain '..'")]
-    return [invalid(field, path, "must not start with '..'")] if parts[0].startswith("..") else []
+        found += files.item_errors(field, f"{field}.items[{index}]", item)
+    return found + projections.errors(source.get("sources") or (), field)

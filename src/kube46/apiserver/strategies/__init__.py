@@ -18,6 +18,7 @@ from kube46.apiserver.strategies.generic import Generic
 from kube46.apiserver.strategies.limits import LimitRanges, ResourceQuotas
 from kube46.apiserver.strategies.networking import IngressClasses, Ingresses, IPAddresses, NetworkPolicies, ServiceCIDRs
 from kube46.apiserver.strategies.nodes import Nodes
+from kube46.apiserver.strategies.podcertificates import PodCertificates
 from kube46.apiserver.strategies.pods import Pods
 from kube46.apiserver.strategies.policies import Budgets, ControllerRevisions, PriorityClasses
 from kube46.apiserver.strategies.rbac import ClusterRoles, RoleBindings, Roles
@@ -61,7 +62,7 @@ STRATEGIES: dict[str, Strategy] = {
     "mutatingadmissionpolicybindings": Stored(
         "MutatingAdmissionPolicyBinding", "enforced", platform.policy_binding, unconditional_update=False
     ),
-    "podcertificaterequests": Stored("PodCertificateRequest", "signed", unconditional_update=False),
+    "podcertificaterequests": PodCertificates(),
     "prioritylevelconfigurations": Stored(
         "PriorityLevelConfiguration", "enforced", platform.priority_level, platformrules.priority_level
     ),

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 from cryptography import x509
 
 from kube46.api import certificates, names
+from kube46.api.errors import go_quote
+from kube46.apiserver import statuses
+from kube46.apiserver.strategies import signing
 from kube46.apiserver.strategies.stored import Stored
 from kube46.apiserver.transactions import now
 
@@ -47,6 +50,7 @@ class SigningRequests(Stored):
         if not ctx.subresource:
             return
         status, before = new.setdefault("status", {}), old.get("status") or {}
+        _permitted(status, before, old["spec"].get("signerName") or "", ctx)
         _date(status.get("conditions") or [], before.get("conditions") or [])
         if ctx.subresource == "approval":
             new["status"] = {k: v for k, v in before.items() if k != "conditions"}
@@ -68,6 +72,15 @@ class SigningRequests(Stored):
     def warnings(self, new: Object, old: Object | None) -> list[str]:
         """Once, when it is asked for."""
         return super().warnings(new, old) if old is None else []
+
+
+def _permitted(status: Object, before: Object, signer: str, ctx: Context) -> None:
+    """Refuse with 403 who may not `approve`, or `sign`, for the signer."""
+    verb = "approve" if ctx.subresource == "approval" else "sign"
+    changed = any(status.get(name) != before.get(name) for name in ("certificate", "conditions"))
+    if (changed or verb == "approve") and not signing.may(ctx, verb, signer):
+        text = f"user not permitted to {verb} requests with signerName {go_quote(signer)}"
+        raise statuses.forbidden(ctx.kind, ctx.name, text)
 
 
 def _problem(request: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kube46.api import names
-from kube46.api.pods import admission, defaults, runtimeclasses, status, updates, validation, warnings
+from kube46.api.pods import admission, defaults, resizes, runtimeclasses, status, updates, validation, warnings
 from kube46.apiserver import statuses
 from kube46.apiserver.strategies.generic import Generic
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kube46.apiserver.strategy import Context, Object
 
 DEFAULT_ACCOUNT = "default"
+KEPT_BY_RESIZE = ("labels", "annotations", "finalizers", "ownerReferences")  # ResetObjectMetaForStatus
 
 
 class Pods(Generic):
@@ -52,7 +53,11 @@ class Pods(Generic):
         if ctx.subresource == "ephemeralcontainers":
             new["spec"] = updates.with_ephemeral(new["spec"], old["spec"])
         if ctx.subresource == "resize":
-            new["spec"] = updates.with_resources(new["spec"], old["spec"])
+            new["spec"] = resizes.merged(new["spec"], old["spec"])
+            for name in KEPT_BY_RESIZE:
+                new["metadata"].pop(name, None)
+                if name in old["metadata"]:
+                    new["metadata"][name] = old["metadata"][name]
         if not ctx.subresource:  # default admission fills an update, too
             admission.tolerations(new["spec"])
             for key in ("priority", "preemptionPolicy"):
@@ -71,11 +76,11 @@ class Pods(Generic):
         """Only a few fields of `spec` may change; binding and ephemeral containers go by their own subresources."""
         if ctx.subresource == "ephemeralcontainers":
             return updates.ephemeral_errors(new, old)
+        spec = {name: value for name, value in new["spec"].items() if name != "ephemeralContainers"}
         if ctx.subresource == "resize":
-            return validation.validate(new["spec"])
+            return validation.validate(spec) + resizes.errors(new, old)
         if ctx.subresource:
             return []
-        spec = {name: value for name, value in new["spec"].items() if name != "ephemeralContainers"}
         return validation.validate(spec) + updates.errors(new, old)
 
     def status_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:

@@ -93,7 +93,7 @@ class Roles(Generic):
     def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         """The same; labels count too, since by them other roles gather this one's rules."""
         found = validation.role_errors(new, namespaced=ctx.kind.namespaced)
-        if not found and _given(new) != _given(old):
+        if not found and given(new) != given(old):
             _check_role(new, ctx, gathers=bool(_selectors(new) or _selectors(old)))
         return found
 
@@ -103,8 +103,8 @@ def _check_role(obj: Object, ctx: Context, *, gathers: bool) -> None:
     check_escalation(ctx, map(Rule.of, obj.get("rules") or ()), "escalate", role, gathers=gathers)
 
 
-def _given(obj: Object) -> Object:
-    """The role without what the garbage collector changes."""
+def given(obj: Object) -> Object:
+    """The object without what the garbage collector changes."""
     meta = {name: value for name, value in obj["metadata"].items() if name not in COLLECTORS}
     return {**obj, "metadata": meta}
 

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from kube46.api import names
-from kube46.api.certificates import signer_errors
-from kube46.api.errors import FieldError, invalid, too_long
-from kube46.apiserver.strategies.stored import Stored
+from kube46.api.errors import FieldError, go_quote, invalid, too_long
+from kube46.api.signers import bundle_name_problems, signer_errors
+from kube46.apiserver import statuses
+from kube46.apiserver.strategies import signing
+from kube46.apiserver.strategies.generic import Generic
+from kube46.apiserver.strategies.rbac import given
 
 if TYPE_CHECKING:
     from kube46.api.metadata import NameRule
@@ -27,16 +29,24 @@ BLOCK = re.compile(r"-----BEGIN ([^\n]*?)-----\n(.*?)\n?-----END \1-----[ \t\r]*
 UNSHOWN = "<value omitted>"
 
 
-class TrustBundles(Stored):
-    """No kubelet here mounts them."""
+class TrustBundles(Generic):
+    """Whoever speaks for a signer may `attest` for it; kubelets mount the bundles."""
 
-    def __init__(self) -> None:
-        super().__init__("ClusterTrustBundle", "mounted", unconditional_update=False)
+    unconditional_update = False
+
+    def prepare_create(self, obj: Object, ctx: Context) -> None:
+        """Refuse with 403 who may not speak for the signer."""
+        _attest(obj, ctx)
+
+    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+        """The same, but for what the garbage collector changes."""
+        if given(new) != given(old):
+            _attest(new, ctx)
 
     def naming(self, obj: Object) -> NameRule:
         """With a signer, `domain:path:` begins the name."""
         signer = obj["spec"].get("signerName") or ""
-        return lambda name: name_problems(name, signer)
+        return lambda name: bundle_name_problems(name, signer)
 
     def create_errors(self, obj: Object, ctx: Context) -> list[FieldError]:
         """Errors of the signer's name and of the certificates."""
@@ -50,16 +60,6 @@ class TrustBundles(Stored):
         if name != (old["spec"].get("signerName") or ""):
             found.append(invalid("spec.signerName", name, "field is immutable"))
         return found
-
-
-def name_problems(name: str, signer: str) -> list[str]:
-    """What is wrong with the name of a bundle of that signer, or of none."""
-    prefix = signer.replace("/", ":") + ":" if signer else ""
-    if not signer and ":" in name:
-        return ['ClusterTrustBundle without signer name must not have ":" in its name']
-    if not name.startswith(prefix):
-        return [f"ClusterTrustBundle for signerName {signer} must be named with prefix {prefix}"]
-    return names.subdomain(name.removeprefix(prefix))
 
 
 def bundle_errors(bundle: str) -> list[FieldError]:
@@ -80,6 +80,13 @@ def bundle_errors(bundle: str) -> list[FieldError]:
         texts = (f"duplicate trust anchor (indices [{' '.join(map(str, numbers))}])" for numbers in twice)
         return found or [invalid(BUNDLE, UNSHOWN, text) for text in texts]
     return [invalid(BUNDLE, UNSHOWN, "at least one trust anchor must be provided")]
+
+
+def _attest(obj: Object, ctx: Context) -> None:
+    signer = obj["spec"].get("signerName") or ""
+    if signer and not signing.may(ctx, "attest", signer):
+        text = f"user not permitted to attest for signerName {go_quote(signer)}"
+        raise statuses.forbidden(ctx.kind, ctx.name, text)
 
 
 def _signer(obj: Object) -> list[FieldError]:

@@ -18,6 +18,7 @@ from kube46.lab.kubelet.podstate import PodState
 from kube46.lab.kubelet.provisioning import Provisioner
 from kube46.lab.kubelet.server import Server
 from kube46.lab.kubelet.settings import Settings
+from kube46.lab.kubelet.signers import Signers
 from kube46.lab.kubelet.sources import Sources
 from kube46.lab.kubelet.worker import Worker
 from kube46.lab.kubelet.workshop import Workshop
@@ -37,6 +38,7 @@ async def run(settings: Settings, client: Client, caches: Caches, provisioning: 
         settings=settings,
         client=client,
         sources=Sources(client, services),
+        signers=Signers(client, caches, settings.node_name),
         events=events,
         images=images.Catalogue(settings.image_dir, Store(settings.image_store)),
         allocatable=node.capacity(settings),

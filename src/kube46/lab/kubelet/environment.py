@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from kube46.addresses.families import bracketed
-from kube46.api.objects import Service
+from kube46.api.objects import ClusterTrustBundle, Service
 from kube46.lab.kubelet import quantities
+from kube46.lab.kubelet.credentials import Credential
 from kube46.lab.kubelet.manifests import Container, EnvVar, KeyRef, NameRef, ReadPod, ResourceField
 from kube46.lab.kubelet.places import Place
 from kube46.lab.kubelet.security import ConfigError
@@ -31,6 +32,10 @@ class Context:
     services: tuple[Service, ...] = ()  # of the pod's namespace, and `kubernetes` of the default one
     allocatable: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict)  # by volume: where those lie that we don't fill
+    bundles: Mapping[str, ClusterTrustBundle] = field(default_factory=dict)
+    # by volume and number of the source: the pod's certificates, and why there is none
+    issued: Mapping[tuple[str, int], Credential] = field(default_factory=dict)
+    refused: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
 
 def expand(text: str, values: Mapping[str, str]) -> str:

@@ -6,8 +6,10 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 
+from kube46.api.objects import ClusterTrustBundle
 from kube46.kubernetes.errors import KubernetesError
 from kube46.lab.kubelet import binding, trees, volumes
+from kube46.lab.kubelet.certifying import Certifier
 from kube46.lab.kubelet.directories import write
 from kube46.lab.kubelet.environment import Context
 from kube46.lab.kubelet.images import ImageError
@@ -26,10 +28,12 @@ class Filler:
     def __init__(self, state: PodState) -> None:
         self._state = state
         self._objects = Objects({}, {}, {})
+        self._bundles = dict[str, ClusterTrustBundle]()
+        self.certifier = Certifier(state, self._certified)
 
     async def fetch_ahead(self) -> None:
         """Fetch what containers will need. A failure is found again, and told, when a container is started."""
-        with suppress(KubernetesError):
+        with suppress(KubernetesError, ConfigError):
             await self._fetch()
 
     async def ready(self) -> Context:
@@ -37,6 +41,7 @@ class Filler:
         OSError."""
         if time.time() - self._objects.fetched > FRESH:
             await self._fetch()
+        await self.certifier.settle()
         context = self._context()
         self._fill(context)
         await asyncio.to_thread(self._take_over, context)
@@ -60,7 +65,14 @@ class Filler:
                 state.tell("FailedMount", str(error), "Warning")
 
     async def _fetch(self) -> None:
-        self._objects = await self._state.shop.sources.objects(self._state.pod, self._objects.tokens)
+        shop, pod = self._state.shop, self._state.pod
+        if volumes.trusts(pod.spec):
+            self._bundles = await shop.signers.bundles()
+        self._objects = await shop.sources.objects(pod, self._objects.tokens)
+
+    def _certified(self) -> None:
+        """A certificate came: what waits for it is tried now."""
+        self._state.retry_mounts()
 
     def _context(self) -> Context:
         state = self._state
@@ -74,6 +86,9 @@ class Filler:
             services=state.shop.sources.services(state.pod.metadata.namespace),
             allocatable=state.shop.allocatable,
             places=self._places(),
+            bundles=self._bundles,
+            issued=self.certifier.issued,
+            refused=self.certifier.refused,
         )
 
     def _places(self) -> dict[str, Place]:

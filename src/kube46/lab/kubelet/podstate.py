@@ -22,6 +22,7 @@ DEBUGGERS = "spec.ephemeralContainers"
 RETRY_FIRST, RETRY_LAST = 1.0, 30.0  # seconds
 IMAGE_RETRY_FIRST, IMAGE_RETRY_LAST = 10.0, 300.0
 
+WAITING = "ContainerCreating"  # what a container says that waits for its volumes
 IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"})
 IMAGE_EVENTS = {"ErrImageNeverPull": "ErrImageNeverPull", "InvalidImageName": "InspectFailed"}
 
@@ -134,6 +135,13 @@ class PodState:
     def retry_images(self) -> None:
         """Images were loaded: what waits for one is tried now."""
         waiting = {name: p for name, p in self.problems.items() if p.reason in IMAGE_REASONS}
+        self.problems |= {name: replace(problem, retry=time.time()) for name, problem in waiting.items()}
+        if waiting:
+            self.changed()
+
+    def retry_mounts(self) -> None:
+        """Something came that a volume waited for: what waits for volumes is tried now."""
+        waiting = {name: p for name, p in self.problems.items() if p.reason == WAITING}
         self.problems |= {name: replace(problem, retry=time.time()) for name, problem in waiting.items()}
         if waiting:
             self.changed()

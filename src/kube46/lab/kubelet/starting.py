@@ -17,7 +17,7 @@ from kube46.lab.kubelet.images import Image, ImageError
 from kube46.lab.kubelet.layered import Layered, base_for, make_root
 from kube46.lab.kubelet.manifests import Container, EphemeralContainer
 from kube46.lab.kubelet.observed import Run
-from kube46.lab.kubelet.podstate import PodState
+from kube46.lab.kubelet.podstate import WAITING, PodState
 from kube46.lab.kubelet.security import ConfigError, identity
 from kube46.lab.kubelet.tending import Tender
 
@@ -44,7 +44,7 @@ class Starter:
         except ConfigError as error:
             self._filler.expire()
             waits = error.reason == "FailedMount"  # as kubelet tells it: no container is there to fail
-            reason = "ContainerCreating" if waits else error.reason
+            reason = WAITING if waits else error.reason
             state.trouble(name, reason, str(error), error.reason if waits else "Failed", "" if waits else "Error: ")
         except KubernetesError as error:
             text = f"the objects it refers to can't be read: {error}"

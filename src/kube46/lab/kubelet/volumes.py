@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from kube46.lab.kubelet import credentials, trust
 from kube46.lab.kubelet.environment import Context, pod_field, resource_field
 from kube46.lab.kubelet.manifests import (
+    CertificateSource,
     ConfigMapVolume,
     DownwardFile,
     KeyPath,
@@ -18,6 +20,7 @@ from kube46.lab.kubelet.manifests import (
 from kube46.lab.kubelet.security import ConfigError
 
 DEFAULT_MODE = 0o644
+NOT_ISSUED = "credential bundle is not issued yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ def payload(volume: Volume, context: Context, tokens: Tokens) -> Payload | None:
     if volume.downward_api:
         return _downward(volume.downward_api.items, context, volume.downward_api.default_mode)
     if volume.projected:
-        return _projected(volume.projected, context, tokens)
+        return _projected(volume.name, volume.projected, context, tokens)
     return None
 
 
@@ -79,9 +82,15 @@ def _projections(spec: PodSpec) -> Iterator[Projection]:
             yield from volume.projected.sources
 
 
-def _projected(volume: ProjectedVolume, context: Context, tokens: Tokens) -> Payload:
+def trusts(spec: PodSpec) -> bool:
+    """Whether the pod mounts ClusterTrustBundles."""
+    return any(source.cluster_trust_bundle for source in _projections(spec))
+
+
+def _projected(name: str, volume: ProjectedVolume, context: Context, tokens: Tokens) -> Payload:
     files: Payload = {}
-    for source in volume.sources:
+    usual = DEFAULT_MODE if volume.default_mode is None else volume.default_mode
+    for number, source in enumerate(volume.sources):
         if source.config_map:
             files |= _config_map(source.config_map, context, volume.default_mode)
         if source.secret:
@@ -90,6 +99,10 @@ def _projected(volume: ProjectedVolume, context: Context, tokens: Tokens) -> Pay
             files |= _downward(source.downward_api.items, context, volume.default_mode)
         if source.service_account_token:
             files |= _token(source.service_account_token, tokens)
+        if bundle := source.cluster_trust_bundle:
+            files[_inside(bundle.path)] = File(trust.content(bundle, context.bundles), usual)
+        if source.pod_certificate:
+            files |= _certificate((name, number), source.pod_certificate, context, usual)
     return files
 
 
@@ -144,6 +157,14 @@ def _downward(items: Iterable[DownwardFile], context: Context, mode: int | None)
 def _token(source: TokenSource, tokens: Tokens) -> Payload:
     key = (source.audience, source.expiration_seconds)
     return {_inside(source.path): File(tokens[key].encode(), 0o644, private=True)} if key in tokens else {}
+
+
+def _certificate(place: credentials.Place, source: CertificateSource, context: Context, mode: int) -> Payload:
+    """The files of a certificate, private as they have its key. Raises ConfigError as long as there is none."""
+    if place not in context.issued or place in context.refused:
+        raise ConfigError(context.refused.get(place, NOT_ISSUED), "FailedMount")
+    found = credentials.files(source, context.issued[place])
+    return {_inside(path): File(content, mode, private=True) for path, content in found.items()}
 
 
 def _inside(path: str) -> str:

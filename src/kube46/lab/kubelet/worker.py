@@ -61,6 +61,7 @@ class Worker:
                 helpers = [
                     group.create_task(self._teller.run()),
                     group.create_task(self._filler.keep_current()),
+                    group.create_task(self._filler.certifier.run()),
                     group.create_task(Evictor(self.state).run()),
                 ]
                 await self._work()

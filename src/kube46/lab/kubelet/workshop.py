@@ -14,6 +14,7 @@ from kube46.lab.kubelet.directories import Root
 from kube46.lab.kubelet.images import Catalogue
 from kube46.lab.kubelet.places import Grounds
 from kube46.lab.kubelet.settings import Settings
+from kube46.lab.kubelet.signers import Signers
 from kube46.lab.kubelet.sources import Sources
 
 SANDBOXES_AT_A_TIME = 8
@@ -26,6 +27,7 @@ class Workshop:
     settings: Settings
     client: Client
     sources: Sources
+    signers: Signers
     events: Announcer
     images: Catalogue
     allocatable: Mapping[str, str]

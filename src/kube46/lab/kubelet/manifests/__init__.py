@@ -38,6 +38,8 @@ from kube46.lab.kubelet.manifests.pods import (
 )
 from kube46.lab.kubelet.manifests.security import Capabilities, PodSecurityContext, Profile, SecurityContext, Sysctl
 from kube46.lab.kubelet.manifests.volumes import (
+    BundleSource,
+    CertificateSource,
     ConfigMapVolume,
     DownwardFile,
     DownwardVolume,
@@ -54,7 +56,9 @@ from kube46.lab.kubelet.manifests.volumes import (
 __all__ = [
     "PAUSE",
     "PODS",
+    "BundleSource",
     "Capabilities",
+    "CertificateSource",
     "ConfigMapVolume",
     "Container",
     "DnsConfig",

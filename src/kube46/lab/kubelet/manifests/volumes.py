@@ -59,6 +59,28 @@ class TokenSource(Value, frozen=True):
     path: str = ""
 
 
+class BundleSource(Value, frozen=True):
+    """The certificates of authorities of a ClusterTrustBundle, or of all of a signer's that a selector selects."""
+
+    name: str | None = None
+    signer_name: str | None = None
+    label_selector: dict[str, Any] | None = None
+    optional: bool = False
+    path: str = ""
+
+
+class CertificateSource(Value, frozen=True):
+    """A certificate of the pod's own, asked of a signer."""
+
+    signer_name: str = ""
+    key_type: str = ""
+    max_expiration_seconds: int | None = None
+    credential_bundle_path: str = ""
+    key_path: str = ""
+    certificate_chain_path: str = ""
+    user_annotations: dict[str, str] = msgspec.field(default_factory=dict)
+
+
 class Projection(Value, frozen=True):
     """projected.sources[]."""
 
@@ -66,6 +88,8 @@ class Projection(Value, frozen=True):
     secret: SecretVolume | None = None
     downward_api: DownwardVolume | None = msgspec.field(default=None, name="downwardAPI")
     service_account_token: TokenSource | None = None
+    cluster_trust_bundle: BundleSource | None = None
+    pod_certificate: CertificateSource | None = None
 
 
 class ProjectedVolume(Value, frozen=True):
