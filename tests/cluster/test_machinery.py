@@ -18,12 +18,14 @@ from hypothesis import strategies as st
 from cluster import (
     machinery_applies,
     machinery_autoscaling,
+    machinery_certificates,
     machinery_deletes,
     machinery_events,
     machinery_kinds,
     machinery_patches,
     machinery_reads,
     machinery_requests,
+    machinery_resizes,
     machinery_warnings,
 )
 from cluster.machinery_known import KNOWN
@@ -45,8 +47,10 @@ TABLES = (
     machinery_deletes,
     machinery_applies,
     machinery_autoscaling,
+    machinery_certificates,
     machinery_events,
     machinery_kinds,
+    machinery_resizes,
     machinery_warnings,
 )
 CONVERSATIONS = {title: steps for table in TABLES for title, steps in table.CONVERSATIONS.items()}

@@ -25,8 +25,8 @@ Object = dict[str, Any]
 
 SHORTEST, LONGEST, LONGEST_OF_KUBERNETES, USUAL = 3600, 91 * 24 * 3600, 24 * 3600, 24 * 3600  # seconds
 LONGEST_UID = 128
-KNOWN = ("Denied", "Failed", "Issued")
-KEY_TYPES = ("ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519", "RSA3072", "RSA4096")
+KNOWN = ("Issued", "Denied", "Failed")
+KEY_TYPES = ("RSA3072", "RSA4096", "ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519")
 FIELDS = ("certificateChain", "notBefore", "beginRefreshAt", "notAfter")
 
 
@@ -78,17 +78,17 @@ def condition_errors(status: Object) -> list[FieldError]:
     """At most one of the three ends, and it is True."""
     found, ends, place = list[FieldError](), 0, "status.conditions"
     listed = status.get("conditions") or []
-    for index, condition in enumerate(listed):
+    for index, condition in enumerate(listed):  # `conditions.[0]`: upstream writes the dot
         kind, state = condition.get("type") or "", condition.get("status") or ""
         if kind not in KNOWN:
-            found.append(not_supported(f"{place}[{index}].type", kind, KNOWN))
+            found.append(not_supported(f"{place}.[{index}].type", kind, KNOWN, in_order=True))
             continue
         ends += 1
         if ends > 1:
             text = 'There may be at most one condition with type "Issued", "Denied", or "Failed"'
-            found.append(invalid(f"{place}[{index}].type", kind, text))
+            found.append(invalid(f"{place}.[{index}].type", kind, text))
         if state != "True":
-            found.append(not_supported(f"{place}[{index}].status", state, ("True",)))
+            found.append(not_supported(f"{place}.[{index}].status", state, ("True",)))
     return found + conditions.errors(listed, place)
 
 

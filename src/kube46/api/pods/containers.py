@@ -34,6 +34,7 @@ def validate(spec: Object, known_volumes: set[str], field: str) -> list[FieldErr
             policies, restarts = container.get("resizePolicy") or [], spec.get("restartPolicy") or ""
             found += resizes.policy_errors(policies, f"{place}.resizePolicy", restarts)
             if key == "initContainers" and container.get("restartPolicy") != "Always":
+                found += resizes.init_policy_errors(policies, f"{place}.resizePolicy")
                 text = "may not be set for init containers without restartPolicy=Always"
                 probes = [
                     probe for probe in ("livenessProbe", "readinessProbe", "startupProbe") if container.get(probe)

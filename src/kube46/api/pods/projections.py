@@ -22,6 +22,7 @@ SHORTEST_TOKEN, LONGEST_TOKEN = 600, 1 << 32  # seconds
 # In the order of upstream's list, which is that of its errors.
 KINDS = ("secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate")
 CERTIFICATE_PATHS = ("credentialBundlePath", "keyPath", "certificateChainPath")
+BUNDLE_FIELDS = ("name", "signerName", "labelSelector", "optional", "path", "user")
 TWICE = "conflicting duplicate paths"
 
 
@@ -87,7 +88,8 @@ def _bundle(source: Object, place: str) -> list[FieldError]:
     name, signer, selector = (source.get(key) for key in ("name", "signerName", "labelSelector"))
     found: list[FieldError] = []
     if name is not None and signer is not None:
-        found.append(invalid(place, source, "only one of name and signerName may be used"))
+        shown = {key[0].upper() + key[1:]: source.get(key) for key in BUNDLE_FIELDS}  # Go's internal type
+        found.append(invalid(place, shown, "only one of name and signerName may be used"))
     elif name is not None:
         found += [] if name else [required(f"{place}.name", "must be a valid object name")]
         owner = name.rpartition(":")[0].replace(":", "/")
@@ -112,7 +114,7 @@ def _certificate(source: Object, place: str) -> list[FieldError]:
     found = signer_errors(signer, f"{place}.signerName")
     found += annotation_errors(source.get("userAnnotations"), f"{place}.userAnnotations")
     if kind not in KEY_TYPES:
-        found.append(not_supported(f"{place}.keyType", kind or "", KEY_TYPES))
+        found.append(not_supported(f"{place}.keyType", kind or "", KEY_TYPES, in_order=True))
     if seconds is not None:
         here, name = f"{place}.maxExpirationSeconds", "if provided, maxExpirationSeconds must be"
         found += [invalid(here, seconds, f"{name} >= {SHORTEST}")] if seconds < SHORTEST else []

@@ -64,6 +64,13 @@ def policy_errors(policies: list[Object], field: str, restarts: str) -> list[Fie
     return found
 
 
+def init_policy_errors(policies: list[Object], field: str) -> list[FieldError]:
+    """Errors of `resizePolicy` of an init container that is no sidecar: it is not run again for a resize."""
+    text = "must not be set to 'RestartContainer' for non-sidecar initContainers"
+    named = enumerate(one.get("restartPolicy") for one in policies)
+    return [invalid(f"{field}[{n}].restartPolicy", name, text) for n, name in named if name == "RestartContainer"]
+
+
 def errors(new: Object, old: Object) -> list[FieldError]:
     """Every reason against a resize; `new` holds the merged spec."""
     spec, stored = new["spec"], old["spec"]
