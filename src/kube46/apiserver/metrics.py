@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from kube46.apiserver.admission import measures
 from kube46.kubernetes import queues
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class Metrics:
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
         self._registry.register(queues.FAILURES)
+        for measure in (measures.DURATION, measures.REQUESTS, measures.REJECTIONS, measures.FAIL_OPEN):
+            self._registry.register(measure)
         self._total = Counter(
             "apiserver_request_total", "Requests answered.", (*LABELS, "code"), registry=self._registry
         )

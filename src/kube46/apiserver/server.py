@@ -44,6 +44,7 @@ from kube46.apiserver.storage import Store
 from kube46.apiserver.strategies import strategies
 from kube46.apiserver.subresources import Subresources
 from kube46.apiserver.tokens import Signer
+from kube46.apiserver.webhooks.calls import Caller
 from kube46.apiserver.writes import Registry
 from kube46.kubernetes.queues import keep
 
@@ -99,8 +100,8 @@ class _Server:
             store, strategies(settings.service_ranges, dual_stack=dual_stack), settings.service_ranges,
             settings.node_ports, dual_stack=dual_stack,
         )  # fmt: skip
-        authorizer = Authorizer(store)
-        self._registry.gate.chain = chain(Parts(store, catalog, authorizer, self._registry))
+        authorizer, self._caller = Authorizer(store), Caller(store)
+        self._registry.gate.chain = chain(Parts(store, catalog, authorizer, self._registry, self._caller))
         resources = Resources(self._registry, self._stopping, authorizer)
         self._kubelets = Kubelets(store, _kubelet_credentials(settings))
         primary = family_of(settings.service_ranges[0])
@@ -148,6 +149,7 @@ class _Server:
             self._store.wake_all()
             self._kubelets.close()
             self._proxy.close()
+            self._caller.close()
             server.should_exit = True
 
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kube46.apiserver.admission.dispatching import Dispatcher
+from kube46.apiserver.admission.webhooks import MutatingWebhooks, ValidatingWebhooks
+
 if TYPE_CHECKING:
     from kube46.apiserver.admission.attributes import Attributes
     from kube46.apiserver.admission.plugin import Parts, Plugin
@@ -55,4 +58,5 @@ def chain(parts: Parts) -> Chain:
     """LimitRanger, MutatingAdmissionPolicy, MutatingAdmissionWebhook, ValidatingAdmissionPolicy,
     ValidatingAdmissionWebhook, ResourceQuota.
     """
-    return Chain(())
+    dispatcher = Dispatcher(parts, parts.caller)
+    return Chain((MutatingWebhooks(parts.store, dispatcher), ValidatingWebhooks(parts.store, dispatcher)))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kube46.apiserver.catalog import Catalog
     from kube46.apiserver.storage import Store
     from kube46.apiserver.strategy import Transaction
+    from kube46.apiserver.webhooks.calls import Caller
     from kube46.apiserver.writes import Registry
 
 
@@ -25,6 +26,7 @@ class Parts:
     catalog: Catalog
     authorizer: Authorizer
     registry: Registry
+    caller: Caller
 
 
 class Plugin:

@@ -1,0 +1,86 @@
+"""The webhooks that are configured at this moment, in the order in which they are asked.
+
+Source: k8s.io/apiserver pkg/admission/configuration/*_webhook_manager.go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kube46.apiserver.transactions import decode
+
+if TYPE_CHECKING:
+    from kube46.apiserver.storage import Store
+
+Object = dict[str, Any]
+SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """One entry of a configuration; `uid` tells it from others of the same name."""
+
+    uid: str
+    entry: Object
+
+    @property
+    def name(self) -> str:
+        """As errors name it."""
+        return str(self.entry.get("name") or "")
+
+    @property
+    def ignores(self) -> bool:
+        """Whether a request passes when this webhook can't be asked."""
+        return self.entry.get("failurePolicy") == "Ignore"
+
+    @property
+    def seconds(self) -> float:
+        """How long a call may take."""
+        return float(self.entry.get("timeoutSeconds") or SECONDS)
+
+    @property
+    def harmless(self) -> bool:
+        """Whether asking about a dry run has no effects."""
+        return self.entry.get("sideEffects") in ("None", "NoneOnDryRun")
+
+    @property
+    def again(self) -> bool:
+        """Whether it wants to see what others have changed after it."""
+        return self.entry.get("reinvocationPolicy") == "IfNeeded"
+
+
+class Hooks:
+    """Follows the committed configurations of one kind; looks at them again when one has changed."""
+
+    def __init__(self, store: Store, plural: str) -> None:
+        self._collection = store.collection(plural)
+        self._seen, self._hooks = -1, tuple[Hook, ...]()
+
+    def any(self) -> bool:
+        """Whether there are configurations."""
+        return bool(self._collection.keys)
+
+    @property
+    def edition(self) -> int:
+        """Changes with the configurations."""
+        return self._collection.changed
+
+    def current(self) -> tuple[Hook, ...]:
+        """All, by the names of their configurations and their order there."""
+        if self._seen != self.edition:
+            stored = (decode.decode(self._collection.records[key].value) for key in self._collection.keys)
+            self._hooks = tuple(hook for configuration in stored for hook in of(configuration))
+            self._seen = self.edition
+        return self._hooks
+
+
+def of(configuration: Object) -> tuple[Hook, ...]:
+    """The webhooks of a configuration, whose names need not be unique."""
+    found: list[Hook] = []
+    count: dict[str, int] = {}
+    for entry in configuration.get("webhooks") or ():
+        name = str(entry.get("name") or "")
+        found.append(Hook(f"{configuration['metadata']['name']}/{name}/{count.get(name, 0)}", entry))
+        count[name] = count.get(name, 0) + 1
+    return tuple(found)
