@@ -13,8 +13,6 @@ REASONS: tuple[tuple[str, str], ...] = (
     (r"\[Provider:gce\]", "Asks for names of Google's cloud; it skips itself elsewhere."),
     (r"AdmissionWebhook|CustomResourceConversionWebhook", "Webhooks are stored, not called."),
     (r"AdmissionPolicy", "Admission policies are stored, not evaluated."),
-    (r"ResourceQuota", "ResourceQuotas are stored, not counted."),
-    (r"LimitRange", "LimitRanges are stored, not applied."),
     (r"ClusterTrustBundleProjection", "The stand-in kubelet mounts no ClusterTrustBundles."),
     (r"InPlace Resize|Pod-level Resources", "The stand-in kubelet resizes no running container."),
     (r"Aggregator", "There is no aggregation layer, and no image of the sample API server."),

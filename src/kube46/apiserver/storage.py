@@ -214,6 +214,10 @@ class Store:
         removed = {key for key, record in changed.items() if record is None}
         yield from sorted((set(keys) | added) - removed)
 
+    def held(self, resource: str) -> bool:
+        """Whether there are, or were since the start, objects of a resource."""
+        return resource in self._known
+
     def holds(self, resource: str, namespace: str) -> bool:
         """Whether the next transaction may see an object of a resource in a namespace; asked at each write."""
         if resource not in self._known:

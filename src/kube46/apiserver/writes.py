@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from kube46.api import errors
 from kube46.api.rbac.rules import MASTERS
@@ -21,7 +21,7 @@ from kube46.apiserver.kinds import BY_PLURAL, Kind, stored_as
 from kube46.apiserver.managedfields import clientside
 from kube46.apiserver.managedfields import writing as managedfields
 from kube46.apiserver.noderestriction import admit
-from kube46.apiserver.strategy import Context, Object, Strategy, User
+from kube46.apiserver.strategy import Context, Object, Strategy, Transaction, User
 from kube46.apiserver.transactions import copied, now
 
 if TYPE_CHECKING:
@@ -385,6 +385,12 @@ class Registry:
         if asking:
             self.gate.validate(call, new, old, txn)
         return self._put(call, new, old, context, txn)
+
+    def report(self, plural: str, new: Object, old: Object, txn: Transaction) -> None:
+        """Write another object's status along with what is being written, as the server itself."""
+        meta = old["metadata"]
+        call = Call(BY_PLURAL[plural], meta["name"], meta.get("namespace", ""), "status")
+        self.replace(call, new, old, cast("Txn", txn))
 
     def _put(self, call: Call, new: Object, old: Object, context: Context, txn: Txn) -> Object:
         meta = new["metadata"]

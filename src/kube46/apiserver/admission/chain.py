@@ -10,12 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kube46.apiserver.admission.dispatching import Dispatcher
+from kube46.apiserver.admission.limitranger import LimitRanger
+from kube46.apiserver.admission.resourcequota import ResourceQuota
 from kube46.apiserver.admission.webhooks import MutatingWebhooks, ValidatingWebhooks
 
 if TYPE_CHECKING:
     from kube46.apiserver.admission.attributes import Attributes
     from kube46.apiserver.admission.plugin import Parts, Plugin
     from kube46.apiserver.strategy import Transaction
+    from kube46.apiserver.writes import Call
 
 
 class Chain:
@@ -24,10 +27,10 @@ class Chain:
     def __init__(self, plugins: tuple[Plugin, ...] = ()) -> None:
         self._plugins = plugins
 
-    def active(self) -> bool:
-        """Whether anybody has anything to say at this moment."""
+    def concerns(self, call: Call) -> bool:
+        """Whether anybody has anything to say of a write at this moment."""
         for plugin in self._plugins:  # noqa: SIM110  a generator would cost each write more
-            if plugin.active():
+            if plugin.active() and plugin.concerns(call):
                 return True
         return False
 
@@ -59,4 +62,7 @@ def chain(parts: Parts) -> Chain:
     ValidatingAdmissionWebhook, ResourceQuota.
     """
     dispatcher = Dispatcher(parts, parts.caller)
-    return Chain((MutatingWebhooks(parts.store, dispatcher), ValidatingWebhooks(parts.store, dispatcher)))
+    return Chain((
+        LimitRanger(parts), MutatingWebhooks(parts.store, dispatcher), ValidatingWebhooks(parts.store, dispatcher),
+        ResourceQuota(parts),
+    ))  # fmt: skip

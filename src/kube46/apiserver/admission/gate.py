@@ -33,7 +33,7 @@ class Gate:
 
     def concerns(self, call: Call) -> bool:
         """Whether this write has to be admitted by anybody at this moment."""
-        return call.options is not None and self.chain.active()
+        return call.options is not None and self.chain.concerns(call)
 
     def asks(self, call: Call) -> bool:
         """Whether somebody outside may have to be asked about it."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kube46.apiserver.storage import Store
     from kube46.apiserver.strategy import Transaction
     from kube46.apiserver.webhooks.calls import Caller
-    from kube46.apiserver.writes import Registry
+    from kube46.apiserver.writes import Call, Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,10 @@ class Plugin:
 
     def active(self) -> bool:
         """Whether there is anything to do at all at this moment; asked at each write, so it must be cheap."""
+        return True
+
+    def concerns(self, call: Call) -> bool:
+        """Whether a write may be any of its business; asked of those that are active, at each write, so cheap, too."""
         return True
 
     def admit(self, asked: Attributes, txn: Transaction) -> None:

@@ -1,0 +1,122 @@
+"""ResourceQuotas as a controller counts them, against a real API server."""
+
+import contextlib
+
+import pytest
+
+from server.controllers.cluster import Cluster, Json, Refused, eventually
+
+CORE = "/api/v1/namespaces"
+
+
+def quota(cluster: Cluster, namespace: str, hard: Json, name: str = "q", **spec: object) -> str:
+    """A new quota; its path."""
+    path = f"{CORE}/{namespace}/resourcequotas"
+    cluster.create(path, {"metadata": {"name": name}, "spec": {"hard": hard, **spec}})
+    return f"{path}/{name}"
+
+
+def used(cluster: Cluster, path: str) -> Json:
+    found: Json = cluster.get(path).get("status", {}).get("used", {})
+    return found
+
+
+def pod(name: str, **spec: object) -> Json:
+    return {"metadata": {"name": name}, "spec": {"containers": [{"name": "c", "image": "host"}], **spec}}
+
+
+def test_a_new_quota_is_counted(cluster: Cluster, namespace: str) -> None:
+    """What is there already is counted, by number and by scope, and so is what comes later."""
+    for name in "abc":
+        cluster.create(f"{CORE}/{namespace}/configmaps", {"metadata": {"name": name}})
+    cluster.create(f"{CORE}/{namespace}/pods", pod("late", activeDeadlineSeconds=600))
+    cluster.create(f"{CORE}/{namespace}/pods", pod("long"))
+    eventually(lambda: cluster.get(f"{CORE}/{namespace}/configmaps/kube-root-ca.crt"))
+    path = quota(cluster, namespace, {"configmaps": "5", "resourcequotas": "2", "count/deployments.apps": "1"})
+    short = quota(cluster, namespace, {"pods": "1"}, "short", scopes=["Terminating"])
+    eventually(lambda: used(cluster, path) == {"configmaps": "4", "resourcequotas": "2", "count/deployments.apps": "0"})
+    eventually(lambda: used(cluster, short) == {"pods": "1"})
+    cluster.create(f"{CORE}/{namespace}/configmaps", {"metadata": {"name": "d"}})
+    assert used(cluster, path)["configmaps"] == "5"
+
+
+def test_what_ends_is_given_back(cluster: Cluster, namespace: str) -> None:
+    """A deleted object and a Service that is of another type make room soon, and a greater quota at once."""
+    path = quota(cluster, namespace, {"count/secrets": "1", "services.nodeports": "1"})
+    eventually(lambda: used(cluster, path) == {"count/secrets": "0", "services.nodeports": "0"})
+    secrets, services = f"{CORE}/{namespace}/secrets", f"{CORE}/{namespace}/services"
+    cluster.create(secrets, {"metadata": {"name": "a"}})
+    cluster.create(services, {"metadata": {"name": "s"}, "spec": {"type": "NodePort", "ports": [{"port": 80}]}})
+    with pytest.raises(Refused):
+        cluster.create(secrets, {"metadata": {"name": "b"}})
+    cluster.call("DELETE", f"{secrets}/a")
+    cluster.call("PATCH", f"{services}/s", {"spec": {"type": "ClusterIP"}}, "application/merge-patch+json")
+    eventually(lambda: used(cluster, path) == {"count/secrets": "0", "services.nodeports": "0"})
+    cluster.call("PATCH", path, {"spec": {"hard": {"count/secrets": "3"}}}, "application/merge-patch+json")
+    eventually(lambda: cluster.get(path)["status"]["hard"]["count/secrets"] == "3")
+
+
+def test_custom_objects_are_counted(cluster: Cluster, namespace: str) -> None:
+    """A quota may name a kind before it is served; it is counted from then on."""
+    group = f"{namespace}.example.org"[-63:].lstrip("-")
+    path = quota(cluster, namespace, {f"count/things.{group}": "1"})
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"plural": "things", "kind": "Thing"}
+    definition = {"group": group, "scope": "Namespaced", "names": names, "versions": [version]}
+    crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    cluster.create(crds, {"metadata": {"name": f"things.{group}"}, "spec": definition})
+    eventually(lambda: used(cluster, path) == {f"count/things.{group}": "0"})
+    things = f"/apis/{group}/v1/namespaces/{namespace}/things"
+    thing = {"apiVersion": f"{group}/v1", "kind": "Thing"}
+    cluster.create(things, {**thing, "metadata": {"name": "a"}})
+    with pytest.raises(Refused, match=f"exceeded quota: q, requested: count/things.{group}=1, used"):
+        cluster.create(things, {**thing, "metadata": {"name": "b"}})
+    cluster.call("DELETE", f"{things}/a")
+    eventually(lambda: used(cluster, path) == {f"count/things.{group}": "0"})
+    cluster.call("DELETE", f"{crds}/things.{group}")
+
+
+def test_workloads_tell_that_they_exceed(cluster: Cluster, namespace: str) -> None:
+    """A ReplicationController and a ReplicaSet that may not have all their pods say so, until they are content."""
+    path = quota(cluster, namespace, {"pods": "1"})
+    eventually(lambda: used(cluster, path) == {"pods": "0"})
+    template = {"metadata": {"labels": {"app": "x"}}, "spec": pod("")["spec"]}
+    place = f"{CORE}/{namespace}/replicationcontrollers"
+    cluster.create(place, {"metadata": {"name": "rc"}, "spec": {"replicas": 2, "template": template}})
+
+    def failure() -> Json:
+        conditions: list[Json] = cluster.get(f"{place}/rc")["status"].get("conditions") or []
+        return next((one for one in conditions if one["type"] == "ReplicaFailure"), {})
+
+    eventually(lambda: failure().get("reason") == "FailedCreate")
+    assert "exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1" in failure()["message"]
+    cluster.call("PATCH", f"{place}/rc", {"spec": {"replicas": 1}}, "application/merge-patch+json")
+    eventually(lambda: not failure())
+
+
+def test_what_went_wrong_is_repaired(cluster: Cluster, namespace: str) -> None:
+    """A status that says other limits than the spec, as somebody may write, is counted anew."""
+    path = quota(cluster, namespace, {"configmaps": "9"})
+    eventually(lambda: "configmaps" in used(cluster, path))
+    wrong = {"status": {"hard": {"configmaps": "99"}, "used": {"configmaps": "77"}}}
+    cluster.call("PATCH", f"{path}/status", wrong, "application/merge-patch+json")
+    eventually(lambda: cluster.get(path)["status"]["hard"] == {"configmaps": "9"})
+    assert int(used(cluster, path)["configmaps"]) < 9
+
+
+def test_never_more_than_fit_while_all_changes(cluster: Cluster, namespace: str) -> None:
+    """While objects come and go and are counted, there are never more than the quota allows, and it ends exact."""
+    path, secrets = quota(cluster, namespace, {"count/secrets": "4"}), f"{CORE}/{namespace}/secrets"
+    eventually(lambda: used(cluster, path) == {"count/secrets": "0"})
+    made = 0
+    for number in range(60):
+        with contextlib.suppress(Refused):
+            cluster.create(secrets, {"metadata": {"name": f"s{number}"}})
+            made += 1
+        listed = cluster.get(secrets)["items"]
+        assert len(listed) <= 4
+        if number % 3 == 0 and listed:
+            cluster.call("DELETE", f"{secrets}/{listed[0]['metadata']['name']}")
+    assert made > 4
+    eventually(lambda: used(cluster, path) == {"count/secrets": str(len(cluster.get(secrets)["items"]))})
