@@ -25,6 +25,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--suite", default="network", choices=SUITES)
     parser.add_argument("--focus", default="", help="a regular expression of specs, in place of a suite")
     parser.add_argument("--processes", type=int, default=PROCESSES, help="specs at a time")
+    parser.add_argument("--name", default="e2e", help="what the clusters' names begin with")
     parser.add_argument("--keep", action="store_true", help="leave the cluster as it is afterwards")
     parser.add_argument("--page", action="store_true", help="write docs/reference/conformance.md of all kept results")
     return parser.parse_args()
@@ -35,7 +36,7 @@ def _run(families: str, arguments: argparse.Namespace, built: Path) -> bool:
     digits = families.replace("ipv", "").replace(",", "")
     name = "focus" if arguments.focus else arguments.suite
     run = Run(
-        f"e2e-{digits}",
+        f"{arguments.name}-{digits}",
         RESULTS / f"{name}-{digits}",
         suite(arguments.suite, families, arguments.focus),
         arguments.processes,

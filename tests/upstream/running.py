@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 NODES = 3
 HOST_PATHS = ("/tmp/job-e2e",)  # of the machine, that specs mount: a cluster's pods see none but those it is told
+USED = Path("/run/kube46-e2e.lock")  # held by each run that needs the images
 PROCESSES = 4  # specs at a time: they wait more than they work
 
 
@@ -38,12 +40,16 @@ def _kube46(*arguments: str, check: bool = True) -> None:
 
 @contextmanager
 def loaded(programs: Path) -> Iterator[None]:
-    """The images that specs name, in the machine's store while it is needed."""
-    names = load(programs)
-    try:
-        yield
-    finally:
-        _kube46("image", "rm", *names, check=False)
+    """The images that specs name, in the machine's store while it is needed: the last of several runs removes them."""
+    with USED.open("w") as used:
+        fcntl.flock(used, fcntl.LOCK_SH)
+        names = load(programs)
+        try:
+            yield
+        finally:
+            with suppress(BlockingIOError):  # another run has them
+                fcntl.flock(used, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _kube46("image", "rm", *names, check=False)
 
 
 @contextmanager
@@ -52,8 +58,8 @@ def cluster(name: str, families: str, keep: bool = False) -> Iterator[None]:
     paths = [word for path in HOST_PATHS for word in ("--allow-host-path", path)]
     for path in HOST_PATHS:
         Path(path).mkdir(exist_ok=True)
-    _kube46("up", "--name", name, "--families", families, "--nodes", str(NODES), "--no-check", *paths)
     try:
+        _kube46("up", "--name", name, "--families", families, "--nodes", str(NODES), "--no-check", *paths)
         yield
     finally:
         if not keep:
