@@ -196,6 +196,7 @@ class Registry:
             obj = self.gate.mutated(call, obj, None, txn)
         context = self.context(call, txn)
         strategy.prepare_create(obj, context)
+        call.name = call.name or str(obj["metadata"].get("name") or "")
         problems = strategy.validate_create(obj, context)
         if not call.name and not problems:
             problems = [errors.required("metadata.name", "name or generateName is required")]

@@ -1,11 +1,15 @@
 """ResourceQuotas and LimitRanges at the API server: what is charged, refused and filled in, without any controller."""
 
+import contextlib
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
 import pytest
 
+from patience import patient
 from server.running import Server
 
 Json = dict[str, Any]
@@ -153,3 +157,39 @@ def test_a_limit_range_of_claims(api: httpx2.Client, namespace: str) -> None:
     refused = api.post(f"{place}/persistentvolumeclaims", json={"metadata": {"name": "c"}, "spec": spec})
     text = "minimum storage usage per PersistentVolumeClaim is 2Gi, but request is 1Gi"
     assert (refused.status_code, refused.json()["message"]) == (403, f'persistentvolumeclaims "c" is forbidden: {text}')
+
+
+def test_a_limit_range_needs_no_name(api: httpx2.Client, namespace: str) -> None:
+    """It is given one, as by the real server."""
+    place = f"/api/v1/namespaces/{namespace}/limitranges"
+    made = api.post(place, json={"spec": {"limits": [{"type": "Pod", "max": {"cpu": "1"}}]}})
+    assert made.status_code == 201, made.text
+    assert api.get(f"{place}/{made.json()['metadata']['name']}").status_code == 200
+
+
+def test_a_killed_server_has_charged_what_it_has_made(server_factory: Callable[..., Server]) -> None:
+    """Killed amid creates, it knows after its start exactly as many objects as it has charged."""
+    server = server_factory()
+    with server.client() as api:
+        api.post("/api/v1/namespaces", json={"metadata": {"name": "n"}})
+        path = enforce(api, "n", {"count/secrets": "5000"})
+    made = threading.Event()
+
+    def create(worker: int) -> None:
+        with server.client() as client, contextlib.suppress(httpx2.TransportError, OSError):
+            for number in range(1000):
+                client.post("/api/v1/namespaces/n/secrets", json={"metadata": {"name": f"s{worker}-{number}"}})
+                if number == 20:
+                    made.set()
+
+    with ThreadPoolExecutor(4) as pool:
+        for worker in range(4):
+            pool.submit(create, worker)
+        assert made.wait(patient(30))
+        assert server.process is not None
+        server.process.kill()
+        server.process.wait(30)
+    with server.start().client() as api:
+        objects = api.get("/api/v1/namespaces/n/secrets").json()["items"]
+        assert used(api, path) == {"count/secrets": str(len(objects))}
+        assert len(objects) > 20
