@@ -1,0 +1,1 @@
+"""Expressions (CEL) of admission policies and of webhooks' match conditions."""
