@@ -40,6 +40,7 @@ class Attributes:
     round: Round | None  # where the answers of those outside are; none while there is nobody to ask
     warnings: list[str] = field(default_factory=list)
     annotations: dict[str, str] = field(default_factory=dict)  # for an audit log, which there is none of
+    notes: dict[str, Any] = field(default_factory=dict)  # what a plugin keeps from the first round to the second
     reinvoked: bool = False  # the second round of the mutating phase
     again: bool = False  # set by who changed the object so that others have to look again
 

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 
 from kube46.apiserver.admission.dispatching import Dispatcher
 from kube46.apiserver.admission.limitranger import LimitRanger
+from kube46.apiserver.admission.matching import Matcher
+from kube46.apiserver.admission.mutatingpolicies import MutatingPolicies
 from kube46.apiserver.admission.resourcequota import ResourceQuota
+from kube46.apiserver.admission.validatingpolicies import ValidatingPolicies
 from kube46.apiserver.admission.webhooks import MutatingWebhooks, ValidatingWebhooks
 
 if TYPE_CHECKING:
@@ -61,8 +64,8 @@ def chain(parts: Parts) -> Chain:
     """LimitRanger, MutatingAdmissionPolicy, MutatingAdmissionWebhook, ValidatingAdmissionPolicy,
     ValidatingAdmissionWebhook, ResourceQuota.
     """
-    dispatcher = Dispatcher(parts, parts.caller)
+    dispatcher, matcher = Dispatcher(parts, parts.caller), Matcher(parts)
     return Chain((
-        LimitRanger(parts), MutatingWebhooks(parts.store, dispatcher), ValidatingWebhooks(parts.store, dispatcher),
-        ResourceQuota(parts),
+        LimitRanger(parts), MutatingPolicies(parts, matcher), MutatingWebhooks(parts.store, dispatcher),
+        ValidatingPolicies(parts, matcher), ValidatingWebhooks(parts.store, dispatcher), ResourceQuota(parts),
     ))  # fmt: skip

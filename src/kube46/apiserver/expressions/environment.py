@@ -40,6 +40,12 @@ UNDECLARED = re.compile(
     r"ERROR: <input>:(?P<line>\d+):(?P<column>\d+): undeclared reference to '(?P<name>[\w.]+)' \(in container ''\)"
     r"\n \| (?P<text>.*)\n \| \.*\^"
 )
+WORDINGS = (
+    (re.compile("divide by zero"), "division by zero"),
+    (re.compile("modulus by zero"), "modulus by zero"),
+    (re.compile(r"Index error: index=(-?\d+) size=\d+"), r"index out of bounds: \1"),
+    (re.compile(r"cannot convert (\w+) to (\w+)"), r"type conversion error from '\1' to '\2'"),
+)
 STRUCT = re.compile(r" not found in struct '[^'\n]*'")
 
 
@@ -113,7 +119,7 @@ def _run(compiled: Checked, values: Mapping[str, Any], ask: Any, deadline: float
     data = {name: values.get(name) for name in NAMES}
     check_budget(compiled, data)
     before = functions.ASKED.decide
-    CLOCK.deadline, functions.ASKED.decide = deadline, ask
+    CLOCK.deadline, functions.ASKED.decide, functions.ASKED.left = deadline, ask, functions.MOST_CHECKS
     try:
         found = compiled.program.eval(data=data)
     except RuntimeError as error:
@@ -151,27 +157,35 @@ def check(expression: str, returns: Sequence[str], scope: Scope, variables: Vari
     if ANY not in returns and type_name(found) not in returns:
         several = " ".join(returns)
         wanted = f"one of [{several}]" if len(returns) > 1 else several
-        raise RuleProblem(f"must evaluate to {wanted} but got {type_name(found)}")
+        raise RuleProblem(f"must evaluate to {wanted} but got {_named(type_name(found), made)}")
     return found
 
 
 def _compiler_words(error: RuntimeError, made: Rewritten) -> str:
     """What is wrong, as Go's compiler words it."""
-    text = UNDECLARED.sub(_undeclared, STRUCT.sub("", words(error)))
+    return _named(UNDECLARED.sub(_undeclared, STRUCT.sub("", words(error))), made)
+
+
+def _named(text: str, made: Rewritten) -> str:
+    """A text of the compiler with the names of constructed types as they were written."""
     for name in made.types:
         text = text.replace(flat(name), name)
     return text
 
 
 def _undeclared(found: re.Match[str]) -> str:
-    """An unknown name told of as Go's compiler does: the library takes all of `a.b` for one, and points at its end."""
-    outer = found["name"].rpartition(".")[0]
-    at = int(found["column"]) - 1 - len(outer)
-    if not outer or found["text"][at : at + len(outer)] != outer:
-        return found[0]
-    name = outer.split(".")[0]
+    """An unknown name told of as Go's compiler does.
+
+    The library takes all of `a.b` for one and points at its last dot; at a type's beginning, where Go has its brace.
+    """
+    name, text, at = found["name"], found["text"], int(found["column"]) - 1
+    outer = name.rpartition(".")[0]
+    if text.startswith(f"{name}{{", at):
+        at += len(name)
+    elif outer and text.startswith(outer, at - len(outer)):
+        at, name = at - len(outer), outer.split(".")[0]
     told = f"ERROR: <input>:{found['line']}:{at + 1}: undeclared reference to '{name}' (in container '')"
-    return f"{told}\n | {found['text']}\n | {'.' * at}^"
+    return f"{told}\n | {text}\n | {'.' * at}^"
 
 
 def type_name(name: str) -> str:
@@ -189,7 +203,10 @@ def go_words(problem: str) -> str:
         return "no such overload"
     if problem.startswith("Key not found in map : "):
         return "no such key: " + problem.removeprefix("Key not found in map : ").strip('"')
-    return "division by zero" if problem == "divide by zero" else problem
+    for pattern, wording in WORDINGS:
+        if (found := pattern.fullmatch(problem)) is not None:
+            return found.expand(wording)
+    return problem
 
 
 @functools.cache

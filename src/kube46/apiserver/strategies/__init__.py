@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kube46.addresses.families import family_of
 from kube46.api import platform, platformrules
 from kube46.apiserver.customresources.definitions import Definitions
+from kube46.apiserver.strategies.admissionpolicies import Bindings, Policies
 from kube46.apiserver.strategies.apiservices import APIServices
 from kube46.apiserver.strategies.autoscaling import Autoscalers, OldAutoscalers
 from kube46.apiserver.strategies.certificates import SigningRequests
@@ -56,12 +57,8 @@ STRATEGIES: dict[str, Strategy] = {
     "flowschemas": Stored("FlowSchema", "enforced", platform.flow_schema),
     "horizontalpodautoscalers": Autoscalers(),
     "horizontalpodautoscalers.autoscaling/v1": OldAutoscalers(),
-    "mutatingadmissionpolicies": Stored(
-        "MutatingAdmissionPolicy", "enforced", platform.policy, unconditional_update=False
-    ),
-    "mutatingadmissionpolicybindings": Stored(
-        "MutatingAdmissionPolicyBinding", "enforced", platform.policy_binding, unconditional_update=False
-    ),
+    "mutatingadmissionpolicies": Policies(mutating=True),
+    "mutatingadmissionpolicybindings": Bindings(mutating=True),
     "podcertificaterequests": PodCertificates(),
     "prioritylevelconfigurations": Stored(
         "PriorityLevelConfiguration", "enforced", platform.priority_level, platformrules.priority_level
@@ -79,12 +76,8 @@ STRATEGIES: dict[str, Strategy] = {
         unconditional_update=False,
     ),
     "storageversionmigrations": Stored("StorageVersionMigration", "performed", unconditional_update=False),
-    "validatingadmissionpolicies": Stored(
-        "ValidatingAdmissionPolicy", "enforced", platform.policy, unconditional_update=False
-    ),
-    "validatingadmissionpolicybindings": Stored(
-        "ValidatingAdmissionPolicyBinding", "enforced", platform.policy_binding, unconditional_update=False
-    ),
+    "validatingadmissionpolicies": Policies(mutating=False),
+    "validatingadmissionpolicybindings": Bindings(mutating=False),
     "volumeattachments": Stored("VolumeAttachment", "performed", unconditional_update=False),
     "volumeattributesclasses": Stored("VolumeAttributesClass", "used"),
     "clusterrolebindings": RoleBindings(),
