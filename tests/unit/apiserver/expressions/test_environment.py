@@ -64,7 +64,7 @@ def test_values(expression: str, value: object) -> None:
         ("request.foo == 1", ("bool",), ALL, f"{PREFIX}1:8: undefined field 'foo'\n | request.foo == 1\n | .......^"),
         ("authorizer.allowed()", ("bool",), ALL, f"{PREFIX}1:19: found no matching overload for 'allowed' applied to "),
         ("{'a': 1}", ("Object",), PATCHES, "must evaluate to Object but got map(string, int)"),
-        ("Object{}", ("Object",), ALL, f"{PREFIX}1:1: undeclared reference to 'Object'"),
+        ("Object{}", ("Object",), ALL, f"{PREFIX}1:7: undeclared reference to 'Object'"),
         ("[JSONPatch{op: 1}]", ("list(JSONPatch)",), PATCHES, f"{PREFIX}1:14: expected type of field 'op' is 'string'"),
         ("[JSONPatch{opp: ''}]", ("list(JSONPatch)",), PATCHES, f"{PREFIX}1:15: undefined field 'opp'\n"),
     ],
