@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Object = dict[str, Any]
-DEPLOYMENTS = {"apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"], "operations": ["CREATE", "UPDATE"]}
+DEPLOYMENTS = {
+    "apiGroups": ["apps"],
+    "apiVersions": ["v1"],
+    "resources": ["deployments"],
+    "operations": ["CREATE", "UPDATE"],
+}
 MAPS = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"], "operations": ["*"]}
 PODS = {"apiGroups": [""], "apiVersions": ["*"], "resources": ["pods", "pods/*"], "operations": ["*"]}
 RULE = "rules.policies.example.org"
@@ -48,29 +53,50 @@ def pod(**spec: Any) -> Object:
 def validating(*expressions: str | Object, rule: Object = DEPLOYMENTS, **more: Any) -> Object:
     """A policy's spec."""
     validations = [{"expression": one} if isinstance(one, str) else one for one in expressions]
-    return {"matchConstraints": {"resourceRules": [rule]}, **({"validations": validations} if validations else {}), **more}
+    return {
+        "matchConstraints": {"resourceRules": [rule]},
+        **({"validations": validations} if validations else {}),
+        **more,
+    }
 
 
 def applying(*expressions: str, rule: Object = DEPLOYMENTS, **more: Any) -> Object:
     """A mutating policy's spec with apply configurations."""
     mutations = [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": one}} for one in expressions]
-    return {"matchConstraints": {"resourceRules": [rule]}, "reinvocationPolicy": "Never", "mutations": mutations, **more}
+    return {
+        "matchConstraints": {"resourceRules": [rule]},
+        "reinvocationPolicy": "Never",
+        "mutations": mutations,
+        **more,
+    }
 
 
 def patching(*expressions: str, rule: Object = DEPLOYMENTS, **more: Any) -> Object:
     """A mutating policy's spec with JSON patches."""
     mutations = [{"patchType": "JSONPatch", "jsonPatch": {"expression": one}} for one in expressions]
-    return {"matchConstraints": {"resourceRules": [rule]}, "reinvocationPolicy": "Never", "mutations": mutations, **more}
+    return {
+        "matchConstraints": {"resourceRules": [rule]},
+        "reinvocationPolicy": "Never",
+        "mutations": mutations,
+        **more,
+    }
 
 
-def judged(name: str, *expressions: str | Object, asked: tuple[Object, ...] = (deployment(1), deployment(3)), **more: Any) -> Case:
+def judged(
+    name: str, *expressions: str | Object, asked: tuple[Object, ...] = (deployment(1), deployment(3)), **more: Any
+) -> Case:
     """A validating policy that is asked about deployments."""
     return Case(name, validating(*expressions, **more), asked)
 
 
 def failing(name: str, expression: str, **more: Any) -> Case:
     """A validation that can't be evaluated, with both failure policies."""
-    return Case(name, validating(expression, failurePolicy="Fail", **more), (deployment(),), more=(validating(expression, failurePolicy="Ignore", **more),))
+    return Case(
+        name,
+        validating(expression, failurePolicy="Fail", **more),
+        (deployment(),),
+        more=(validating(expression, failurePolicy="Ignore", **more),),
+    )
 
 
 PARAMS = {"apiVersion": "v1", "kind": "ConfigMap"}
