@@ -14,8 +14,10 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kube46.addresses.families import Family
 from kube46.netlink import batches
 from kube46.netlink.expressions import comment, inserted
+from kube46.netlink.xtables import has_chain
 from kube46.nftables import Nft, NftError, elements
 from kube46.proxy import affinity, counting, encoding, firewall, listing, metrics
 from kube46.proxy.claims import Changes, Claims
@@ -288,12 +290,23 @@ async def clean(nft: Nft) -> None:
 
 
 async def other_proxies(nft: Nft) -> list[str]:
-    """What shows that a kube-proxy works on the same node: its tables in nftables mode, its chains in iptables mode."""
+    """What shows that a kube-proxy works on the same node: its tables in nftables mode, its chains in iptables mode and
+    in IPVS mode, whichever of its two kernel interfaces iptables uses."""
     tables = [entry["table"] for entry in await nft.read_json("list tables") if "table" in entry]
     chains = [entry["chain"] for entry in await nft.read_json("list chains") if "chain" in entry]
     found = [f"{table['family']} {table['name']}" for table in tables if table["name"] == "kube-proxy"]
     found += [f"{c['family']} {c['table']} {c['name']}" for c in chains if c["name"] == "KUBE-SERVICES"]
-    return sorted(found)
+    return sorted([*found, *await nft.inside(_old_chains)])
+
+
+def _old_chains() -> list[str]:
+    try:
+        return [
+            f"{WORDS[family][0]} nat KUBE-SERVICES" for family in Family if has_chain(family, "nat", "KUBE-SERVICES")
+        ]
+    except OSError as error:
+        log.warning("Not known whether a kube-proxy of iptables mode works on this node error=%s", error)
+        return []
 
 
 def _apart(items: Items) -> Items:

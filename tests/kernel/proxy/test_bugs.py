@@ -19,10 +19,15 @@ from kernel.proxy.test_affinity import sticky
 from kernel.proxy.test_packets import BALANCED, CLIENT_IPS, NODE_IPS, PORTS, TCP, UDP, serve, tracked
 from kube46.addresses.families import Family
 from kube46.api.objects import EndpointPort, EndpointSlice
+from kube46.kubernetes.caches import Caches
+from kube46.kubernetes.client import Client
+from kube46.kubernetes.config import ClusterConfig
 from kube46.netlink import batches
 from kube46.nftables import Nft
 from kube46.proxy.claims import NOBODY, Claims
+from kube46.proxy.controller import Proxy
 from kube46.proxy.nftables import ProxyTable, other_proxies
+from kube46.proxy.reports import Report
 from kube46.proxy.rules import service_elements, static_elements
 from kube46.proxy.settings import EVERYTHING
 from unit.proxy.samples import CLUSTER_IPS, SETTINGS, VIEW, endpoint, pods, service, slices
@@ -329,6 +334,56 @@ def test_bug_15_a_second_proxy_is_named(node: "Node", family: str, text: str, na
     finally:
         node.nft.run(f"delete table {family} {text.split()[2]}")
     assert asyncio.run(other_proxies(node.nft)) == []
+
+
+@pytest.mark.parametrize("program", ["iptables-legacy", "ip6tables-legacy"])
+def test_a_second_proxy_that_uses_iptables_old_interface_is_named(node: "Node", program: str) -> None:
+    """nftables lists none of it, and other chains are no kube-proxy's; on a kernel without it there is none to find."""
+    family = "ip6" if program.startswith("ip6") else "ip"
+
+    def iptables(*arguments: str, check: bool = True) -> int:
+        command = ["ip", "netns", "exec", NODE, program, "-w", "-t", "nat", *arguments]
+        return subprocess.run(command, check=check, capture_output=True).returncode
+
+    failed = iptables("-N", "KUBE-SERVICES-OTHER", check=False)
+    assert asyncio.run(other_proxies(node.nft)) == []
+    if failed:
+        return
+    iptables("-N", "KUBE-SERVICES")
+    try:
+        assert asyncio.run(other_proxies(node.nft)) == [f"{family} nat KUBE-SERVICES"]
+    finally:
+        for chain in ("KUBE-SERVICES", "KUBE-SERVICES-OTHER"):
+            iptables("-X", chain)
+    assert asyncio.run(other_proxies(node.nft)) == []
+
+
+def test_a_second_proxy_that_comes_later_is_named_once(node: "Node", caplog: pytest.LogCaptureFixture) -> None:
+    """At the next look, and again only after it was away."""
+
+    async def looks() -> None:
+        async with (
+            Client(ClusterConfig("http://127.0.0.1:1"), component="test") as client,
+            asyncio.TaskGroup() as group,
+        ):
+            proxy = Proxy(SETTINGS, Caches(client, group), node.nft, Report())
+            for change in ("", "add table ip kube-proxy", "", "delete table ip kube-proxy", "add table ip kube-proxy"):
+                node.nft.run(change)
+                await proxy._name_others()
+            raise EnoughSeen
+
+    try:
+        with pytest.RaisesGroup(EnoughSeen, flatten_subgroups=True):
+            asyncio.run(looks())
+        said = [record.message for record in caplog.records if "Another Service proxy" in record.message]
+        assert len(said) == 2
+        assert all(text.endswith("table=ip kube-proxy") for text in said)
+    finally:
+        node.nft.run("delete table ip kube-proxy")
+
+
+class EnoughSeen(Exception):
+    """Ends what would run for ever."""
 
 
 def test_bug_16_no_address_is_cut_to_fit(node: "Node") -> None:
