@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import socket
+from collections.abc import Hashable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import yaml
@@ -14,11 +16,13 @@ from kube46 import __version__
 from kube46.agent.proxy import initialize, run, with_own_node_name
 from kube46.cli.daemon import configure_log, serve
 from kube46.kubernetes.config import ClusterConfig, ConfigError
+from kube46.nftables import NftError
 from kube46.proxy import controller
 from kube46.proxy.configuration import Configuration, Refused, read
 from kube46.proxy.flags import FLAGS, REFUSED, SWITCHES, WITHOUT_EFFECT, Flag, as_flag, from_flags
 
 log = logging.getLogger(__name__)
+MERGE = "tag:yaml.org,2002:merge"
 
 
 def _option(name: str, flag: Flag, *, hidden: bool = False) -> click.Option:
@@ -28,10 +32,24 @@ def _option(name: str, flag: Flag, *, hidden: bool = False) -> click.Option:
     return click.Option(names, metavar=flag.metavar, help=flag.help, hidden=hidden)
 
 
+class _Strict(yaml.SafeLoader):
+    """Refuses a field that is there twice: whoever reads the file may see the one that doesn't count."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == MERGE:
+                continue
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is there twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def _document(path: Path) -> dict[str, Any]:
     """A file's document. Raises Refused."""
     try:
-        found = yaml.safe_load(path.read_text())
+        found = yaml.load(path.read_text(), _Strict)  # noqa: S506 – it is a SafeLoader
     except OSError as error:
         raise Refused(f"--config {path}: {error.strerror}") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
@@ -60,6 +78,13 @@ def cluster(kubeconfig: str, master: str | None) -> ClusterConfig:
     if master is None:
         return ClusterConfig.load(Path(kubeconfig) if kubeconfig else None)
     address = master if "://" in master else f"http://{master}"
+    try:
+        parts = urlsplit(address)
+        known = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port)
+    except ValueError:
+        known = False
+    if not known:
+        raise ConfigError(f"--master {master!r} is no URL such as https://192.0.2.1:6443 or https://[2001:db8::1]:6443")
     return replace(ClusterConfig.load(Path(kubeconfig)), server=address) if kubeconfig else ClusterConfig(address)
 
 
@@ -73,7 +98,10 @@ def _run(
     **flags: str | None,
 ) -> None:
     if cleanup:
-        asyncio.run(controller.clean())
+        try:
+            asyncio.run(controller.clean())
+        except NftError as error:
+            raise click.ClickException(f"--cleanup: the table is not removed, which root may: {error}") from error
         return
     given = {name.replace("_", "-"): value for name, value in flags.items() if value is not None}
     try:

@@ -26,7 +26,10 @@ def _split(text: str) -> list[str]:
 
 
 def _int(text: str) -> int:
-    return int(text)
+    try:
+        return int(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no whole number") from error
 
 
 def _bool(text: str) -> bool:

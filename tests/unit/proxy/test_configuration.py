@@ -205,6 +205,8 @@ def test_flags_mean_what_the_file_means() -> None:
     assert not read(from_flags({"nodeport-addresses": "10.0.0.0/8"}), "n").settings.nodeport_primary
     with pytest.raises(Refused, match="--feature-gates"):
         from_flags({"feature-gates": "AllowServiceExternalIPs"})
+    with pytest.raises(Refused, match="--oom-score-adj: 'low' is no whole number"):
+        from_flags({"oom-score-adj": "low"})
     with pytest.raises(Refused, match="--masquerade-all"):
         from_flags({"masquerade-all": "perhaps"})
 
@@ -217,7 +219,13 @@ def test_a_file_has_the_last_word_but_for_the_nodes_name(tmp_path: Path, caplog:
     assert made.settings.node_name == "worker"
     assert ip_network("10.0.0.0/8") not in made.settings.cluster_cidrs
     assert "cluster-cidr" in caplog.text
-    for text in ("- a\n", "{", ""):
+    for text in (
+        "- a\n",
+        "{",
+        "",
+        "mode: nftables\nmode: iptables\n",
+        "nftables: {masqueradeBit: 1, masqueradeBit: 2}",
+    ):
         path.write_text(text)
         with pytest.raises(Refused, match="--config"):
             configuration(path, {})
@@ -258,3 +266,10 @@ def test_master_stands_for_the_server(tmp_path: Path, master: str, server: str) 
     assert cluster("", master).server == server
     assert (cluster(str(path), master).server, cluster(str(path), master).token) == (server, "t")
     assert cluster(str(path), None).server == "http://old"
+
+
+@pytest.mark.parametrize("master", ["::bad::", "ftp://h:1", "https://", "h:port", "h:0", "h:65536", "http://[::1"])
+def test_a_master_that_is_no_url_is_refused(master: str) -> None:
+    """With the flag's name, before anything is begun."""
+    done = CliRunner().invoke(command, ["--master", master])
+    assert (done.exit_code, f"--master {master!r} is no URL" in done.output) == (2, True)
