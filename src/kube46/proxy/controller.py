@@ -20,7 +20,7 @@ from kube46.api.objects import EndpointSlice, Node, Service, ServiceCIDR
 from kube46.api.resources import NODES, ROUTED_SERVICES, ROUTED_SLICES, SERVICE_CIDRS, Resource
 from kube46.kubernetes.caches import Cache, Caches
 from kube46.kubernetes.client import Client
-from kube46.kubernetes.errors import KubernetesError, NotFound
+from kube46.kubernetes.errors import Forbidden, KubernetesError, NotFound
 from kube46.kubernetes.queues import Trigger, delay
 from kube46.netlink import conntrack
 from kube46.nftables import Nft, give_back_memory
@@ -38,7 +38,10 @@ from kube46.proxy.usage import Usage
 __all__ = ["Settings", "clean", "run"]
 
 TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
-NO_RANGES = "The API has no ServiceCIDRs (Kubernetes 1.33 has): packets to unallocated Service addresses aren't dropped"
+NO_RANGES = (
+    "The API has no ServiceCIDRs for us (Kubernetes 1.33 has, and kube-proxy's role may list them): packets to"
+    " unallocated Service addresses aren't dropped"
+)
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -53,27 +56,30 @@ async def run(
     nft = Nft()
     proxy = Proxy(settings, caches, nft, report or Report(), tell)
     try:
+        await proxy.synced()  # with the right to see these the one to see ranges comes, if ever
         if await served(client, SERVICE_CIDRS):
             proxy.watch_service_cidrs()
+            await proxy.synced()
         else:
             log.warning(NO_RANGES)
-        await proxy.synced()
+        proxy.begin()
         with proxy.usage:
             async with asyncio.TaskGroup() as group:
                 group.create_task(proxy.trigger.run(proxy.sync, settings.min_sync_period))
-                group.create_task(proxy.resync_now_and_then())
+                group.create_task(proxy.resync_now_and_then(client))
     finally:
         proxy.probes.close()
         nft.close()
 
 
 async def served(client: Client, resource: Resource[Any]) -> bool:
-    """Whether the API server has a resource. Asks until it answers: a cache of one it lacks would never be synced."""
+    """Whether the API server has a resource for us. Asks until it answers: a cache of one it lacks is never synced. Who
+    may not list it can't tell whether there is one: before 1.33 kube-proxy's role has no ServiceCIDRs."""
     failures = 0
     while True:
         try:
             await client.list(resource)
-        except NotFound:
+        except (NotFound, Forbidden):
             return False
         except KubernetesError as error:
             failures += 1
@@ -132,6 +138,9 @@ class Proxy:
         for cache in (self._services, self._slices, self._nodes, self._cidrs):
             if cache is not None:
                 await cache.synced.wait()
+
+    def begin(self) -> None:
+        """From now on what is due counts."""
         self._begun = True
         self.report.queued()
 
@@ -287,12 +296,15 @@ class Proxy:
         except OSError as error:
             log.error("Kernel's switches not set, node ports may not be forwarded: %s", error)
 
-    async def resync_now_and_then(self) -> None:
-        """Read the table every `resync_period` seconds: somebody else may have changed it."""
+    async def resync_now_and_then(self, client: Client) -> None:
+        """Read the table every `resync_period` seconds: somebody else may have changed it. The server may have been
+        upgraded, too."""
         while True:
             await asyncio.sleep(self._settings.resync_period)
             self._table.distrust()
             self._due()
+            if self._cidrs is None and await served(client, SERVICE_CIDRS):
+                self.watch_service_cidrs()
 
 
 def forget_unknown(judge: Callable[..., bool], family: Family) -> int:

@@ -20,6 +20,8 @@ PREFIX = os.environ.get("KUBE46_TEST_PREFIX", f"k46t-g-{os.getpid()}")
 CLIENT, NODE, PODS = f"{PREFIX}-client", f"{PREFIX}-node", {2: f"{PREFIX}-pod2", 3: f"{PREFIX}-pod3"}
 UNALLOCATED = ("10.96.7.7", "fd00:10:96::7777")
 """Addresses of the Service ranges that no Service has; the client would answer for them if a packet came through."""
+FURTHER = ("10.97.7.7", "fd00:10:97::7777")
+"""Addresses of no Service range, unless there is another one; the client answers for them."""
 NAMESPACES = (CLIENT, NODE, *PODS.values())
 
 
@@ -55,7 +57,7 @@ def create() -> None:
     ip(NODE, "addr add 2001:db8:c::1/64 dev out nodad")
     ip(CLIENT, "link set eth0 up", "addr add 192.0.2.10/24 dev eth0", "addr add 2001:db8:c::10/64 dev eth0 nodad")
     ip(CLIENT, "route add default via 192.0.2.1", "route add default via 2001:db8:c::1")
-    for address in UNALLOCATED:
+    for address in (*UNALLOCATED, *FURTHER):
         ip(CLIENT, f"addr add {address} dev lo")
     # the node needs a route to the Service ranges for its own packets, as a real node has a default route
     ip(NODE, "route add default via 192.0.2.10", "route add default via 2001:db8:c::10")

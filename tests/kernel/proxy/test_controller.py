@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from kernel.proxy.cluster import CLIENT, NODE, PODS, ask, change_another_table, connect, in_namespace, talk
+from kernel.proxy.cluster import CLIENT, FURTHER, NODE, PODS, ask, change_another_table, connect, in_namespace, talk
 from kube46.api.objects import ServiceCIDR
-from kube46.api.resources import ENDPOINT_SLICES, NODES, SERVICES, Resource
+from kube46.api.resources import ENDPOINT_SLICES, NODES, SERVICE_CIDRS, SERVICES, Resource
 from kube46.kubernetes.caches import Caches
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.config import ClusterConfig, ConfigError
@@ -160,10 +160,17 @@ async def create_objects(client: Client) -> tuple[str, ...]:
     return made.spec.cluster_ips
 
 
+async def create_range(client: Client) -> None:
+    """A further ServiceCIDR."""
+    spec = {"cidrs": ["10.97.0.0/16", "fd00:10:97::/112"]}
+    body = {"apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "metadata": {"name": "further"}, "spec": spec}
+    await client.create(SERVICE_CIDRS, body)
+
+
 def test_from_the_api_to_packets_and_over_a_kill(api: Api) -> None:
-    """Objects become packets in both families; a changed endpoint takes effect; a killed agent's successor adopts the
-    table while a connection lives on, and adds a chain to it after another program's change; a deleted Service is gone;
-    no transaction is refused."""
+    """Objects become packets in both families, as do another range of Services and a changed endpoint; a killed agent's
+    successor adopts the table while a connection lives on, and adds a chain to it after another program's change; a
+    deleted Service is gone; no transaction is refused."""
     agent = api.start_agent()
     addresses = api.do(create_objects)
     assert len(addresses) == 2
@@ -171,6 +178,12 @@ def test_from_the_api_to_packets_and_over_a_kill(api: Api) -> None:
         assert eventually(lambda a=address: ask(PODS[3], a, 80), api)[0] == "pod2"
         assert eventually(lambda a=node_address: ask(CLIENT, a, 30080), api)[0] == "pod2"
 
+    def further(expected: str) -> None:
+        assert {outcome(PODS[3], address, 80) for address in FURTHER} == {expected}
+
+    eventually(lambda: further("ConnectionRefusedError"), api)
+    api.do(create_range)
+    eventually(lambda: further("TimeoutError"), api)
     connection = connect(CLIENT, NODE_IPS[1], 30080)
     assert talk(connection)[0] == "pod2"
     agent.kill()

@@ -17,6 +17,7 @@ from cluster.upstream import Upstream
 from kernel.proxy.cluster import CLIENT, NODE, PODS, ask, connect, in_namespace, talk
 from kernel.proxy.test_controller import KUBE46, NODE_IPS, POD_IPS, slice_of
 from kube46.nftables import Nft
+from kube46.proxy import controller
 from patience import patient
 
 pytestmark = pytest.mark.root
@@ -188,10 +189,18 @@ def allowed() -> set[tuple[str, str, str]]:
     }
 
 
+def forbid_ranges(real: Real) -> None:
+    """The role has them no more, as kube-proxy's own before Kubernetes 1.33."""
+    path = "/apis/rbac.authorization.k8s.io/v1/clusterroles/kube46:proxy"
+    rules = [rule for rule in real.request("GET", path)["rules"] if "servicecidrs" not in rule["resources"]]
+    real.request("PATCH", path, {"rules": rules}, "application/merge-patch+json")
+
+
 def test_as_deployed_on_a_node_of_a_real_cluster(real: Real) -> None:
     """With the manifest's rights and CAP_NET_ADMIN alone it waits for the rights, serves cluster addresses and node
     ports of both families, health and metrics where kube-proxy has them, and tells the Node. A Node that is deleted
-    keeps its node ports, a killed proxy its connections. It asks for all that its role allows, and nothing else."""
+    keeps its node ports, a killed proxy its connections. It asks for all that its role allows, and nothing else; with a
+    role that has no ServiceCIDRs it works without."""
     addresses = create_service(real)
     real.configure()
     assert real.start("--init-only", least=False).wait(60) == 0
@@ -231,10 +240,12 @@ def test_as_deployed_on_a_node_of_a_real_cluster(real: Real) -> None:
         proxy.kill()
         proxy.wait()
         assert talk(connection)[0] == "pod2"
+        asked = real.asked()
+        forbid_ranges(real)
         real.start()
         real.eventually(lambda: expect(page(NODE, "http://127.0.0.1:10256/healthz")[0] == 200))
         assert talk(connection)[0] == "pod2"
         assert real.eventually(lambda: ask(CLIENT, NODE_IPS[0], 30080))[0] == "pod2"
-    asked = real.asked()
+    assert controller.NO_RANGES in real.log.read_text()
     assert asked == allowed() - {("patch", "", "events")}, "a repeated Event is patched"
     assert "PermissionError" not in real.log.read_text()

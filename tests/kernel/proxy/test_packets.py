@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kernel.proxy.cluster import CLIENT, NODE, PODS, UNALLOCATED, ask, ask_udp, connect, datagrams, ip, talk
-from kube46.api.objects import EndpointPort, ServicePort
+from kernel.proxy.cluster import CLIENT, FURTHER, NODE, PODS, UNALLOCATED, ask, ask_udp, connect, datagrams, ip, talk
+from kernel.proxy.conftest import CIDRS
+from kube46.api.objects import EndpointPort, ServiceCIDR, ServiceCIDRSpec, ServicePort
+from kube46.proxy.claims import NOBODY, merge
+from kube46.proxy.rules import static_elements
 from patience import patient
-from unit.proxy.samples import CLUSTER_IPS, pods, service, slices
+from unit.proxy.samples import CLUSTER_IPS, VIEW, pods, service, slices
 
 if TYPE_CHECKING:
     from kernel.proxy.conftest import Node
@@ -146,6 +149,27 @@ def test_an_unallocated_service_address_is_dropped(node: "Node", index: int) -> 
     serve(node, 2)
     with pytest.raises(TimeoutError):
         ask(PODS[2], UNALLOCATED[index], 80, 0.3)
+
+
+NARROW, WIDE = ("10.97.0.0/16", "fd00:10:97::/112"), ("10.96.0.0/15", "fd00:10:96::/47")
+
+
+@both
+def test_ranges_of_services_come_and_go(node: "Node", index: int) -> None:
+    """Of several ServiceCIDRs, one within another, an address is dropped as long as any has it."""
+    serve(node, 2)
+    for further, expected in (
+        ([], ConnectionRefusedError), ([NARROW], TimeoutError), ([NARROW, WIDE], TimeoutError), ([WIDE], TimeoutError),
+        ([], ConnectionRefusedError), ([WIDE, NARROW, NARROW], TimeoutError), ([NARROW], TimeoutError),
+    ):  # fmt: skip
+        ranges = [*CIDRS, *(ServiceCIDR(spec=ServiceCIDRSpec(texts)) for texts in further)]
+        merge(node.changes, node.claims.replace(NOBODY, static_elements(VIEW, ranges)))
+        node.apply()
+        with pytest.raises(expected):
+            ask(PODS[2], FURTHER[index], 80, 0.2 if expected is TimeoutError else patient(5))
+        with pytest.raises(TimeoutError):
+            ask(PODS[2], UNALLOCATED[index], 80, 0.1)
+    assert ask(PODS[3], CLUSTER_IPS[index], 80)[0] == "pod2"
 
 
 @both

@@ -43,6 +43,7 @@ def test_who_waits_for_the_api_is_not_late() -> None:
             for cache in (proxy._services, proxy._slices, proxy._nodes):
                 cache.synced.set()
             await proxy.synced()
+            proxy.begin()
             assert not report.is_healthy()
             nft.close()
             raise EnoughSeen
