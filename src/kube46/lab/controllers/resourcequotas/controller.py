@@ -17,7 +17,7 @@ from kube46.api.quota import rules as quotas
 from kube46.api.quota.evaluating import Evaluator
 from kube46.kubernetes.caches import Cache, Caches, Key, key_of
 from kube46.kubernetes.client import Client
-from kube46.kubernetes.errors import Conflict, NotFound
+from kube46.kubernetes.errors import Conflict, KubernetesError, NotFound
 from kube46.kubernetes.queues import WorkQueue
 from kube46.lab.controllers import clock, discovery
 from kube46.lab.controllers.garbage.controller import DEFINITIONS, FILL_SECONDS, SHARED
@@ -69,6 +69,7 @@ class ResourceQuotas:
         """Counts everything anew now and again, as upstream: what nobody told of is found."""
         while True:
             await asyncio.sleep(RESYNC_SECONDS)
+            self._known = False
             for key in self._quotas:
                 self.queue.add(key)
 
@@ -80,12 +81,19 @@ class ResourceQuotas:
         namespace, now = key[0], clock.now()
         countings = await self._served(quotas.counted((quota.get("spec") or {}).get("hard") or {}))
         found: amounts.Amounts = {}
+        problem: KubernetesError | None = None
         for counting in countings:
-            listed = await self._list(counting, namespace)
-            found |= quotas.usage(quota, counting, listed, now)
+            try:
+                listed = await self._list(counting, namespace)
+            except KubernetesError as error:  # of one kind: what is used of the others is told
+                problem = error
+            else:
+                found |= quotas.usage(quota, counting, listed, now)
         status = quotas.status(quota, found)
         if rules.differs(quota, status):
             await self._write(key, {**quota, "status": status})
+        if problem:
+            raise problem
 
     async def _write(self, key: Key, quota: dict[str, Any]) -> None:
         namespace, name = key
@@ -102,17 +110,20 @@ class ResourceQuotas:
             if not self._known:
                 self._known = True
                 await self._discover()
-            found = [one for one in countings if (one.group, one.plural) in self._kinds]
-            for one in found:
-                await self._follow((one.group, one.plural))
-        return found
+            for one in countings:
+                if (one.group, one.plural) in self._kinds:
+                    await self._follow((one.group, one.plural))
+            return [one for one in countings if (one.group, one.plural) in self._kinds]
 
     async def _discover(self) -> None:
         try:
             served = [kind for kind in await discovery.served(self._client) if kind.can(*QUOTABLE)]
-        except BaseException:
+        except KubernetesError as error:
             self._known = False
-            raise
+            if not self._kinds:
+                raise
+            log.warning("Kinds could not be discovered error=%s", error)
+            return
         self._kinds = {
             (kind.resource.group, kind.resource.plural): SHARED.get(
                 (kind.resource.group, kind.resource.plural), kind.resource
@@ -123,7 +134,7 @@ class ResourceQuotas:
         self._followed = {place: cache for place, cache in self._followed.items() if place in self._kinds}
 
     async def _follow(self, place: Place) -> None:
-        """Listens to a kind; raises TimeoutError when it can't be listed, as it may be gone by now."""
+        """Listens to a kind; one that can't be listed is left out until kinds are looked for again."""
         cache = self._caches.of(self._kinds[place])
         if self._followed.get(place) is not cache:
             counting = quotas.evaluator(*place)
@@ -139,8 +150,8 @@ class ResourceQuotas:
             async with asyncio.timeout(FILL_SECONDS):
                 await cache.synced.wait()
         except TimeoutError:
-            self._known = False
-            raise
+            log.warning("A kind could not be listed and is not counted kind=%s", ".".join(place[::-1]))
+            del self._kinds[place]
 
     async def _list(self, counting: Evaluator, namespace: str) -> Sequence[dict[str, Any]]:
         """The objects of a kind; where only their number counts, as many empty ones."""
