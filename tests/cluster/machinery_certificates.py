@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cluster.machinery_patches import container, delete, get, patch, post, put
@@ -50,7 +50,7 @@ def _proof(key: Any, *how: Any) -> str:
 
 
 ED, SMALL, LARGE = ed25519.Ed25519PrivateKey.generate(), *(rsa.generate_private_key(65537, n) for n in (2048, 3072))
-ODD, OLD = ec.generate_private_key(ec.SECP224R1()), dsa.generate_private_key(2048)
+ODD, OLD = ec.generate_private_key(ec.SECP224R1()), x25519.X25519PrivateKey.generate()
 PSS = padding.PSS(padding.MGF1(SIGNED), padding.PSS.DIGEST_LENGTH)
 SPEC: dict[str, Any] = {
     "signerName": "example.com/x", "podName": "p", "podUID": UID, "serviceAccountName": "default",
