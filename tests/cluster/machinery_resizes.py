@@ -46,6 +46,18 @@ POLICIES: tuple[list[dict[str, Any]], ...] = (
     [{"resourceName": "cpu", "restartPolicy": "NotRequired"}], [{"resourceName": "cpu"}], [{"restartPolicy": "RestartContainer"}],
     [{"resourceName": "disk", "restartPolicy": "Never"}], [{"resourceName": "memory", "restartPolicy": "RestartContainer"}],
 )  # fmt: skip
+NAMES = (
+    "foo-",
+    "kernel.shmmax",
+    "safe-and-unsafe",
+    "bar..",
+    "net/core/somaxconn",
+    "net.core.somaxconn",
+    "",
+    "kernel.shmmax",
+    "UP",
+)
+SAFE: dict[str, Any] = {"containers": [named("c")]}
 AFTER = get(f"{PODS}/p")
 ACCOUNT = post("/api/v1/namespaces/{ns}/serviceaccounts", {"metadata": {"name": "default"}})
 TABLE: dict[str, list[Step]] = {
@@ -75,6 +87,13 @@ TABLE: dict[str, list[Step]] = {
         *(post(f"{PODS}?dryRun=All", {"metadata": {"name": "q"}, "spec": {"restartPolicy": restarts, "containers": [named("c", None, CPU, resizePolicy=policy)]}}) for policy in POLICIES for restarts in ("Always", "Never")),
         *(post(f"{PODS}?dryRun=All", {"metadata": {"name": "q"}, "spec": {"containers": [named("c")], "initContainers": [named("i", None, CPU, resizePolicy=policy)]}}) for policy in POLICIES),
         START, resize(named("c", None, None, resizePolicy=POLICIES[0])), AFTER,
+    ],
+    "resize: sysctls, which share the pods' rules": [
+        post(f"{PODS}?dryRun=All", {"metadata": {"name": "q"}, "spec": {**SAFE, **more, "securityContext": {"sysctls": [{"name": name, "value": "1"} for name in NAMES]}}})
+        for more in ({}, {"hostNetwork": True}, {"hostIPC": True})
+    ],
+    "resize: a binding leaves the generation": [
+        START, post(f"{PODS}/p/binding", {"metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n"}}), AFTER,
     ],
     "resize: of no pod": [patch(f"{PODS}/none/resize", {"spec": {}}), get(f"{PODS}/none/resize")],
 }  # fmt: skip

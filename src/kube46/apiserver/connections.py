@@ -22,7 +22,7 @@ CLOSE = (b"connection", b"close")
 STREAM_BYTES = 1 << 18  # buffered of a connection that has left HTTP
 # where an upgrade is served; elsewhere one that is asked for is ignored, as Go's server does
 STREAMS = re.compile(
-    rb"/api/v1/(namespaces/[^/]+/)?(nodes|pods|services)/[^/]+/(attach|exec|portforward|proxy)(/|\?|$)"
+    rb"/api/v1/(namespaces/[^/]+/)?(nodes|pods|services)/[^/]+/(attach|exec|log|portforward|proxy)(/|\?|$)"
 )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from kube46.addresses.families import bracketed
-from kube46.apiserver import statuses
+from kube46.apiserver import logsockets, statuses
 from kube46.apiserver.answers import Answer
 from kube46.apiserver.kinds import BY_PLURAL
 from kube46.apiserver.responses import BadResponse, Response
@@ -85,6 +85,9 @@ class Kubelets:
         endpoint = self._endpoint(request, target)
         if endpoint is None:  # nothing has been said yet
             return Answer(content_type=b"text/plain")
+        if target.subresource == "log" and logsockets.wanted(request.headers):
+            await self._log_messages(endpoint, request)
+            return None
         if target.subresource == "log":
             return await self._log(endpoint)
         upgrade = request.headers.get(b"upgrade")
@@ -159,6 +162,20 @@ class Kubelets:
                     yield part
 
         return Answer(content_type=b"text/plain", stream=stream())
+
+    async def _log_messages(self, endpoint: Endpoint, request: Request) -> None:
+        protocol = logsockets.protocol_of(request.headers)
+        async with aclosing(self._parts(endpoint)) as parts:
+            await anext(parts)  # refusals come before the connection is taken over
+            connection: Connection = request.scope["state"]["connection"]
+            reader, writer = connection.take_over()
+            try:
+                writer.write(logsockets.acceptance(request.headers, protocol))
+                await logsockets.send(parts, protocol, reader, writer)
+            except* OSError as broken:
+                log.info("stream broke path=%s error=%s", endpoint.path, broken.exceptions[0])
+            finally:
+                writer.close()
 
     async def _parts(self, endpoint: Endpoint) -> AsyncGenerator[bytes, None]:
         async with self._connected(endpoint) as (reader, writer):

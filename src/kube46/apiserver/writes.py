@@ -308,7 +308,10 @@ class Registry:
         return self.view(call, await self.settle(call, None, patch))
 
     async def change_directly(self, call: Call, *edits: Callable[[Object], Object | None]) -> Object:
-        """Change a copy of the stored object in place, past its kind's rules (bindings), and store the result."""
+        """Change a copy of the stored object in place, past its kind's rules (bindings), and store the result.
+
+        A pod that is bound stays of its generation: nobody wants it otherwise than before.
+        """
         with self.store.begin() as txn:
             obj = txn.get(call.kind.resource, call.name, call.namespace)
             if obj is None:
@@ -316,7 +319,8 @@ class Registry:
             before = copied(obj)
             for edit in edits:
                 edit(obj)
-            _count(call, obj, before)
+            if call.kind.plural != "pods":
+                _count(call, obj, before)
             self._put(call, obj, before, self.context(call, txn), txn)
         await self.finish(call, txn)
         return self.view(call, obj)

@@ -112,7 +112,7 @@ ATTEMPTS = {
     )},
     **{f"list {p}": (lambda p=p: listed(p)) for p in (
         "/root", "/home", "/run", "/var/run", "/tmp", "/var/tmp", "/var/log", "/var/lib/kube46", "/var/lib/kubelet",
-        "/etc/ssl/private", "/etc/sudoers.d", "/boot", "/var/spool", "/sys/fs/cgroup", "/sys/fs/bpf", "/sys/firmware",
+        "/etc/ssl/private", "/etc/sudoers.d", "/boot", "/var/spool", "/sys/fs/bpf", "/sys/firmware",
         "/sys/kernel/debug", "/sys/kernel/tracing", "/dev/mqueue", "/dev/shm", "/var/backups",
     )},
     "core_pattern": lambda: write("/proc/sys/kernel/core_pattern", b"|/tmp/x"),
@@ -120,6 +120,12 @@ ATTEMPTS = {
     "sysctl": lambda: write("/proc/sys/net/ipv4/ip_forward", b"1"),
     "modprobe path": lambda: write("/proc/sys/kernel/modprobe", b"/tmp/x"),
     "uevent_helper": lambda: write("/sys/kernel/uevent_helper", b"/tmp/x"),
+    **{f"own cgroup {p}": (lambda p=p: write(f"/sys/fs/cgroup/{p}", b"1000000000")) for p in (
+        "cpu/cpu.shares", "cpu.weight", "memory/memory.limit_in_bytes", "memory.max", "pids/pids.max", "pids.max",
+        "memory/cgroup.clone_children",
+    )},
+    **{f"new cgroup {p}": (lambda p=p: os.mkdir(f"/sys/fs/cgroup/{p}")) for p in ("x", "cpu/x", "pids/x", "memory/x")},
+    "other cgroups": lambda: listed("/sys/fs/cgroup/memory/../../../fs/cgroup/kube46"),
     "sys write": lambda: write("/sys/kernel/mm/transparent_hugepage/enabled", b"never"),
     "usr write": lambda: write("/usr/bin/env", b""),
     "etc write": lambda: os.mkdir("/etc/x"),

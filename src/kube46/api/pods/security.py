@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kube46.api.errors import FieldError, invalid, not_supported, required
+from kube46.api import names
+from kube46.api.errors import FieldError, duplicate, invalid, not_supported, required
 
 Object = dict[str, Any]
 
@@ -12,6 +13,10 @@ MOST = 2**31 - 1
 PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
 PROC_MOUNTS = ("Default", "Unmasked")
 LOCAL = "Localhost"
+SEGMENT = "[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+SYSCTL = rf"({SEGMENT}[\./])*{SEGMENT}"
+LONGEST_SYSCTL = 253
+IPC_SYSCTLS = ("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")
 
 
 def of_pod(context: Object, field: str) -> list[FieldError]:
@@ -20,6 +25,28 @@ def of_pod(context: Object, field: str) -> list[FieldError]:
     for index, group in enumerate(context.get("supplementalGroups") or ()):
         found += _id(group, f"{field}.supplementalGroups[{index}]")
     return found + _profile(context.get("seccompProfile"), f"{field}.seccompProfile")
+
+
+def sysctls(spec: Object, field: str) -> list[FieldError]:
+    """Errors of a pod's kernel settings."""
+    found: list[FieldError] = []
+    seen: set[str] = set()
+    for index, one in enumerate((spec.get("securityContext") or {}).get("sysctls") or ()):
+        place, name = f"{field}.securityContext.sysctls[{index}].name", one.get("name") or ""
+        if not name:
+            found.append(required(place))
+        elif len(name) > LONGEST_SYSCTL or not names.matches(SYSCTL, name):
+            text = f"must have at most {LONGEST_SYSCTL} characters and match regex ^{SYSCTL}$"
+            found.append(invalid(place, name, text))
+        elif name in seen:
+            found.append(duplicate(place, name))
+        seen.add(name)
+        whole = name.replace("/", ".")
+        if spec.get("hostNetwork") and whole.startswith("net."):
+            found.append(invalid(place, name, "may not be specified when 'hostNetwork' is true"))
+        if spec.get("hostIPC") and whole.startswith(IPC_SYSCTLS):
+            found.append(invalid(place, name, "may not be specified when 'hostIPC' is true"))
+    return found
 
 
 def of_container(context: Object, field: str) -> list[FieldError]:

@@ -27,7 +27,9 @@ def validate(spec: Object, field: str = "spec") -> list[FieldError]:
     if spec.get("restartPolicy") not in RESTART_POLICIES:
         found.append(not_supported(f"{field}.restartPolicy", spec.get("restartPolicy"), RESTART_POLICIES))
     found += _dns(spec, field)
-    found += security.of_pod(spec.get("securityContext") or {}, f"{field}.securityContext")
+    found += security.sysctls(spec, field) + security.of_pod(
+        spec.get("securityContext") or {}, f"{field}.securityContext"
+    )
     found += labels_valid(spec.get("nodeSelector"), f"{field}.nodeSelector")
     found += _host_ports(spec, field)
     account = spec.get("serviceAccountName") or ""

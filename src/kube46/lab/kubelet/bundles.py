@@ -86,6 +86,7 @@ class Plan:
     read_only: bool = True  # the root
     base: int | None = None  # the machine's number of the container's user 0, in a user namespace
     kernel_binds: tuple[Bind, ...] = ()  # what a user namespace can't mount itself
+    groups: tuple[Bind, ...] = ()  # its own control groups, to read
     oom_score_adjustment: int = 0
     annotations: Mapping[str, str] = field(default_factory=dict)
     terminal: bool = False
@@ -175,6 +176,7 @@ def _kernel_mounts(plan: Plan) -> list[dict[str, Any]]:
         _mount("/dev", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
         _mount("/dev/pts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
         *(bound or own),
+        *map(_bind, plan.groups),
     ]
 
 

@@ -35,10 +35,17 @@ class Hierarchy:
         """The group below the node's, with these limits. Raises OSError."""
         place = self.group / path
         self._make(place)
-        for name, text in files(wanted, self.kind):
-            with suppress(FileNotFoundError):  # memory.memsw: the kernel doesn't count swap
-                (place / name).write_text(text)
+        _write(place, files(wanted, self.kind))
         return place
+
+    def change(self, path: str, wanted: Limits) -> None:
+        """Other limits of a group that exists. Raises OSError."""
+        place, written = self.group / path, files(wanted, self.kind)
+        try:
+            _write(place, written)
+        except OSError:
+            # Memory with swap is never less than without: more of both is written the other way round.
+            _write(place, reversed(written))
 
     def prepare(self, cpus: int) -> None:
         """Make the node's group, weighing as much as the machine has CPUs. Raises OSError."""
@@ -58,6 +65,12 @@ class Hierarchy:
                 text = " ".join(f"+{name}" for name in self.kind.controllers)
                 (parent.parent / "cgroup.subtree_control").write_text(text)
             parent.mkdir(exist_ok=True)
+
+
+def _write(place: Path, wanted: Iterable[tuple[str, str]]) -> None:
+    for name, text in wanted:
+        with suppress(FileNotFoundError):  # memory.memsw: the kernel doesn't count swap
+            (place / name).write_text(text)
 
 
 def remove_all(group: str, mounts: Iterable[Path]) -> None:

@@ -4,6 +4,7 @@ The kubelet mounts the hierarchies for itself: a node's own mount namespace hide
 process is in its groups before it is executed, as its shim enters them before it becomes crun.
 """
 
+import errno
 import logging
 import os
 import time
@@ -11,9 +12,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kube46.lab import hierarchies, syscalls
+from kube46.lab.kubelet.bundles import Bind
 from kube46.lab.kubelet.cgroupfs import PATIENCE, Hierarchy, cpu_seconds, kill, memory_bytes, remove, text_of
 from kube46.lab.kubelet.cgrouprules import LIMITING, V1, V2, WANTED, Kind, Limits, Usage, kinds, numbers
 
+VIEW = "/sys/fs/cgroup"
 log = logging.getLogger(__name__)
 
 
@@ -32,6 +35,34 @@ class Cgroups:
             one.make(f"pod{uid}", whole)
             one.make(f"pod{uid}/{id}", own)
         return self.entrances(uid, id)
+
+    def change(self, uid: str, whole: Limits, id: str, own: Limits) -> None:
+        """Hold a run that exists to other limits. Raises OSError, also when it takes more memory than it may."""
+        used = self.usage(uid, id)
+        if own.memory is not None and used is not None and used.memory > own.memory:
+            text = f"attempting to set memory limit ({own.memory}) below current usage ({used.memory})"
+            raise OSError(errno.EBUSY, f"cannot decrease memory limits: {text}")
+        for one in self._hierarchies:
+            one.change(f"pod{uid}", whole)
+            one.change(f"pod{uid}/{id}", own)
+
+    def view(self, uid: str, id: str, place: Path) -> tuple[Bind, ...]:
+        """What a container sees of its own groups, as runtimes show them: version 2 at /sys/fs/cgroup, or there a
+        directory for each hierarchy of version 1, made in `place`. Raises OSError."""
+        found = list(self._groups(uid, id))
+        if not found:
+            return ()
+        if all(one.kind.version == V2 for one, _ in found):
+            return (Bind(str(found[0][1]), VIEW, read_only=True),)
+        binds = [Bind(str(place), VIEW, read_only=True)]
+        for one, group in found:
+            names = one.kind.controllers if one.kind.version == V1 else ("unified",)
+            (place / ",".join(names)).mkdir(parents=True, exist_ok=True)
+            for name in names if len(names) > 1 else ():
+                (place / name).unlink(missing_ok=True)
+                (place / name).symlink_to(",".join(names))
+            binds.append(Bind(str(group), f"{VIEW}/{','.join(names)}", read_only=True))
+        return tuple(binds)
 
     def entrances(self, uid: str, id: str) -> tuple[str, ...]:
         """What a process writes 0 to that is to belong to a run."""

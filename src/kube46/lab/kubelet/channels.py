@@ -1,10 +1,11 @@
-"""The channel protocols of `kubectl exec` and `attach`: v4 and v5.channel.k8s.io (pure).
+"""The channel protocols of `kubectl exec` and `attach`: v4 and v5.channel.k8s.io, and the first of them (pure).
 
 Over WebSocket a message is a channel's number and its bytes. v5 adds channel 255: the sender ends the channel named by
 the next byte.
 Source: KEP-4006, k8s.io/apimachinery/pkg/util/remotecommand/constants.go.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -12,7 +13,9 @@ from typing import Any
 import msgspec
 
 V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
+V1 = "channel.k8s.io"  # of old clients, over WebSocket alone: its status is a text, and only of failures
 PROTOCOLS = (V5, V4)
+SOCKET_PROTOCOLS = (*PROTOCOLS, V1)
 LARGEST_SIDE = 0xFFFF  # of a terminal
 
 
@@ -89,6 +92,13 @@ def exit_status(code: int) -> dict[str, Any]:
         "reason": "NonZeroExitCode",
         "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]},
     }
+
+
+def last_word(status: Mapping[str, Any], protocol: str) -> bytes | None:
+    """What the error channel carries at the end; None: nothing."""
+    if protocol != V1:
+        return msgspec.json.encode(status)
+    return None if status["status"] == "Success" else str(status.get("message", "")).encode()
 
 
 def failure(text: str) -> dict[str, Any]:

@@ -50,6 +50,7 @@ async def run(settings: Settings, client: Client, caches: Caches, provisioning: 
         events.node("CgroupsNotAvailable", text, "Warning")
     keeper = node.NodeKeeper(settings, client, events, await runtime_version(), workshop.images.names)
     crew = Crew(workshop)
+    workshop.pods = crew.all
     async with asyncio.TaskGroup() as group:
         group.create_task(events.run())
         meter = Meter(workshop.cgroups, crew.all)

@@ -49,6 +49,11 @@ class RunDirectory:
         """The termination message."""
         return self.path / "termination"
 
+    @property
+    def groups(self) -> Path:
+        """What the container sees at /sys/fs/cgroup: a directory for each hierarchy of its control groups."""
+        return self.path / "cgroup"
+
     def bind(self, number: int) -> Path:
         """Where a part of a volume is bound for the container's mount of that number."""
         return self.path / "binds" / str(number)
@@ -84,6 +89,11 @@ class PodDirectory:
     def sandbox(self) -> Path:
         """The sandbox's record (JSON)."""
         return self.path / "sandbox.json"
+
+    @property
+    def allocated(self) -> Path:
+        """What the pod was given by its resizes (JSON)."""
+        return self.path / "allocated.json"
 
     @property
     def namespaces(self) -> Path:

@@ -10,12 +10,13 @@ from contextlib import suppress
 
 from kube46 import __version__
 from kube46.addresses.families import bracketed
-from kube46.lab.kubelet import executing
-from kube46.lab.kubelet.manifests import Handler, HttpGet, Probe, TcpSocket
+from kube46.lab.kubelet import executing, grpchealth
+from kube46.lab.kubelet.manifests import Grpc, Handler, HttpGet, Probe, TcpSocket
 from kube46.lab.kubelet.probes import http_success, port_number
 from kube46.lab.kubelet.targets import Target
 
 LONGEST_HEAD = 64 * 1024
+AGENT = "kube-probe/1.37"
 
 
 class HandlerError(RuntimeError):
@@ -27,9 +28,11 @@ async def probe(target: Target, wanted: Probe) -> None:
     if wanted.exec:
         await execute(target, wanted.exec.command, wanted.timeout_seconds)
     elif wanted.http_get:
-        await get(target, wanted.http_get, wanted.timeout_seconds, "kube-probe/1.37")
+        await get(target, wanted.http_get, wanted.timeout_seconds, AGENT)
     elif wanted.tcp_socket:
         await connect(target, wanted.tcp_socket, wanted.timeout_seconds)
+    elif wanted.grpc:
+        await ask_health(target, wanted.grpc, wanted.timeout_seconds)
 
 
 async def hook(target: Target, wanted: Handler, timeout: float) -> None:
@@ -65,6 +68,33 @@ async def connect(target: Target, wanted: TcpSocket, timeout: float) -> None:
     except OSError as error:
         raise HandlerError(_refused(host, port, error)) from None
     writer.close()
+
+
+async def ask_health(target: Target, wanted: Grpc, timeout: float) -> None:
+    """Ask a gRPC server for its health, which must be SERVING. Raises HandlerError."""
+    host, port = target.address, wanted.port
+    answer = grpchealth.Answer()
+    try:
+        async with asyncio.timeout(timeout):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(grpchealth.question(bracketed(host, port), wanted.service, AGENT))
+                while not answer.over and (data := await reader.read(LONGEST_HEAD)):
+                    writer.write(answer.feed(data))
+            finally:
+                writer.close()
+    except TimeoutError:
+        text = f'timeout: failed to connect service "{bracketed(host, port)}" within {timeout:g}s'
+        raise HandlerError(f"{text}: context deadline exceeded") from None
+    except OSError as error:
+        text = f'error: failed to connect service at "{bracketed(host, port)}"'
+        raise HandlerError(f"{text}: {_refused(host, port, error)}") from None
+    except ValueError as error:
+        raise HandlerError(f"error: health rpc probe failed: {error}") from None
+    if not answer.status:
+        raise HandlerError("error: this server does not implement the grpc health protocol (grpc.health.v1.Health)")
+    if answer.status != grpchealth.SERVING:
+        raise HandlerError(f'service unhealthy (responded with "{answer.status}")')
 
 
 async def get(target: Target, wanted: HttpGet, timeout: float, agent: str) -> None:

@@ -49,8 +49,10 @@ def make(
     identity: Identity,
     namespaces: Mapping[str, str],
     layered: Layered | None = None,
+    groups: tuple[Bind, ...] = (),
 ) -> Made:
-    """What the container runs with; `layered` is the root of a loaded image. Raises ConfigError that names what is
+    """What the container runs with; `layered` is the root of a loaded image, `groups` what it sees
+    of its control groups. Raises ConfigError that names what is
     missing, OSError."""
     own_home = {"HOME": layered.home} if layered else {}
     base = own_home | (TERMINAL if container.tty else {}) | dict(image.environment)
@@ -77,6 +79,7 @@ def make(
         namespaces=namespaces,
         disks=() if layered else tuple(path for path in OWN_DISKS if os.path.ismount(path)),
         binds=binds,
+        groups=groups,
         masks=masks,
         volumes=own,
         views=views,
@@ -176,6 +179,10 @@ def _volume_bind(
         raise ConfigError(f"volumeMounts: the pod has no volume {mount.name!r}")
     sub_path = mount.sub_path or expand(mount.sub_path_expr, variables)
     source = target
+    if sub_path.startswith("/"):
+        raise ConfigError(f"error SubPath `{sub_path}` must not be an absolute path")
+    if ".." in sub_path.split("/"):
+        raise ConfigError(f"unable to provision SubPath `{sub_path}`: must not contain '..'")
     try:
         if place:
             binding.bind_place(place, sub_path, target, read_only=mount.read_only or place.read_only)
@@ -184,6 +191,9 @@ def _volume_bind(
         else:
             source = directory.volume(volume.name)
     except ConfigError as error:
+        if sub_path:  # the volume is there: it is this container's configuration that is wrong
+            text = f'failed to prepare subPath for volumeMount "{mount.name}": {error}'
+            raise ConfigError(text) from error
         raise volumes.failed(volume.name, error) from error
     # Volumes that are kept up to date by us are never the container's to change.
     ours = place.read_only if place else volume.empty_dir is None

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from kube46.lab.kubelet.manifests import Resources
+
 FIRST_DELAY, LONGEST_DELAY, GOOD_RUN = 10.0, 300.0, 600.0
 
 
@@ -38,6 +40,8 @@ class Run:
     image: str = ""  # the whole name of a loaded image
     image_id: str = ""
     stop_signal: int = 15
+    given: Resources | None = None  # what it is held to; None in the records of older kubelets
+    resized: bool = False  # it ends to begin anew with other amounts
     previous: "Run | None" = None
 
     @property
@@ -96,4 +100,6 @@ class Observed:
     last_ips: tuple[str, ...] = ()  # the addresses it had before its sandbox was removed
     rejected: str = ""  # why it was not let in
     evicted: str = ""  # why the pod was told to end by the kubelet itself
+    pending: tuple[str, str] | None = None  # why its resize was not taken on: reason, message
+    stuck: Mapping[str, Problem] = field(default_factory=dict)  # by container: what keeps a resize from being done
     final_phase: str = ""  # Succeeded or Failed, once written: such a pod never runs again

@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
-from kube46.lab.kubelet import attaching, statuses
+from kube46.lab.kubelet import allocating, attaching, resizing, statuses
 from kube46.lab.kubelet.logs import LogFile
 from kube46.lab.kubelet.manifests import PAUSE, Container, Pod, PodSpec, ReadPod, read
 from kube46.lab.kubelet.observed import Observed, Problem, Run
+from kube46.lab.kubelet.resizing import Pending
 from kube46.lab.kubelet.runs import Tended
 from kube46.lab.kubelet.support import by_reason, unsupported
 from kube46.lab.kubelet.workshop import Workshop
@@ -38,6 +39,8 @@ class PodState:
         self.tended: dict[str, Tended] = {}
         self.past: dict[str, Run] = {}  # the newest run of each container, once it has ended
         self.problems: dict[str, Problem] = {}  # by container; "" is the sandbox
+        self.stuck: dict[str, Problem] = {}  # by container: what keeps a resize from being carried out
+        self._pending: Pending | None = None  # why a resize is not taken on
         self.ending_since: float | None = None
         self.final_phase = ""
         self.rejected = ""
@@ -46,6 +49,7 @@ class PodState:
         self.start_time = _seconds(pod.status.get("startTime")) or time.time()
         self._unsupported: tuple[str, ...] = ()
         self._complaints: tuple[str, ...] | None = None
+        self._allocated = allocating.recorded(self.directory)
         self.set(pod)
 
     def set(self, pod: Pod) -> None:
@@ -65,8 +69,39 @@ class PodState:
             if self._complaints is None:
                 self._unsupported = tuple(text for text in complaints if not text.startswith(DEBUGGERS))
         self._complaints = complaints
+        self._allocate()
         if pod.status.get("phase") in ("Succeeded", "Failed"):
             self.final_phase = pod.status["phase"]
+
+    def _allocate(self) -> None:
+        """Give the pod what its object asks for now, if there is room; else it goes on with what it has."""
+        self._desired = self.pod
+        wanted = resizing.amounts(self.pod.spec)
+        given = {name: self._allocated.get(name, own) for name, own in wanted.items()}
+        pending: Pending | None = None
+        if resizing.differ(wanted, given):
+            pending = self.shop.room(self, self.pod.spec)
+            given = given if pending else wanted
+            allocating.remember(self.directory, given)
+        before, self._pending, first = self._pending, pending, not self._allocated
+        self._told_resize(before, begun=not first and resizing.differ(given, self._allocated))
+        self._allocated = given
+        self.pod = resizing.with_amounts(self.pod, given)
+
+    def _told_resize(self, before: Pending | None, *, begun: bool) -> None:
+        if self._pending and self._pending != before:
+            text = resizing.summary(self.pod, self._pending.message)
+            reason = self._pending.reason
+            self.tell(f"Resize{reason}", f"Pod resize {reason}: {text}", "Warning")
+        elif begun:
+            self.stuck.clear()
+            self.tell("ResizeStarted", f"Pod resize started: {resizing.summary(self.pod)}")
+
+    def reconsider(self) -> None:
+        """There may be room now for a resize that had none."""
+        if self._pending and self._pending.reason == resizing.DEFERRED and not self.gone:
+            self.pod = self._desired
+            self._allocate()
 
     def _refuse_debuggers(self, complaints: tuple[str, ...]) -> None:
         """What can't be honoured of an ephemeral container is its own problem: the pod runs on."""
@@ -161,6 +196,8 @@ class PodState:
             last_ips=attaching.last_ips(self.directory) if self.made is None else (),
             rejected=self.rejected,
             evicted=self.evicted,
+            pending=(self._pending.reason, self._pending.message) if self._pending else None,
+            stuck=self.stuck,
             final_phase=self.final_phase,
         )
 

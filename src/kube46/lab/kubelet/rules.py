@@ -7,6 +7,7 @@ lifecycle as documented (kubernetes.io/docs/concepts/workloads/pods/pod-lifecycl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from kube46.lab.kubelet import resizing
 from kube46.lab.kubelet.manifests import Container, PodSpec, ReadPod
 from kube46.lab.kubelet.observed import Observed, Run
 
@@ -42,6 +43,14 @@ class Stop:
     container: str
     grace: float
     why: str
+    resized: bool = False  # to begin anew with other amounts
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """Hold a running container to what it was given."""
+
+    container: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,7 @@ class Finish:
     """All is gone that belonged to the pod: delete its object."""
 
 
-Action = MakeSandbox | RemoveSandbox | Start | Stop | Finish
+Action = MakeSandbox | RemoveSandbox | Start | Stop | Resize | Finish
 
 
 @dataclass(slots=True)
@@ -117,6 +126,8 @@ def restarts(spec: PodSpec, container: Container, run: Run) -> bool:
     """Whether a container that has ended is run again. Init containers run until they succeed, ephemeral ones once."""
     if container in spec.ephemeral_containers:
         return False
+    if run.resized:
+        return True
     policy = container.restart_policy or spec.restart_policy
     initial = container in spec.init_containers and not container.sidecar
     if policy == "Always" and not initial:
@@ -153,6 +164,7 @@ def _run(pod: ReadPod, seen: Observed, now: float, decision: Decision) -> None:
         _make_sandbox(seen, now, decision)
         return
     _stop_failing(spec, seen, decision)
+    _resize(spec, seen, now, decision)
     if spec.pause and not ((run := _current(seen, spec.pause)) and run.running):
         _keep_up(spec, spec.pause, seen, now, decision)
         return
@@ -189,13 +201,14 @@ def _keep_up(spec: PodSpec, container: Container, seen: Observed, now: float, de
         if run.live or not again:
             return
         # What ended with its sandbox, as at a reboot, did not crash.
-        if run.due() > now and not stale:
+        if run.due() > now and not stale and not run.resized:
             decision.at(run.due())
             return
     if problem and problem.retry > now:
         decision.at(problem.retry)
         return
-    attempt, delay = (run.attempt + 1, run.delay if stale else run.next_delay()) if run else (0, 0.0)
+    kept = run is not None and (stale or run.resized)
+    attempt, delay = (run.attempt + 1, run.delay if kept else run.next_delay()) if run else (0, 0.0)
     decision.actions.append(Start(container.name, attempt, delay))
 
 
@@ -204,6 +217,23 @@ def _stop_failing(spec: PodSpec, seen: Observed, decision: Decision) -> None:
         if run.running and run.failing and not run.ending:
             grace = spec.termination_grace_period_seconds if run.failing_grace is None else run.failing_grace
             decision.actions.append(Stop(run.container, grace, run.failing))
+
+
+def _resize(spec: PodSpec, seen: Observed, now: float, decision: Decision) -> None:
+    """Lets containers have what they were given."""
+    if seen.pending and seen.pending[0] == resizing.DEFERRED:
+        decision.at(now + resizing.RETRY)
+    for container in resizing.unlike(spec, seen.runs):
+        run, problem = seen.runs[container.name], seen.stuck.get(container.name)
+        if run.ending:
+            continue
+        if problem and problem.retry > now:
+            decision.at(problem.retry)
+        elif resizing.restarts(container, run):
+            why = f"Container {container.name} resize requires restart"
+            decision.actions.append(Stop(container.name, spec.termination_grace_period_seconds, why, resized=True))
+        else:
+            decision.actions.append(Resize(container.name))
 
 
 def _end(pod: ReadPod, seen: Observed, now: float, decision: Decision) -> None:

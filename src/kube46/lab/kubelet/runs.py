@@ -97,11 +97,11 @@ class Tended:
         self._hurry.set()
         self._changed()
 
-    def stop(self, grace: float, why: str) -> None:
-        """End it: preStop, SIGTERM, SIGKILL when `grace` seconds are over."""
+    def stop(self, grace: float, why: str, *, resized: bool = False) -> None:
+        """End it: preStop, SIGTERM, SIGKILL when `grace` seconds are over. `resized`: to begin anew."""
         if self.run.ending:
             return
-        self.run = replace(self.run, ending=True)
+        self.run = replace(self.run, ending=True, resized=resized)
         self._deadline = time.monotonic() + grace
         self._tell("Killing", why)
         self._group.create_task(self._end(grace))

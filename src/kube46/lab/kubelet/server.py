@@ -16,7 +16,7 @@ from prometheus_client import generate_latest
 from kube46.addresses.families import Family, family_of
 from kube46.kubernetes.client import Client
 from kube46.lab.kubelet import authentication, dialing, forwarding, logs, metrics, nodelogs, streaming, usage
-from kube46.lab.kubelet.channels import PROTOCOLS
+from kube46.lab.kubelet.channels import PROTOCOLS, SOCKET_PROTOCOLS
 from kube46.lab.kubelet.crilogs import Selection, stamp
 from kube46.lab.kubelet.forwarding import Forwarder
 from kube46.lab.kubelet.metering import Meter
@@ -228,7 +228,7 @@ class Server:
 async def _session(http: Http, request: Request, streams: Streams) -> Session:
     """The client's session, over what it asked for. Raises Refusal, Closed."""
     if request.upgrade == "websocket":
-        session = OverWebSocket(*await _web_socket(http, request, PROTOCOLS), streams)
+        session = OverWebSocket(*await _web_socket(http, request, SOCKET_PROTOCOLS), streams)
         await session.open()
         return session
     joined = OverSpdy(await _spdy(http, request, PROTOCOLS), streams)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from kube46.lab.kubelet.channels import Channel, Input, Resize, message, parse, resized
+from kube46.lab.kubelet.channels import Channel, Input, Resize, last_word, message, parse, resized
 from kube46.lab.kubelet.spdy import Data, Event, Opened, Reset, Why
 from kube46.lab.kubelet.spdywire import Spdy
 from kube46.lab.kubelet.wire import Closed, WebSocket
@@ -76,7 +76,8 @@ class OverWebSocket:
 
     async def finish(self, status: Mapping[str, Any]) -> None:
         """Status, and goodbye. Raises Closed."""
-        await self._socket.send(message(Channel.ERROR, msgspec.json.encode(status)))
+        if (word := last_word(status, self._protocol)) is not None:
+            await self._socket.send(message(Channel.ERROR, word))
         await self._socket.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(LINGER_SECONDS):

@@ -70,6 +70,7 @@ class Starter:
             image=image.name if image.id else "",
             image_id=image.id,
             stop_signal=signals.number(image.stop_signal),
+            given=container.resources,
         )
         try:
             await self._launch(state.made, run, container, image, place)
@@ -88,6 +89,7 @@ class Starter:
         who = layered.identity if layered else identity(state.pod.spec, container, state.shop.settings.default_uid)
         place.termination.touch()
         os.chown(place.termination, who.uid, -1)  # the container's to write
+        groups = self._make_groups(run, container)
         bundle = await asyncio.to_thread(
             making.make,
             root=root,
@@ -99,13 +101,13 @@ class Starter:
             identity=who,
             namespaces=made.namespaces | self._processes_of(container),
             layered=layered,
+            groups=state.shop.cgroups.view(state.object.metadata.uid, run.id, place.groups),
         )
         root_path = layered.path if layered else roots.make_root(root, run.id, place, bundle.missing)
         name = container.name
         always = " (there is no registry to ask for a newer one)" if container.image_pull_policy == "Always" else ""
         text = f'Container image "{container.image}" already present on machine{always}'
         state.tell("Pulled", text, container=name)
-        groups = self._make_groups(run, container)
         tended = self._tender.tend(made, run, container, place)
         write(place.record, msgspec.json.encode(run))
         tended.process.spawn(root.crun, making.config(bundle, root_path), groups, _stdin(container))

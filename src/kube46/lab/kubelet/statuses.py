@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from kube46.lab.kubelet import admission, rules
+from kube46.lab.kubelet import admission, resizing, rules
 from kube46.lab.kubelet.manifests import Container, PodSpec, ReadPod
 from kube46.lab.kubelet.observed import Observed, Run
 from kube46.lab.kubelet.quantities import qos_class
@@ -90,6 +90,9 @@ def _container(pod: ReadPod, container: Container, seen: Observed, now: float) -
     }
     if run:
         found["containerID"] = f"{RUNTIME}://{run.id}"
+        found["resources"] = resizing.plain(container.resources if run.given is None else run.given)
+        if container.resources.requests:
+            found["allocatedResources"] = dict(container.resources.requests)
     return found
 
 
@@ -165,6 +168,7 @@ def _conditions(
         "PodScheduled": (True, "", ""),
     }
     wanted["Ready"] = _gated(spec, known, wanted["ContainersReady"])
+    wanted |= resizing.conditions(spec, seen)
     return [_condition(kind, values, known.get(kind), pod, now) for kind, values in wanted.items()]
 
 

@@ -8,11 +8,12 @@ from contextlib import suppress
 from typing import Any
 
 from kube46.kubernetes.errors import KubernetesError, NotFound
-from kube46.lab.kubelet import metrics, statuses
+from kube46.lab.kubelet import metrics, resizing, statuses
 from kube46.lab.kubelet.manifests import PODS
 from kube46.lab.kubelet.podstate import RETRY_FIRST, RETRY_LAST, PodState
 
 SETTLE = 0.1  # seconds
+RESIZES = (resizing.PENDING, resizing.PROGRESS)
 log = logging.getLogger(__name__)
 
 
@@ -53,12 +54,23 @@ class Teller:
             state.final_phase = status["phase"]
         before = self._before().get("phase", "Pending")
         # These lists merge by address; an old sandbox's addresses must not stay.
-        whole = {name: [{"$patch": "replace"}, *status[name]] for name in ("podIPs", "hostIPs") if name in status}
+        whole: dict[str, Any] = {
+            name: [{"$patch": "replace"}, *status[name]] for name in ("podIPs", "hostIPs") if name in status
+        }
+        whole |= self._without_old(status)
         body = {"metadata": {"uid": meta.uid}, "status": status | whole}
         await state.shop.client.patch(PODS, meta.name, body, meta.namespace, subresource="status", kind="strategic")
         if status["phase"] == "Running" and before == "Pending":
             metrics.POD_START_SECONDS.observe(time.time() - state.start_time)
         self._written = status
+
+    def _without_old(self, status: Mapping[str, Any]) -> dict[str, Any]:
+        """The conditions, those of a resize that is over deleted: the list merges by type."""
+        wanted = status.get("conditions") or ()
+        kinds = {one["type"] for one in wanted}
+        old = [one["type"] for one in self._before().get("conditions") or () if one["type"] in RESIZES]
+        gone = [{"$patch": "delete", "type": kind} for kind in old if kind not in kinds]
+        return {"conditions": [*wanted, *gone]} if gone else {}
 
     def _before(self) -> dict[str, Any]:
         """The status that the API has: as it came, with what we wrote since. Conditions may be others' too."""

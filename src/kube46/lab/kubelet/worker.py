@@ -15,6 +15,7 @@ from kube46.lab.kubelet.evicting import Evictor
 from kube46.lab.kubelet.filling import Filler
 from kube46.lab.kubelet.manifests import PODS, Pod
 from kube46.lab.kubelet.podstate import RETRY_FIRST, PodState
+from kube46.lab.kubelet.resizer import Resizer
 from kube46.lab.kubelet.starting import Starter
 from kube46.lab.kubelet.support import unenforced
 from kube46.lab.kubelet.telling import Teller
@@ -31,7 +32,7 @@ class Worker:
         self.state = PodState(workshop, pod)
         self.done = False
         self._shop = workshop
-        self._teller, self._filler = Teller(self.state), Filler(self.state)
+        self._teller, self._filler, self._resizer = Teller(self.state), Filler(self.state), Resizer(self.state)
 
     def update(self, pod: Pod) -> None:
         """The object changed."""
@@ -76,6 +77,7 @@ class Worker:
         while not self.done:
             state.wake.clear()
             now = time.time()
+            state.reconsider()
             if state.ending_since is None and rules.must_end(state.pod, state.observe(), now):
                 state.ending_since = now
                 if not state.rejected and not statuses.completed_by_itself(state.pod, state.observe(), now):
@@ -101,8 +103,10 @@ class Worker:
                 await self._remove_sandbox()
             case rules.Start(name, attempt, delay):
                 await self._starter.start(name, attempt, delay)
-            case rules.Stop(name, grace, why):
-                self.state.tended[name].stop(grace, why)
+            case rules.Stop(name, grace, why, resized):
+                self.state.tended[name].stop(grace, why, resized=resized)
+            case rules.Resize(name):
+                await self._resizer.resize(name)
             case rules.Finish():
                 await self._finish()
 

@@ -16,6 +16,7 @@ from kube46.lab.kubelet.manifests.environment import (
 )
 from kube46.lab.kubelet.manifests.handlers import (
     ExecAction,
+    Grpc,
     Handler,
     HttpGet,
     HttpHeader,
@@ -71,6 +72,7 @@ __all__ = [
     "EnvVar",
     "EphemeralContainer",
     "ExecAction",
+    "Grpc",
     "Handler",
     "HostAlias",
     "HostPath",

@@ -33,6 +33,13 @@ class TcpSocket(Value, frozen=True):
     host: str = ""
 
 
+class Grpc(Value, frozen=True):
+    """A gRPC health check (grpc.health.v1) of one service, "" for all of the server's."""
+
+    port: int = 0
+    service: str = ""
+
+
 class Sleep(Value, frozen=True):
     """A pause, seconds."""
 
@@ -60,6 +67,7 @@ class Probe(Value, frozen=True):
     exec: ExecAction | None = None
     http_get: HttpGet | None = None
     tcp_socket: TcpSocket | None = None
+    grpc: Grpc | None = None
     initial_delay_seconds: int = 0
     timeout_seconds: int = 1
     period_seconds: int = 10
