@@ -222,12 +222,16 @@ def test_probes(node):
 
 def test_what_is_not_supported_is_named(node):
     """An unsupported field, an unknown image and a hostPath outside of the allowed roots are said, not ignored."""
-    node.apply("e-field", resourceClaims=[{"name": "x"}], containers=[container(livenessProbe={"grpc": {"port": 80}})])
+    node.apply(
+        "e-field",
+        resourceClaims=[{"name": "x"}],
+        containers=[container(volumeDevices=[{"name": "x", "devicePath": "/dev/x"}])],
+    )
     node.apply("e-image", containers=[container() | {"image": "registry.example/nothing:1.27"}])
     node.apply("e-path", volumes=[{"name": "x", "hostPath": {"path": "/etc"}}])
     field, path = (node.until(n, lambda p: p.get("status", {}).get("containerStatuses")) for n in ("e-field", "e-path"))
 
-    wanted = [f"spec.{name} is not supported" for name in ("containers[0].livenessProbe.grpc", "resourceClaims")]
+    wanted = [f"spec.{name} is not supported" for name in ("containers[0].volumeDevices", "resourceClaims")]
     assert main(field)["state"]["waiting"] == {"reason": "UnsupportedField", "message": "; ".join(wanted)}
     assert main(path)["state"]["waiting"]["reason"] == "ContainerCreating"
     refused = [message for reason, message in node.events("e-path") if reason == "FailedMount"]

@@ -99,7 +99,10 @@ IN_CONTAINER = {
         {"securityContext": {"seccompProfile": {"type": "Unconfined"}}},
         "seccompProfile.type: 'Unconfined' is not",
     ),
-    "grpc": ({"livenessProbe": {"grpc": {"port": 1}}}, "spec.containers[0].livenessProbe.grpc is not supported"),
+    "stop signal": (
+        {"lifecycle": {"stopSignal": "SIGUSR1"}},
+        "spec.containers[0].lifecycle.stopSignal is not supported",
+    ),
     "device": ({"volumeDevices": [{"name": "x"}]}, "spec.containers[0].volumeDevices is not supported"),
     "propagation": ({"volumeMounts": [{"name": "x", "mountPropagation": "Bidirectional"}]}, "'Bidirectional' is not"),
 }
