@@ -1,5 +1,7 @@
 """gRPC health checks: what is asked, and what is made of answers however they are cut."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +23,7 @@ def fed(frames, cuts=()):
     whole = b"".join(frame.encoded() for frame in frames)
     places = [0, *sorted({cut % (len(whole) + 1) for cut in cuts}), len(whole)]
     answer, said = Answer(), b""
-    for begin, end in zip(places, places[1:], strict=False):
+    for begin, end in itertools.pairwise(places):
         said += answer.feed(whole[begin:end])
     return answer, said
 
