@@ -43,9 +43,9 @@ class Dispatcher:
     def __init__(self, parts: Parts, caller: Caller) -> None:
         self._parts, self._caller, self._matcher = parts, caller, Matcher(parts)
 
-    def concerns(self, hook: Hook, asked: Attributes) -> bool:
-        """Whether its rules are about this write; its selectors and conditions may yet say no."""
-        return self._version(hook, asked) is not None
+    def concerned(self, hooks: Sequence[Hook], asked: Attributes) -> tuple[Hook, ...]:
+        """Those whose rules are about this write; their selectors and conditions may yet say no."""
+        return tuple(hook for hook in hooks if self._version(hook, asked) is not None)
 
     def _version(self, hook: Hook, asked: Attributes) -> Kind | None:
         return self._matcher.find(hook.entry.get("rules") or (), hook.entry.get("matchPolicy") or "Exact", asked)

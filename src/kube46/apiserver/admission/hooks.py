@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from kube46.apiserver.transactions import decode
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ class Hook:
 
     uid: str
     entry: Object
+    written: bytes  # the entry as JSON: what was said is asked again when it differs
 
     @property
     def name(self) -> str:
@@ -81,6 +84,7 @@ def of(configuration: Object) -> tuple[Hook, ...]:
     count: dict[str, int] = {}
     for entry in configuration.get("webhooks") or ():
         name = str(entry.get("name") or "")
-        found.append(Hook(f"{configuration['metadata']['name']}/{name}/{count.get(name, 0)}", entry))
+        uid = f"{configuration['metadata']['name']}/{name}/{count.get(name, 0)}"
+        found.append(Hook(uid, entry, msgspec.json.encode(entry)))
         count[name] = count.get(name, 0) + 1
     return tuple(found)

@@ -19,6 +19,7 @@ from kube46.apiserver.transactions import copied
 if TYPE_CHECKING:
     from kube46.apiserver.admission.attributes import Attributes
     from kube46.apiserver.admission.dispatching import Dispatcher
+    from kube46.apiserver.admission.hooks import Hook
     from kube46.apiserver.statuses import StatusError
     from kube46.apiserver.storage import Store
     from kube46.apiserver.strategy import Transaction
@@ -68,11 +69,11 @@ class MutatingWebhooks(Plugin):
 
     def admit(self, asked: Attributes, txn: Transaction) -> None:
         """Ask those that the write concerns, unless the answers to precisely this are there."""
-        hooks = self._hooks.current()
-        if exempt(asked.kind) or not any(self._dispatcher.concerns(hook, asked) for hook in hooks):
+        hooks = () if exempt(asked.kind) else self._dispatcher.concerned(self._hooks.current(), asked)
+        if not hooks:
             return
         assert asked.round is not None
-        key = _key(asked, MUTATING, self._hooks.edition)
+        key = _key(asked, MUTATING, hooks)
         outcome: Outcome | None = asked.round.answers.get(key)
         if outcome is None:
             invoked = asked.round.answers.get((MUTATING, "invoked")) if asked.reinvoked else None
@@ -105,11 +106,11 @@ class ValidatingWebhooks(Plugin):
 
     def validate(self, asked: Attributes, txn: Transaction) -> None:
         """Ask those that the write concerns, unless the answers to precisely this are there."""
-        hooks = self._hooks.current()
-        if exempt(asked.kind) or not any(self._dispatcher.concerns(hook, asked) for hook in hooks):
+        hooks = () if exempt(asked.kind) else self._dispatcher.concerned(self._hooks.current(), asked)
+        if not hooks:
             return
         assert asked.round is not None
-        key = _key(asked, VALIDATING, self._hooks.edition)
+        key = _key(asked, VALIDATING, hooks)
         outcome: Outcome | None = asked.round.answers.get(key)
         if outcome is None:
             snapshot, answers = _snapshot(asked), asked.round.answers
@@ -121,10 +122,17 @@ class ValidatingWebhooks(Plugin):
         _settle(outcome, asked)
 
 
-def _key(asked: Attributes, step: str, edition: int) -> tuple[object, ...]:
+def _key(asked: Attributes, step: str, hooks: tuple[Hook, ...]) -> tuple[object, ...]:
     """What is asked, whole: another object, or other webhooks, are another question."""
     place = asked.operation, asked.name, asked.namespace, asked.subresource
-    return step, edition, asked.reinvoked, place, encode(asked.object), encode(asked.old)
+    return (
+        step,
+        tuple((hook.uid, hook.written) for hook in hooks),
+        asked.reinvoked,
+        place,
+        encode(asked.object),
+        encode(asked.old),
+    )
 
 
 def _snapshot(asked: Attributes) -> Attributes:
