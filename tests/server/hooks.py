@@ -120,6 +120,21 @@ def response(parts: list[str], request: Object) -> Object:
     return answer
 
 
+def converted(request: Object) -> Object:
+    """The answer to a ConversionRequest: `hostPort` of v1 is `host` and `port` of v2."""
+    objects = []
+    for obj in request["objects"]:
+        obj["apiVersion"] = request["desiredAPIVersion"]
+        if "hostPort" in obj:
+            obj["host"], _, obj["port"] = obj.pop("hostPort").partition(":")
+        else:
+            obj["hostPort"] = f"{obj.pop('host')}:{obj.pop('port')}"
+        if obj.get("host") == "inconvertible":
+            return {"uid": request["uid"], "result": {"status": "Failed", "message": "no such host"}}
+        objects.append(obj)
+    return {"uid": request["uid"], "result": {"status": "Success"}, "convertedObjects": objects}
+
+
 class Shared(ThreadingHTTPServer):
     """On a port that another socket holds."""
 
@@ -145,7 +160,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, parts[0].partition("=")[2].encode())
         else:
             review = {"apiVersion": body["apiVersion"], "kind": body["kind"]}
-            review["response"] = response(parts, body.get("request") or {})
+            request = body.get("request") or {}
+            review["response"] = converted(request) if "objects" in request else response(parts, request)
             self.answer(200, json.dumps(review).encode())
 
     def answer(self, code: int, body: bytes) -> None:

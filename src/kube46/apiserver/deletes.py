@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from kube46.apiserver import statuses
+from kube46.apiserver.customresources.conversions import asks
 from kube46.apiserver.noderestriction import admit
-from kube46.apiserver.transactions import decode
+from kube46.apiserver.transactions import copied, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,6 +55,8 @@ async def delete(
     await registry.settle(call, None, step)
     if outcome.gone and not call.kind.returns_deleted:
         return statuses.success(call.kind, call.name, outcome.obj["metadata"]["uid"])
+    if asks(call.kind):
+        return registry.view(call, await registry.conversions.one(call.kind, outcome.obj))
     return registry.view(call, outcome.obj)
 
 
@@ -82,7 +85,8 @@ def _delete(registry: Registry, call: Call, options: DeleteOptions, txn: Txn) ->
         raise statuses.not_found(call.kind, call.name)
     _check(call, options, obj)
     admit(call.user, call.kind, call.subresource, call.name, None, obj, txn)
-    registry.gate.delete(call, obj, txn)
+    if registry.gate.concerns(call):
+        registry.gate.delete(call, registry.conversions.current(call, copied(obj)) or obj, txn)
     stays = call.kind.resource == "namespaces" and "deletionTimestamp" not in obj["metadata"]  # its first end is a mark
     changed = _set_finalizers(obj["metadata"], _propagation(call, options, obj))
     changed = registry.strategy(call.kind).prepare_delete(obj) or changed

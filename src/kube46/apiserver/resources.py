@@ -29,6 +29,8 @@ from kube46.apiserver.admission.attributes import CONNECT
 from kube46.apiserver.answers import Answer
 from kube46.apiserver.bodies import read_json, validation
 from kube46.apiserver.customresources import bodies
+from kube46.apiserver.customresources.conversions import asks
+from kube46.apiserver.customresources.convertedwatches import ConvertedWatch
 from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.negotiation import CUSTOM, OFFERED, PROTOBUF, negotiate
 from kube46.apiserver.strategy import Strategy
@@ -39,6 +41,7 @@ from kube46.apiserver.writes import Call
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Sequence
 
     from kube46.apiserver.authorization import Authorizer
     from kube46.apiserver.kinds import Kind
@@ -106,7 +109,8 @@ class Resources:
         if record is None:
             raise statuses.not_found(target.kind, target.name)
         view.check(several=False)
-        return _answer(view, view.one(record.value))
+        (value,) = await self._shown(target.kind, [record.value])
+        return _answer(view, view.one(value))
 
     async def list(self, request: Request, target: Target) -> Answer:
         """GET of a collection."""
@@ -114,7 +118,7 @@ class Resources:
         page = reads.page_of(request.query)
         values, metadata = await reads.listing(self._store, target.kind, target.namespace, selector, page)
         view.check(several=True)
-        pieces = view.many(values, metadata)
+        pieces = view.many(await self._shown(target.kind, values), metadata)
         if len(values) <= AT_ONCE or request.flag("pretty"):
             return _answer(view, b"".join(pieces))
         first = next(pieces)  # refuses before the answer begins
@@ -124,11 +128,18 @@ class Resources:
         """GET of a collection with watch=true."""
         view, selector = self.view(request, target), _selector(request, target)
         options = watches.Options.parse(request.query)
-        watch = watches.Watch(
+        way = ConvertedWatch if asks(target.kind) else watches.Watch
+        watch = way(
             self._store, target.kind, target.namespace, selector, options, view, lambda: self._ended(target.kind)
         )  # fmt: skip
+        if isinstance(watch, ConvertedWatch):
+            watch.conversions = self.registry.conversions
         await watch.prepare()
         return Answer(content_type=view.stream_type.encode(), watch=watch)
+
+    async def _shown(self, kind: Kind, values: Sequence[bytes]) -> Sequence[bytes]:
+        """Stored objects in the version that is asked for, where a webhook makes the difference."""
+        return await self.registry.conversions.shown(kind, values) if asks(kind) else values
 
     def _ended(self, kind: Kind) -> bool:
         """Whether watches are to end: with the server, and with the definition of a custom kind."""
@@ -182,7 +193,7 @@ class Resources:
         _warn(request, target, given)
         values, metadata = await reads.listing(self._store, target.kind, target.namespace, selector, page)
         await deletes.delete_all(self.registry, _deletion(request, target, given), given, values)
-        return _answer(view, b"".join(view.many(values, metadata)))
+        return _answer(view, b"".join(view.many(await self._shown(target.kind, values), metadata)))
 
     async def connect(self, request: Request, target: Target) -> None:
         """Let admission refuse what opens a stream."""

@@ -101,6 +101,7 @@ class _Server:
             settings.node_ports, dual_stack=dual_stack,
         )  # fmt: skip
         authorizer, self._caller = Authorizer(store), Caller(store)
+        self._registry.conversions.caller = self._caller
         self._registry.gate.chain = chain(Parts(store, catalog, authorizer, self._registry, self._caller))
         resources = Resources(self._registry, self._stopping, authorizer)
         self._kubelets = Kubelets(store, _kubelet_credentials(settings))

@@ -23,6 +23,7 @@ from kube46.apiserver import (
 )
 from kube46.apiserver.bodies import read_json, validation
 from kube46.apiserver.customresources import scaling
+from kube46.apiserver.customresources.conversions import asks
 from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.kinds import BY_PLURAL, SCALE, Kind
 from kube46.apiserver.nodeauthorizer import node_of
@@ -65,7 +66,10 @@ class Subresources:
 
     async def _scale(self, request: Request, target: Target) -> Answer:
         if request.verb == "get":
-            return answers.whole(_scale_of(self._stored(target), target.kind))
+            stored = self._stored(target)
+            if asks(target.kind):
+                stored = await self._registry.conversions.one(target.kind, stored)
+            return answers.whole(_scale_of(stored, target.kind))
         if request.verb == "update":
             body = (await self._body(request, SCALE.group, SCALE.version, SCALE.kind)).object
             return answers.whole(_scale_of(await self._rescale(request, target, lambda _: body), target.kind))

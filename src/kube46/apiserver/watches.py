@@ -19,7 +19,7 @@ from kube46.apiserver.transactions import decode
 from kube46.apiserver.views import AT_ONCE, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
 
     from kube46.apiserver.connections import Stream
     from kube46.apiserver.database import Event
@@ -97,7 +97,7 @@ class Watch:
             return
         if self._options.seconds < 0:
             return
-        for lines in self._initial():
+        async for lines in self._initial():
             out.write(lines)
             await out.drained()
             await asyncio.sleep(0)
@@ -105,7 +105,7 @@ class Watch:
         try:
             while not self._over():
                 await out.drained()
-                self._push()
+                await self._catch_up()
                 if self._ended or loop.time() >= end:
                     break
                 if self._options.bookmarks and loop.time() >= bookmark:
@@ -117,6 +117,14 @@ class Watch:
         # when the server stops there may be changes that this client was not told of: no bookmark must pass them
         if self._options.bookmarks and not self._ended and not self._over():
             out.write(self._bookmark())
+
+    async def _catch_up(self) -> None:
+        """Write what happened until now."""
+        self._push()
+
+    async def _shown(self, values: list[bytes]) -> list[bytes]:
+        """Stored objects in the version that is asked for."""
+        return values
 
     async def _wait(self, seconds: float) -> None:
         self._attention.clear()
@@ -136,7 +144,7 @@ class Watch:
         try:
             events = self._history.since(self._cursor)
         except Compacted as gone:
-            self._out.write(self._view.error(_too_old(self._cursor, gone.since).body()))
+            self._out.write(self._view.error(too_old(self._cursor, gone.since).body()))
             self._ended = True
             self._attention.set()
             return
@@ -154,7 +162,7 @@ class Watch:
             self._history.shared[key] = lines
         return lines
 
-    def _initial(self) -> Iterator[bytes]:
+    async def _initial(self) -> AsyncIterator[bytes]:
         """The present state as ADDED events, unless the client continues from a revision it knows.
 
         Comes in pieces: others get their turn between them. What happens meanwhile is told afterwards.
@@ -172,7 +180,7 @@ class Watch:
             some = values[start : start + AT_ONCE]
             if self._selector:
                 some = [value for value in some if self._selector.matches(value)]
-            yield b"".join([self._view.event("ADDED", value) for value in some])
+            yield b"".join([self._view.event("ADDED", value) for value in await self._shown(some)])
         yield end
 
     def _line(self, event: Event) -> bytes:
@@ -205,5 +213,6 @@ def _at_revision(value: bytes, revision: int) -> bytes:
     return encode(obj)
 
 
-def _too_old(revision: int, since: int) -> StatusError:
+def too_old(revision: int, since: int) -> StatusError:
+    """410 for a watch that has fallen behind what is kept."""
     return statuses.gone(f"too old resource version: {revision} ({since})")

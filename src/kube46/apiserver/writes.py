@@ -16,6 +16,8 @@ from kube46.api.rbac.rules import MASTERS
 from kube46.apiserver import statuses, told_empty, updates
 from kube46.apiserver.admission import passes
 from kube46.apiserver.admission.gate import Gate
+from kube46.apiserver.customresources import conversions
+from kube46.apiserver.customresources.conversions import Conversions
 from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.kinds import BY_PLURAL, Kind, stored_as
 from kube46.apiserver.managedfields import clientside
@@ -66,6 +68,7 @@ class Call:
     options: Callable[[], Object] | None = None  # of the request; without one the write is the server's own
     round: passes.Round | None = None  # what is asked of webhooks, while there are any
     form: Form | None = None  # what admission sees in the object's place
+    stale: bool = False  # what is stored is in another version than objects are stored in now
     unnamed: bool = False  # the request names none: the name is generated, or of a collection that is deleted
 
 
@@ -82,7 +85,7 @@ class Registry:
         dual_stack: bool = True,
     ) -> None:
         self.store = store
-        self.gate = Gate(self)
+        self.gate, self.conversions = Gate(self), Conversions()
         self._strategies = strategies
         self._base = strategies.get("*", Strategy())
         self._resolved: dict[tuple[str, str, str], Strategy] = {}  # group, version, plural → rules
@@ -109,7 +112,7 @@ class Registry:
 
     async def settle(self, call: Call, body: T, step: Callable[[T, Txn], Object]) -> Object:
         """Run a write's step in a transaction and commit it; again with the answers where webhooks are asked."""
-        if self.gate.asks(call):
+        if self.gate.asks(call) or conversions.asks(call.kind):
             made, txn = await passes.settled(self.store, call, body, step)
         else:
             with self.store.begin() as txn:
@@ -204,7 +207,7 @@ class Registry:
             raise statuses.invalid(kind, call.name, problems)
         call.warnings += strategy.warnings(obj, None)
         self._check_new(call, obj, txn, revision, asking=asking)
-        return obj if call.dry_run else txn.create(kind.resource, obj)
+        return obj if call.dry_run else self._written(call, obj, txn.create)
 
     def _check_new(self, call: Call, obj: Object, txn: Txn, revision: str, *, asking: bool) -> None:
         """What may keep a valid object from being stored."""
@@ -263,7 +266,7 @@ class Registry:
 
         def put(body: Object, txn: Txn) -> Object:
             nonlocal created
-            old = txn.get(call.kind.resource, call.name, call.namespace)
+            old = self._current(call, txn)
             created = old is None
             if not created or self._creates(call):
                 uid = body["metadata"].get("uid") or ""
@@ -295,7 +298,7 @@ class Registry:
         """Apply a function (a patch) to a copy of the stored object and store the result."""
 
         def patch(_: None, txn: Txn) -> Object:
-            old = txn.get(call.kind.resource, call.name, call.namespace)
+            old = self._current(call, txn)
             if old is None:
                 raise statuses.not_found(call.kind, call.name)
             current = {"kind": call.kind.kind, "apiVersion": call.kind.api_version, **copied(old)}
@@ -334,7 +337,7 @@ class Registry:
 
         def merge(config: Object, txn: Txn) -> Object:
             nonlocal created
-            old = txn.get(call.kind.resource, call.name, call.namespace)
+            old = self._current(call, txn)
             created = old is None
             return self._apply(call, config, old, settle, txn)
 
@@ -359,6 +362,16 @@ class Registry:
             updates.revision(obj["metadata"])
             return self.stage(call, obj, txn, applied=True)
         return self.replace(call, obj, old, txn, applied=True)
+
+    def _current(self, call: Call, txn: Txn) -> Object | None:
+        """What is stored, in the version that is asked for."""
+        return self.conversions.current(call, txn.get(call.kind.resource, call.name, call.namespace))
+
+    def _written(self, call: Call, obj: Object, write: Callable[[str, Object], Object]) -> Object:
+        """Store an object, in the version that is stored; returns it in the one that is asked for."""
+        stored = write(call.kind.resource, self.conversions.stored(call, obj))
+        obj["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"]
+        return obj
 
     def replace(self, call: Call, new: Object, old: Object, txn: Txn, *, applied: bool = False) -> Object:
         """The steps of an update within a transaction; an update that changes nothing writes nothing."""
@@ -406,9 +419,9 @@ class Registry:
             return new
         if not call.dry_run:
             meta.pop("selfLink", None)  # is never stored
-        if new == old or managedfields.same_but_for_times(new, old):
+        if not call.stale and (new == old or managedfields.same_but_for_times(new, old)):
             return old
-        return new if call.dry_run else txn.update(call.kind.resource, new)
+        return new if call.dry_run else self._written(call, new, txn.update)
 
     def may_go(self, kind: Kind, obj: Object) -> bool:
         """Whether an object that is being deleted has nothing more to wait for."""

@@ -158,7 +158,10 @@ def test_restart(server_factory: Callable[..., Server]) -> None:
     [
         ({"metadata": {"name": "wrong.example.org"}}, ["metadata.name"]),
         ({"scope": "Galaxy"}, ["spec.scope"]),
-        ({"conversion": {"strategy": "Webhook"}}, ["spec.conversion.strategy"]),
+        (
+            {"conversion": {"strategy": "Webhook"}},
+            ["spec.conversion.webhookClientConfig", "spec.conversion.conversionReviewVersions"],
+        ),
         (
             {"schema": {"type": "object", "properties": {"a": {}}}},
             ["spec.validation.openAPIV3Schema.properties[a].type"],

@@ -100,10 +100,9 @@ class Gate:
 
     def delete(self, call: Call, old: Object, txn: Txn) -> None:
         """Both phases of a deletion."""
-        if self.concerns(call):
-            asked = _asked(call, DELETE, None, self.shown(call.kind, old))
-            self.chain.admit(asked, txn)
-            self.chain.validate(asked, txn)
+        asked = _asked(call, DELETE, None, self.shown(call.kind, old))
+        self.chain.admit(asked, txn)
+        self.chain.validate(asked, txn)
 
     async def admitted(self, call: Call, body: Object, operation: str = CREATE) -> Object:
         """Both phases for what is sent to a subresource, or opened, and not itself stored; what became of it."""

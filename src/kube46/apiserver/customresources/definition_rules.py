@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from kube46.api import names
-from kube46.api.errors import FieldError, duplicate, forbidden, invalid, not_supported, required, too_many
+from kube46.api import names, webhookrules
+from kube46.api.errors import FieldError, duplicate, each_invalid, forbidden, invalid, not_supported, required, too_many
 from kube46.apiserver.customresources import default_rules, rule_checks, schema_rules, structure
 from kube46.apiserver.customresources.fieldpaths import schema_at, steps
 
 Object = dict[str, Any]
 APPROVED = "api-approved.kubernetes.io"
+REVIEWS = ("v1", "v1beta1")
 COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
 COLUMN_FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
 SELECTABLE = 8  # fields of a version
@@ -227,14 +228,36 @@ def _selectable(fields: list[Object], schema: Object, path: str) -> list[FieldEr
 
 
 def _conversion(conversion: Object) -> list[FieldError]:
+    """Upstream names the fields of its internal form."""
     found = _one_of("spec.conversion.strategy", conversion.get("strategy", ""), ("None", "Webhook"))
+    webhook: Object | None = conversion.get("webhook")
+    client, versions = (webhook or {}).get("clientConfig"), (webhook or {}).get("conversionReviewVersions")
+    place = "spec.conversion.webhookClientConfig"
     if conversion.get("strategy") == "Webhook":
-        text = "kube46's API server calls no webhooks: use strategy None and make the versions' schemas alike"
-        found.append(forbidden("spec.conversion.strategy", text))
-    elif conversion.get("webhook") is not None:
-        text = "should not be set when strategy is not set to Webhook"
-        found.append(forbidden("spec.conversion.webhookClientConfig", text))
-    return found
+        if client is None:
+            found.append(required(place, "required when strategy is set to Webhook"))
+        else:
+            found += webhookrules.client_config(client, place)
+        return found + _review_versions(versions or [])
+    text = "should not be set when strategy is not set to Webhook"
+    if client is not None:
+        found.append(forbidden(place, text))
+    return [*found, forbidden("spec.conversion.conversionReviewVersions", text)] if versions else found
+
+
+def _review_versions(versions: list[str]) -> list[FieldError]:
+    place = "spec.conversion.conversionReviewVersions"
+    if not versions:
+        return [required(place)]
+    found: list[FieldError] = []
+    for index, version in enumerate(versions):
+        if version in versions[:index]:
+            found.append(invalid(f"{place}[{index}]", version, "duplicate version"))
+        else:
+            found += each_invalid(f"{place}[{index}]", version, names.label_1035(version))
+    if any(version in REVIEWS for version in versions):
+        return found
+    return [*found, invalid(place, versions, f"must include at least one of {', '.join(REVIEWS)}")]
 
 
 def _preserving(spec: Object) -> list[FieldError]:

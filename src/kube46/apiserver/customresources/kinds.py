@@ -64,6 +64,10 @@ class CustomKind(Kind):
     terminating: bool = False
     version_of: Version = field(default_factory=lambda: Version(b"", ""))
     made: list[Any] = field(default_factory=list)  # its rules, once somebody asked for them
+    several: bool = False  # whether there are other versions, so that stored objects say in which they are
+    stores: str = ""  # the version in which objects are stored
+    first: str = ""  # the one of objects that don't say: they are from the time before there was another
+    webhook: Mapping[str, Any] = field(default_factory=dict)  # spec.conversion.webhook, where one converts
 
     @property
     def merging(self) -> Merging:
@@ -134,6 +138,12 @@ def _kind(definition: Object, version: Object, value: bytes) -> CustomKind:
     }  # fmt: skip
     if stored := next((v["name"] for v in spec["versions"] if v.get("storage")), ""):
         row["storage"] = f"{spec['group']}/{stored}"
+    conversion = spec.get("conversion") or {}
+    row |= {
+        "several": len(spec["versions"]) > 1, "stores": stored,
+        "first": next(iter(definition["status"].get("storedVersions") or ()), stored),
+        "webhook": (conversion.get("webhook") or {}) if conversion.get("strategy") == "Webhook" else {},
+    }  # fmt: skip
     if terminating:
         row["verbs"] = TERMINATING_VERBS
     return CustomKind(

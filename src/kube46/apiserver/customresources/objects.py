@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kube46.api import metadata, names
 from kube46.api.errors import FieldError, invalid
 from kube46.apiserver.customresources import embedded, lists, validation
+from kube46.apiserver.customresources.conversion_rules import MARK
 from kube46.apiserver.customresources.defaulting import default, has_defaults
 from kube46.apiserver.customresources.fieldpaths import steps
 from kube46.apiserver.customresources.normal import everywhere
@@ -47,6 +48,7 @@ class CustomObjects(Strategy):
 
     def on_read(self, obj: Object) -> None:
         """As this version's present schema has it, whatever schema it was written under."""
+        obj["metadata"].pop(MARK, None)
         prune(obj, self._schema)
         content = {name: value for name, value in obj.items() if name != "metadata"}
         prune_nulls(content, self._schema)

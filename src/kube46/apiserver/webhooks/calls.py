@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 60.0  # a connection that nobody used for so long is closed before its peer does
 IDLE_EACH = 8  # connections kept to one place
 MOST_BYTES = 16 << 20  # of an answer
-HEAD = "POST {path}?timeout={seconds}s HTTP/1.1\r\nhost: {host}\r\nuser-agent: kube46-apiserver\r\n"
+HEAD = "POST {path} HTTP/1.1\r\nhost: {host}\r\nuser-agent: kube46-apiserver\r\n"
 REST = "accept: application/json, */*\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
 UNKNOWN_AUTHORITY = "x509: certificate signed by unknown authority"
 
@@ -67,29 +67,30 @@ class Caller:
                 link.writer.close()
         self._idle.clear()
 
-    async def post(self, config: dict[str, Any], body: bytes, seconds: float) -> bytes:
-        """The answer's body; raises CallFailed, also after `seconds`."""
+    async def post(self, config: dict[str, Any], body: bytes, seconds: float, *, told: bool = True) -> bytes:
+        """The answer's body; raises CallFailed, also after `seconds`, of which the webhook is `told`."""
         try:
             place = place_of(config)
         except NoPlace as error:
             raise CallFailed(str(error)) from None
-        shown = f'Post "{place.url}?timeout={math.ceil(seconds)}s"'
+        query = f"?timeout={math.ceil(seconds)}s" if told else ""
+        shown = f'Post "{place.url}{query}"'
         try:
             async with asyncio.timeout(seconds):
-                return await self._exchange(place, body, math.ceil(seconds))
+                return await self._exchange(place, body, query)
         except TimeoutError:
             raise CallFailed(f"{shown}: context deadline exceeded") from None
         except (NoPlace, BadResponse, ssl.SSLError, OSError, ValueError) as error:
             raise CallFailed(f"{shown}: {_told(error)}") from None
 
-    async def _exchange(self, place: Place, body: bytes, seconds: int) -> bytes:
+    async def _exchange(self, place: Place, body: bytes, query: str) -> bytes:
         host, port = address_of(self._store, place)
         key = (place, host, port)
         while True:
             kept = self._kept(key)
             link = kept or _Link(*await _connected(place, host, port))
             try:
-                code, answer, reusable = await _spoken(link, place, body, seconds)
+                code, answer, reusable = await _spoken(link, place, body, query)
             except _Stale:
                 link.writer.close()
                 if kept is None:
@@ -119,9 +120,9 @@ class Caller:
         return self._idle[key].pop() if self._idle.get(key) else None
 
 
-async def _spoken(link: _Link, place: Place, body: bytes, seconds: int) -> tuple[int, bytes, bool]:
+async def _spoken(link: _Link, place: Place, body: bytes, query: str) -> tuple[int, bytes, bool]:
     """Status, body, and whether the connection can be used again; raises _Stale where nothing came back."""
-    head = HEAD.format(path=place.path, seconds=seconds, host=place.authority) + REST.format(length=len(body))
+    head = HEAD.format(path=place.path + query, host=place.authority) + REST.format(length=len(body))
     response = Response(link.reader)
     try:
         link.writer.write(head.encode("latin-1") + body)
