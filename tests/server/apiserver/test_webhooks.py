@@ -342,3 +342,30 @@ def test_services(api: httpx2.Client, configure: Configured, namespace: str, map
     assert api.post(services, json={"metadata": {"name": "hook"}, "spec": spec}).status_code == 201
     refused = api.post(maps, json=cm("a")).json()["message"]
     assert f"hook.{namespace}.svc" in refused and "x509" in refused  # the certificate is for hook.hooks.svc
+
+
+def test_match_conditions(api: httpx2.Client, configure: Configured, maps: str) -> None:
+    """A webhook whose conditions do not hold is not asked; one that can't be evaluated refuses, as the policy says."""
+    conditions = [{"name": "no-leases", "expression": "object.metadata.name != 'skipped'"}]
+    configure("validating", {"path": "deny", "matchConditions": conditions})
+    assert api.post(maps, json=cm("skipped")).status_code == 201
+    assert api.post(maps, json=cm("a")).status_code == 400
+    wrong = {"path": "", "matchConditions": [{"name": "x", "expression": "object.nothing.there == 'x'"}]}
+    configure("mutating", wrong)
+    refused = api.post(maps, json=cm("b"))
+    assert refused.status_code == 403 and "no such key: nothing" in refused.json()["message"], refused.text
+
+
+def test_invalid_match_conditions(api: httpx2.Client) -> None:
+    """What does not compile is refused with the place of the expression."""
+    entry = {
+        "name": "n.test.example", "rules": [RULE], "sideEffects": "None", "admissionReviewVersions": ["v1"],
+        "clientConfig": {"url": "https://x"}, "matchConditions": [{"name": "a", "expression": "... [}"}],
+    }  # fmt: skip
+    for kind in ("mutating", "validating"):
+        body = {"metadata": {"name": "wrong"}, "webhooks": [entry]}
+        refused = api.post(f"{BASE}/{kind}webhookconfigurations", json=body)
+        assert refused.status_code == 422
+        (cause,) = refused.json()["details"]["causes"]
+        assert cause["field"] == "webhooks[0].matchConditions[0].expression"
+        assert "compilation failed" in cause["message"]

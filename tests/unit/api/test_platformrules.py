@@ -9,31 +9,10 @@ import pytest
 
 from kube46.api import platform, platformrules
 
-HOOK = {
-    "name": "a.example.org", "clientConfig": {"url": "https://x"}, "sideEffects": "None", "admissionReviewVersions": ["v1"],
-    "rules": [{"operations": ["*"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}],
-}  # fmt: skip
-
 
 def texts(errors: Any) -> list[str]:
     """What clients are told."""
     return [error.text for error in errors]
-
-
-@pytest.mark.parametrize(("change", "expected"), [
-    ({}, []),
-    ({"admissionReviewVersions": []}, ["webhooks[0].admissionReviewVersions: Required value: must specify one of v1, v1beta1"]),
-    ({"admissionReviewVersions": ["v1", "v1"]}, ['webhooks[0].admissionReviewVersions[1]: Invalid value: "v1": duplicate version']),
-    ({"admissionReviewVersions": ["v2"]}, ['webhooks[0].admissionReviewVersions: Invalid value: ["v2"]: must include at least one of v1, v1beta1']),
-    ({"name": ""}, ["webhooks[0].name: Required value"]),
-    ({"name": "a"}, ['webhooks[0].name: Invalid value: "a": should be a domain with at least three segments separated by dots']),
-    ({"sideEffects": None}, ["webhooks[0].sideEffects: Required value: must specify one of None, NoneOnDryRun"]),
-    ({"clientConfig": {}}, ["webhooks[0].clientConfig: Required value: exactly one of url or service is required"]),
-    ({"rules": [{}]}, [f"webhooks[0].rules[0].{key}: Required value" for key in ("operations", "apiGroups", "apiVersions", "resources")]),
-])  # fmt: skip
-def test_webhooks(change: dict[str, Any], expected: list[str]) -> None:
-    """Each mistake of a webhook."""
-    assert texts(platformrules.webhooks({"webhooks": [{**HOOK, **change}]})) == expected
 
 
 @pytest.mark.parametrize(("spec", "expected"), [

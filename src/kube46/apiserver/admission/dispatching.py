@@ -15,9 +15,11 @@ import msgspec
 
 from kube46.api.errors import go_quote
 from kube46.apiserver import statuses
-from kube46.apiserver.admission import measures, reviews
+from kube46.apiserver.admission import conditions, inputs, measures, reviews
 from kube46.apiserver.admission.matching import Matcher
 from kube46.apiserver.admission.webhooks import Invoked, Outcome
+from kube46.apiserver.customresources.conversions import asks
+from kube46.apiserver.customresources.kinds import CustomKind
 from kube46.apiserver.patching_json import PatchProblem, TooLarge, json_patch
 from kube46.apiserver.statuses import StatusError
 from kube46.apiserver.transactions import copied
@@ -50,7 +52,7 @@ class Dispatcher:
     def _version(self, hook: Hook, asked: Attributes) -> Kind | None:
         return self._matcher.find(hook.entry.get("rules") or (), hook.entry.get("matchPolicy") or "Exact", asked)
 
-    def _wanted(self, hook: Hook, asked: Attributes) -> Kind | None:
+    async def _wanted(self, hook: Hook, asked: Attributes) -> Kind | None:
         """The version in which a webhook is to be asked; None when it is not. Raises StatusError."""
         kind = self._version(hook, asked)
         if kind is None:
@@ -59,7 +61,29 @@ class Dispatcher:
             namespaces, objects = (hook.entry.get(name) for name in ("namespaceSelector", "objectSelector"))
             if not self._matcher.selected(namespaces, objects, asked, txn):
                 return None
+        if found := hook.entry.get("matchConditions"):
+            values = inputs.values(asked, resource=kind, presented=await self._presented(kind, asked))
+            try:
+                return kind if conditions.matches(found, values, self._parts.authorizer) else None
+            except conditions.Unmatchable as problem:
+                if hook.ignores:
+                    return None
+                raise statuses.forbidden(asked.kind, asked.name, str(problem)) from None
         return kind
+
+    async def _presented(self, kind: Kind, asked: Attributes) -> inputs.Presented:
+        """The objects in the version that a webhook wants; another webhook may have to convert them."""
+        if kind is asked.kind or not isinstance(kind, CustomKind) or not asks(kind):
+            return self._matcher.presented(kind, asked)
+        found: list[Object | None] = []
+        for obj in (asked.object, asked.old):
+            made = None if obj is None else await self._converted(kind, obj, asked.kind.version, kind.version)
+            found.append(made)
+        return found[0], found[1]
+
+    async def _converted(self, kind: CustomKind, obj: Object, source: str, target: str) -> Object:
+        (made,) = await self._parts.registry.conversions.convert(kind, [obj], source, target)
+        return {"apiVersion": f"{kind.group}/{target}", "kind": kind.kind, **made}
 
     # Mutating
 
@@ -70,7 +94,7 @@ class Dispatcher:
             invoked.changed()  # by what is not a webhook
         try:
             for hook in hooks:
-                kind = self._wanted(hook, asked)
+                kind = await self._wanted(hook, asked)
                 if kind is None or (asked.reinvoked and hook.uid not in invoked.again):
                     continue
                 if await self._mutated(hook, kind, asked):
@@ -100,17 +124,20 @@ class Dispatcher:
         if asked.object is None:
             text = f"admission webhook {go_quote(hook.name)} attempted to modify the object, which is not supported "
             raise statuses.internal(f"{text}for this operation")
-        shown, _ = self._matcher.presented(kind, asked)
+        shown, _ = await self._presented(kind, asked)
         before = asked.object
-        asked.object = self._decoded(_patched(shown, operations), kind, asked)
+        asked.object = await self._decoded(_patched(shown, operations), kind, asked)
         return asked.object != before
 
-    def _decoded(self, made: Any, kind: Kind, asked: Attributes) -> Object:
+    async def _decoded(self, made: Any, kind: Kind, asked: Attributes) -> Object:
         if not isinstance(made, dict):
             raise statuses.internal("couldn't get version/kind; json parse error: the patched object is none")
         if asked.gvk[2] != asked.kind.kind:  # the body of a subresource, which has no defaults here
             return made
-        back = self._matcher.converted(made, asked, kind, back=True)
+        if kind is not asked.kind and isinstance(kind, CustomKind) and asks(kind):
+            back: Object | None = await self._converted(kind, made, kind.version, asked.kind.version)
+        else:
+            back = self._matcher.converted(made, asked, kind, back=True)
         assert back is not None
         return self._parts.registry.gate.decoded(asked.kind, back)
 
@@ -120,7 +147,7 @@ class Dispatcher:
         """Ask all at once and wait for all of them."""
         outcome = Outcome(warnings=asked.warnings, annotations=asked.annotations)
         try:
-            wanted = [(hook, kind) for hook in hooks if (kind := self._wanted(hook, asked)) is not None]
+            wanted = [(hook, kind) for hook in hooks if (kind := await self._wanted(hook, asked)) is not None]
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._refusal(hook, kind, asked)) for hook, kind in wanted]
             outcome.refusal = next((found for task in tasks if (found := task.result()) is not None), None)
@@ -166,7 +193,7 @@ class Dispatcher:
             text = "could not create admission objects: webhook does not accept known AdmissionReview versions"
             raise CallFailed(f"{text} (v1, v1beta1)", 400)
         uid = str(uuid.uuid4())
-        body = reviews.review(version, uid, asked, kind, self._matcher.presented(kind, asked))
+        body = reviews.review(version, uid, asked, kind, await self._presented(kind, asked))
         try:
             answer = await self._caller.post(hook.entry.get("clientConfig") or {}, body, hook.seconds)
         except CallFailed as failed:

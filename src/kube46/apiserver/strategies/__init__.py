@@ -27,6 +27,7 @@ from kube46.apiserver.strategies.services import Services
 from kube46.apiserver.strategies.storage import PersistentVolumeClaims, PersistentVolumes, StorageClasses
 from kube46.apiserver.strategies.stored import Stored
 from kube46.apiserver.strategies.trustbundles import TrustBundles
+from kube46.apiserver.strategies.webhooks import WebhookConfigurations
 from kube46.apiserver.strategies.workloads import (
     CronJobs,
     DaemonSets,
@@ -98,13 +99,7 @@ STRATEGIES: dict[str, Strategy] = {
     "jobs": Jobs(),
     "leases": Leases(),
     "limitranges": LimitRanges(),
-    "mutatingwebhookconfigurations": Stored(
-        "MutatingWebhookConfiguration",
-        "called",
-        platform.mutating_webhooks,
-        platformrules.webhooks,
-        unconditional_update=False,
-    ),
+    "mutatingwebhookconfigurations": WebhookConfigurations(platform.mutating_webhooks),
     "namespaces": Namespaces(),
     "networkpolicies": NetworkPolicies(),
     "nodes": Nodes(),
@@ -123,13 +118,7 @@ STRATEGIES: dict[str, Strategy] = {
     "services": Services(),
     "statefulsets": StatefulSets(),
     "storageclasses": StorageClasses(),
-    "validatingwebhookconfigurations": Stored(
-        "ValidatingWebhookConfiguration",
-        "called",
-        platform.webhooks,
-        platformrules.webhooks,
-        unconditional_update=False,
-    ),
+    "validatingwebhookconfigurations": WebhookConfigurations(platform.webhooks),
 }
 
 
