@@ -8,7 +8,7 @@ declare -A packages=(
     # server's storage; strace shows what is synced to disk; nginx, postgresql and redis are what the examples run.
     [test]="bind9-dnsutils bind9-utils conntrack containerd containernetworking-plugins debootstrap etcd-server iputils-ping libnss-wrapper nginx-light podman postgresql-15 redis-server runc strace"
     # Of what the images of upstream's e2e specs are made.
-    [e2e]="bind9-dnsutils bind9-host curl gawk iproute2 netcat-openbsd nginx-light procps socat util-linux wget"
+    [e2e]="bind9-dnsutils bind9-host curl etcd-server gawk iproute2 netcat-openbsd nginx-light procps socat util-linux wget"
 )
 missing=()
 for group in "$@"; do

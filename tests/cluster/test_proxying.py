@@ -1,4 +1,4 @@
-"""The `proxy` subresources beside kube-apiserver's: the same program asked through both, in a network of their own."""
+"""What is proxied beside kube-apiserver: the same program asked through both, in a network of their own."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cluster import aggregated
 from cluster.backends import Backend, serving
 from cluster.upstream import Upstream
 from kube46.apiserver.certificates import Authority
 from kube46.netlink import namespaces
+from patience import patient
 from server.running import Server, connect
 
 if TYPE_CHECKING:
@@ -69,12 +71,21 @@ def _started(directory: Path) -> Iterator[Both]:
     seen: list[Any] = []
     tls = _context(directory)
     backends = [Backend(host, 8080, seen) for host in OWN] + [Backend(host, 8443, seen, tls) for host in OWN]
+    backends.append(Backend(OWN[0], aggregated.PORT, seen, aggregated.context(directory)))
     with serving(backends):
-        both = Both(Server(directory / "ours").start(), Upstream(directory / "upstream").start(), seen)
+        front = aggregated.front(directory)
+        flags = (*front, *aggregated.OF_UPSTREAM)
+        both = Both(
+            Server(directory / "ours", flags=front).start(), Upstream(directory / "upstream", flags=flags).start(), seen
+        )
         try:
             for server in both.servers:
                 with server.client() as api:
                     _fill(api)
+                    aggregated.fill(api, directory)
+            for server in both.servers:
+                with server.client() as api:
+                    aggregated.await_looked_at(api)
             yield both
         finally:
             statuses = [server.stop() for server in both.servers]
@@ -106,10 +117,11 @@ def _fill(api: httpx2.Client) -> None:
         assert answer.status_code == 200, answer.text
     for name in ("web", "empty", "foreign", "unready"):
         ports = [{"name": "plain", "port": 80}, {"name": "tls", "port": 443}, {"name": "other", "port": 81}]
+        ports.append({"name": "api", "port": 444})
         _made(api, SERVICES, {"metadata": {"name": name}, "spec": {"ports": ports}}, 201)
     _made(api, SERVICES, {"metadata": {"name": "single"}, "spec": {"ports": [{"port": 80}]}}, 201)
     _made(api, SERVICES, {"metadata": {"name": "six"}, "spec": {"ports": [{"port": 80}]}}, 201)
-    _slice(api, "web", "dual", {"plain": 8080, "tls": 8443}, OWN[0])
+    _slice(api, "web", "dual", {"plain": 8080, "tls": 8443, "api": aggregated.PORT}, OWN[0])
     _slice(api, "web", "dual", {"plain": 8080, "tls": 8443}, OWN[1])
     _slice(api, "single", "dual", {"": 8080}, OWN[0])
     _slice(api, "six", "six", {"": 8080}, OWN[1])
@@ -166,6 +178,7 @@ REQUESTS: list[tuple[str, str]] = [
     ("GET", f"{POD}/x?dryRun=All"), ("TRACE", f"{POD}/x"), ("POST", f"{PODS}/dual/proxy/packed"),
     ("HEAD", f"{POD}/page"), ("HEAD", f"{PODS}/dual/proxy"), ("GET", f"{PODS}/dual/proxie/x"),
     ("GET", "/api/v1/namespaces/default/configmaps/x/proxy/"),
+    *aggregated.REQUESTS,
 ]  # fmt: skip
 
 
@@ -189,12 +202,18 @@ def _asked(both: Both, server: Server, method: str, path: str) -> Any:
     text = re.sub(r":\d{5}->", ":PORT->", answer.text)
     if answer.headers.get("content-type") == "application/json" and text:
         text = json.loads(text)
-    asked = {(m, p, *(h for h in hs if h[0] != "connection")) for m, p, hs in both.seen}  # Go may ask twice
+    seen = [one for one in both.seen if not aggregated.by_itself(one)]
+    left = ("connection", "audit-id")
+    asked = {(m, p, *(h for h in hs if h[0] not in left)) for m, p, hs in seen}  # Go may ask twice
     return answer.status_code, kept, text, asked
 
 
 BASES = (POD, SERVICE, NODE, f"{PODS}/deaf:81/proxy")
-UPGRADES = [f"{PODS}/dual/proxy", *(f"{base}/{what}" for base in BASES for what in ("x?a=b", "refused", "ignored"))]
+UPGRADES = [
+    f"{PODS}/dual/proxy",
+    f"{aggregated.BASE}/x?a=b",
+    *(f"{base}/{what}" for base in BASES for what in ("x?a=b", "refused", "ignored")),
+]
 
 
 @pytest.mark.parametrize("path", UPGRADES)
@@ -219,7 +238,8 @@ def _upgraded(both: Both, server: Server, path: str) -> Any:
     status, *headers = head.decode().splitlines()
     names = sorted(line.partition(":")[0].lower() for line in headers)
     kept = [name for name in names if name not in VOLATILE and not name.startswith("x-kubernetes")]
-    asked = [(m, p, hs) for m, p, hs in both.seen]
+    seen = [one for one in both.seen if not aggregated.by_itself(one)]
+    asked = [(m, p, [h for h in hs if h[0] != "audit-id"]) for m, p, hs in seen]
     return status, kept, rest.strip(), asked
 
 
@@ -231,6 +251,29 @@ def _head(client: ssl.SSLSocket) -> tuple[bytes, bytes]:
         said += more
     head, _, rest = said.partition(b"\r\n\r\n")
     return head, rest
+
+
+def test_whether_those_behind_are_available(both: Both) -> None:
+    """The condition says why an API server behind can't be used, in the same words where they name no address."""
+    deadline = time.monotonic() + patient(60)
+    while True:  # kube-apiserver may have looked before it knew of the Services
+        found, wanted = (aggregated.conditions(server) for server in both.servers)
+        if found == wanted or time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    assert found == wanted
+    assert {reason for _, reason, _ in found.values()} == aggregated.REASONS
+
+
+def test_who_may_be_believed_is_published(both: Both) -> None:
+    """API servers behind are told whose certificate may name users to them, and whose may be users."""
+    path = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
+    data = []
+    for server in both.servers:
+        with server.client() as api:
+            data.append(api.get(path).json()["data"])
+    assert data[0].keys() == data[1].keys() - {"client-ca-file"}  # ours was given none here
+    assert all(data[1][key] == value for key, value in data[0].items())
 
 
 def test_rights(both: Both) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 REGISTRY = "registry.k8s.io/e2e-test-images/"
+ETCD = "registry.k8s.io/etcd"
 SHELL = (
     *(
         "bash",
@@ -214,6 +215,16 @@ def _agnhost(programs: Path, sources: Path) -> bytes:
     )
 
 
+def _etcd() -> bytes:
+    """Debian's etcd where upstream's image has it; it writes to the directory that it starts in."""
+    return _layer(
+        _found(("etcd",)),
+        entry("usr/local", mode=0o755),
+        entry("usr/local/bin"),
+        link("usr/local/bin/etcd", "/usr/bin/etcd"),
+    )
+
+
 def _pet(sources: Path, name: str) -> bytes:
     """The page and picture of kitten or nautilus."""
     return tar([entry(path.name, path.read_bytes()) for path in sorted((sources / name / "html").iterdir())])
@@ -224,6 +235,9 @@ def images(programs: Path) -> list[Image]:
     sources = programs / "images"
     debian, busybox, agnhost = _layer(_found(SHELL)), _busybox(), _agnhost(programs, sources)
     regression = tar([entry("regression-issue-74839", (programs / "regression-issue-74839").read_bytes(), mode=0o755)])
+    sample = tar(
+        [entry("sample-apiserver", (programs / "sample-apiserver").read_bytes(), mode=0o755), entry("tmp", mode=0o1777)]
+    )
     path = {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]}
     shell = path | {"Cmd": ["sh"]}
     agnhosts = path | {"Entrypoint": ["/agnhost"], "Cmd": ["pause"]}
@@ -232,6 +246,7 @@ def images(programs: Path) -> list[Image]:
         return Image(tuple(f"{REGISTRY}{name}" for name in names), Built(layers, behaviour))
 
     return [
+        Image((f"{ETCD}:3.7.0-0",), Built((_etcd(),), path | {"Cmd": ["etcd"]})),
         image(("agnhost:2.66.1", "agnhost:2.55"), agnhosts, debian, agnhost),
         *(
             image((f"{pet}:1.8",), agnhosts | {"Cmd": ["test-webserver"]}, debian, agnhost, _pet(sources, pet))
@@ -240,6 +255,7 @@ def images(programs: Path) -> list[Image]:
         image(("busybox:1.37.0-2", "busybox:1.36.1-1"), shell, busybox),
         image(("nonroot:1.5",), shell | {"User": "1234"}, busybox),
         image(("nginx:1.27.0-2", "nginx:1.28.0-2"), path | {"Cmd": ["nginx", "-g", "daemon off;"]}, _nginx()),
+        image(("sample-apiserver:1.29.2",), path | {"Entrypoint": ["/sample-apiserver"]}, sample),
         image(("glibc-dns-testing:2.1.1", "ipc-utils:1.4"), shell, debian),
         image(("regression-issue-74839:1.5",), path | {"Entrypoint": ["/regression-issue-74839"]}, regression),
     ]

@@ -29,6 +29,7 @@ from kube46.apiserver.statuses import StatusError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from kube46.apiserver.aggregation.aggregator import Aggregator
     from kube46.apiserver.answers import Answer
     from kube46.apiserver.authentication import Authenticator
     from kube46.apiserver.authorization import Authorizer
@@ -60,13 +61,13 @@ class Application:
     def __init__(
         self, authenticator: Authenticator, authorizer: Authorizer, resources: Resources, subresources: Subresources,
         reviews: Reviews, kubelets: Kubelets, proxy: Proxy, measures: Measures, paths: Paths, metrics: Metrics,
-        catalog: Catalog,
+        catalog: Catalog, aggregator: Aggregator,
     ) -> None:  # fmt: skip
         self._authenticator, self._authorizer, self._catalog = authenticator, authorizer, catalog
         self._resources, self._subresources = resources, subresources
         self._measures, self._in_flight = measures, InFlight()
         self._reviews, self._kubelets, self._paths, self._metrics = reviews, kubelets, paths, metrics
-        self._proxy = proxy
+        self._proxy, self._aggregator = proxy, aggregator
         self._components = Components(resources)
 
     async def __call__(
@@ -141,6 +142,9 @@ class Application:
         if request.verb not in LISTS:
             check_timeout(request.query)
         if request.target is None:
+            remote = self._aggregator.find(request.path)
+            if remote is not None:
+                return await self._aggregator.answer(request, remote)
             return await self._paths.answer(request)
         if not _long(request):
             seated = await self._in_flight.enter(request.user)

@@ -69,6 +69,16 @@ async def prepare(registry: Registry, cluster: Cluster) -> DefaultRange:
     return default
 
 
+async def publish(registry: Registry, wanted: Object | None) -> None:
+    """Bring a ConfigMap to its content, of whose data what others added stays."""
+    if wanted is None:
+        return
+    meta = wanted["metadata"]
+    if not await _ensure(registry, "configmaps", meta["namespace"], {**wanted, "metadata": dict(meta)}):
+        call = Call(BY_PLURAL["configmaps"], meta["name"], meta["namespace"])
+        await registry.change_directly(call, lambda stored: stored.setdefault("data", {}).update(wanted["data"]))
+
+
 async def keep(registry: Registry, cluster: Cluster, default: DefaultRange, seconds: float = KEEP_SECONDS) -> None:
     """Look after the default range, and bring back `kubernetes.default` and its endpoints, until cancelled."""
     while True:

@@ -39,17 +39,25 @@ INFO = {"title": "Kubernetes", "version": "1.37"}
 class OpenApi:
     """Answers below /openapi for a table of kinds. `answer` blocks some 30 ms on first use: call it on a thread."""
 
-    def __init__(self, kinds: Sequence[Kind], made: Mapping[str, Document] | None = None) -> None:
-        self._kinds = kinds
+    def __init__(
+        self,
+        kinds: Sequence[Kind],
+        made: Mapping[str, Document] | None = None,
+        elsewhere: Mapping[str, str] | None = None,
+    ) -> None:
+        self._kinds, self._elsewhere = kinds, dict(elsewhere or {})
         self._lock = threading.Lock()
         self._groups = dict(made or {})
         self._index: Document | None = None
         self._v2: dict[str, Document] = {}
 
-    def of(self, kinds: Sequence[Kind]) -> OpenApi:
-        """The answers for another table; documents of Kubernetes' own kinds are not made again."""
+    def of(self, kinds: Sequence[Kind], elsewhere: Mapping[str, str] | None = None) -> OpenApi:
+        """The answers for another table; documents of Kubernetes' own kinds are not made again.
+
+        `elsewhere` are those that another server makes: `apis/GROUP/VERSION` → where, with a hash.
+        """
         own = {name for name, listed in _by_group(kinds).items() if not any(kind.custom for kind in listed)}
-        return OpenApi(kinds, {name: document for name, document in self._groups.items() if name in own})
+        return OpenApi(kinds, {name: document for name, document in self._groups.items() if name in own}, elsewhere)
 
     def answer(self, path: str, accept: str = "", query: Mapping[str, str] | None = None) -> Document | None:
         """The document of a path, None when it is none of ours; status 406 and 301 are answers of their own."""
@@ -92,11 +100,9 @@ class OpenApi:
                     continue
                 body = _encoded(_group_document(kinds, definitions))
                 self._groups[name] = Document(body, JSON, etag(body), {"Vary": "Accept"})
-            urls = {
-                name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={quote(d.etag)}"}
-                for name, d in sorted(self._groups.items())
-            }
-            body = _encoded({"paths": urls})
+            own = {name: f"/openapi/v3/{name}?hash={quote(d.etag)}" for name, d in self._groups.items()}
+            urls = sorted((self._elsewhere | own).items())
+            body = _encoded({"paths": {name: {"serverRelativeURL": url} for name, url in urls}})
             self._index = Document(body, JSON, etag(body))
 
 

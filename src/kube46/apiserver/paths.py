@@ -17,8 +17,9 @@ from kube46.apiserver.openapi import OpenApi
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from kube46.apiserver.aggregation.aggregator import Aggregator
     from kube46.apiserver.catalog import Catalog
-    from kube46.apiserver.kinds import Kind
+    from kube46.apiserver.discovery import Kind as Listed
     from kube46.apiserver.metrics import Metrics
     from kube46.apiserver.requests import Request
     from kube46.apiserver.tokens import Signer
@@ -51,21 +52,27 @@ class Checks:
 class Paths:
     """Answers requests that name no resource."""
 
-    def __init__(self, checks: Checks, metrics: Metrics, address: str, catalog: Catalog, signer: Signer) -> None:
+    def __init__(
+        self, checks: Checks, metrics: Metrics, address: str, catalog: Catalog, aggregator: Aggregator, signer: Signer
+    ) -> None:
         self._checks, self._metrics, self._address, self._signer = checks, metrics, address, signer
-        self._catalog, self._edition = catalog, catalog.edition
+        self._catalog, self._aggregator = catalog, aggregator
+        self._edition = catalog.edition, aggregator.edition
         self._discovery, self._openapi = Discovery(self._kinds, address), OpenApi(catalog.kinds)
 
     @property
-    def _kinds(self) -> tuple[Kind, ...]:
-        return (*self._catalog.kinds, *MEASURED)
+    def _kinds(self) -> tuple[Listed, ...]:
+        own = (*self._catalog.kinds, *MEASURED)
+        served = {(kind.group, kind.version) for kind in own}
+        return (*own, *(kind for kind in self._aggregator.kinds if (kind.group, kind.version) not in served))
 
     def _renew(self) -> None:
         """Make the documents anew when kinds have come or gone since."""
-        if self._edition != self._catalog.edition:
-            self._edition = self._catalog.edition
+        edition = self._catalog.edition, self._aggregator.edition
+        if self._edition != edition:
+            self._edition = edition
             self._discovery = Discovery(self._kinds, self._address)
-            self._openapi = self._openapi.of(self._catalog.kinds)
+            self._openapi = self._openapi.of(self._catalog.kinds, self._aggregator.documents)
 
     async def answer(self, request: Request) -> Answer:
         """Dispatch by the path's first part."""
@@ -161,7 +168,7 @@ def _as_it_is(answer: Answer) -> Answer:
     return answer
 
 
-def root_paths(kinds: Sequence[Kind]) -> list[str]:
+def root_paths(kinds: Sequence[Listed]) -> list[str]:
     """The paths that `GET /` lists."""
     served = sorted({(kind.group, kind.version) for kind in kinds if kind.group})
     apis = dict.fromkeys(path for group, v in served for path in (f"/apis/{group}", f"/apis/{group}/{v}"))

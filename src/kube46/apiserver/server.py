@@ -22,6 +22,9 @@ from kube46.apiserver import authentication, bootstrap, expiry, localservices, p
 from kube46.apiserver.addressrepair import AddressRepair
 from kube46.apiserver.admission.chain import chain
 from kube46.apiserver.admission.plugin import Parts
+from kube46.apiserver.aggregation import availability, identity
+from kube46.apiserver.aggregation.aggregator import Aggregator
+from kube46.apiserver.aggregation.identity import Front
 from kube46.apiserver.app import Application
 from kube46.apiserver.authentication import Authenticator, TokenFileError
 from kube46.apiserver.authorization import Authorizer
@@ -52,7 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
-    from kube46.apiserver.strategy import User
+    from kube46.apiserver.strategy import Object, User
 
 log = logging.getLogger(__name__)
 
@@ -106,16 +109,19 @@ class _Server:
         resources = Resources(self._registry, self._stopping, authorizer)
         self._kubelets = Kubelets(store, _kubelet_credentials(settings))
         primary = family_of(settings.service_ranges[0])
-        self._proxy = Proxy(Locations(store, primary, kubelet_address), self._kubelets)
+        self._locations = Locations(store, primary, kubelet_address)
+        self._proxy = Proxy(self._locations, self._kubelets)
+        self._aggregator = Aggregator(store, self._locations, self._proxy, _front(settings))
         measures = Measures(store, self._kubelets)
         metrics = Metrics(store.counts, lambda: resources.watching, settings.features)
         subresources = Subresources(resources, signer, authorizer)
         address = settings.advertise_address or _own_address(settings)
-        paths = Paths(self._checks(), metrics, bracketed(str(address), settings.secure_port), catalog, signer)
+        place = bracketed(str(address), settings.secure_port)
+        paths = Paths(self._checks(), metrics, place, catalog, self._aggregator, signer)
         reviews = Reviews(authenticator, authorizer)
         self._app = Application(
             authenticator, authorizer, resources, subresources, reviews, self._kubelets, self._proxy, measures, paths,
-            metrics, catalog,
+            metrics, catalog, self._aggregator,
         )  # fmt: skip
 
     def _checks(self) -> Checks:
@@ -162,6 +168,7 @@ class _Server:
         try:
             default = await bootstrap.prepare(self._registry, cluster)
             await localservices.settle(self._registry, self._catalog)
+            await bootstrap.publish(self._registry, _published(self._settings))
         except StatusError as error:  # a new file on a full disk
             message = f"--data {self._settings.data}: {error.message}"
             raise SettingsError(message) from error
@@ -174,6 +181,7 @@ class _Server:
             loops: dict[str, Callable[[], Awaitable[None]]] = {
                 "event-ttl": lambda: expiry.run(self._store),
                 "definition-finalizer": lambda: cleanup.run(self._registry, self._catalog),
+                "remote-availability": lambda: availability.run(self._registry, self._aggregator, self._locations),
                 "autoregister": lambda: localservices.run(self._registry, self._catalog),
                 "kubernetes-service": lambda: bootstrap.keep(self._registry, cluster, default),
                 "service-ip-repair": lambda: AddressRepair(self._registry).run(),
@@ -219,6 +227,20 @@ def _kubelet_credentials(settings: Settings) -> Credentials:
     return Credentials(
         settings.kubelet_client_certificate, settings.kubelet_client_key, settings.kubelet_certificate_authority
     )
+
+
+def _front(settings: Settings) -> Front:
+    return Front(settings.proxy_client_cert_file, settings.proxy_client_key_file, settings.requestheader_client_ca_file)
+
+
+def _published(settings: Settings) -> Object | None:
+    front = _front(settings)
+    try:
+        return identity.published(settings.client_ca_file, front)
+    except (OSError, ValueError) as error:
+        files = f"--requestheader-client-ca-file {front.authority}, --proxy-client-cert-file {front.certificate}"
+        message = f"{files}, --client-ca-file {settings.client_ca_file}: {error}: give PEM files"
+        raise SettingsError(message) from error
 
 
 def _own_address(settings: Settings) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

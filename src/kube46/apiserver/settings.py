@@ -38,6 +38,9 @@ class Settings:
     kubelet_certificate_authority: Path | None = None
     kubelet_client_certificate: Path | None = None
     kubelet_client_key: Path | None = None
+    proxy_client_cert_file: Path | None = None
+    proxy_client_key_file: Path | None = None
+    requestheader_client_ca_file: Path | None = None
     features: Features = field(default_factory=parse)
     node_ports: range = field(default_factory=lambda: range(30000, 32768))
     default_watch_cache_size: int = KEEP_EVENTS

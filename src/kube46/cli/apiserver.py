@@ -138,6 +138,9 @@ def _duration(flag: str, text: str) -> float:
 @click.option("--kubelet-certificate-authority", type=FILE, help="CA of kubelets' certificates.")
 @click.option("--kubelet-client-certificate", type=FILE, help="Certificate this server shows to kubelets.")
 @click.option("--kubelet-client-key", type=FILE, help="Its key.")
+@click.option("--proxy-client-cert-file", type=FILE, help="Certificate this server shows to API servers behind it.")
+@click.option("--proxy-client-key-file", type=FILE, help="Its key.")
+@click.option("--requestheader-client-ca-file", type=FILE, help="CA by which they know it; they are told.")
 @click.option(
     "--default-watch-cache-size",
     type=click.IntRange(min=1),
@@ -181,6 +184,9 @@ def command(
     kubelet_certificate_authority: Path | None,
     kubelet_client_certificate: Path | None,
     kubelet_client_key: Path | None,
+    proxy_client_cert_file: Path | None,
+    proxy_client_key_file: Path | None,
+    requestheader_client_ca_file: Path | None,
     default_watch_cache_size: int,
     shutdown_delay_duration: str,
     feature_gates: tuple[str, ...],
@@ -208,6 +214,8 @@ def command(
         raise _fail("--tls-cert-file and --tls-private-key-file belong together: give both or neither")
     if bool(kubelet_client_certificate) != bool(kubelet_client_key):
         raise _fail("--kubelet-client-certificate and --kubelet-client-key belong together: give both or neither")
+    if bool(proxy_client_cert_file) != bool(proxy_client_key_file):
+        raise _fail("--proxy-client-cert-file and --proxy-client-key-file belong together: give both or neither")
     logging.basicConfig(
         level=logging.DEBUG if verbosity >= 4 else logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
@@ -229,6 +237,9 @@ def command(
         kubelet_certificate_authority=kubelet_certificate_authority,
         kubelet_client_certificate=kubelet_client_certificate,
         kubelet_client_key=kubelet_client_key,
+        proxy_client_cert_file=proxy_client_cert_file,
+        proxy_client_key_file=proxy_client_key_file,
+        requestheader_client_ca_file=requestheader_client_ca_file,
         features=features,
         node_ports=_ports(service_node_port_range),
         default_watch_cache_size=default_watch_cache_size,

@@ -92,6 +92,9 @@ def _apiserver(settings: Settings, paths: Paths) -> tuple[str, ...]:
         *_flag("--kubelet-certificate-authority", pki / "ca.crt"),
         *_flag("--kubelet-client-certificate", pki / "apiserver-kubelet-client.crt"),
         *_flag("--kubelet-client-key", pki / "apiserver-kubelet-client.key"),
+        *_flag("--proxy-client-cert-file", pki / upstreamparts.FRONT / "client.crt"),
+        *_flag("--proxy-client-key-file", pki / upstreamparts.FRONT / "client.key"),
+        *_flag("--requestheader-client-ca-file", pki / upstreamparts.FRONT / "ca.crt"),
     )
 
 

@@ -24,6 +24,7 @@ def ensure(settings: Settings, paths: Paths, port: int) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     authority = Authority.load_or_create(paths.pki)
     _certificates(settings, paths.pki, authority)
+    _front(paths.pki)
     if settings.upstream:
         _of_upstream(paths.pki)
     if not (paths.pki / "sa.key").exists():
@@ -75,12 +76,18 @@ def _certificates(settings: Settings, directory: Path, authority: Authority) -> 
         _keep(directory, f"kubelet-{node}", kubelet)
 
 
+def _front(pki: Path) -> None:
+    """What the API server shows to API servers that are added to it: of an authority that signs nothing else."""
+    front = pki / upstreamparts.FRONT
+    front.mkdir(mode=0o700, exist_ok=True)
+    authority = Authority.load_or_create(front, "front-proxy-ca")
+    _keep(front, "client", authority.issue("front-proxy-client", client=True))
+
+
 def _of_upstream(pki: Path) -> None:
-    """What kube-apiserver shows to API servers that are added to it, and what it and etcd show each other."""
-    front, store = pki / upstreamparts.FRONT, pki / upstreamparts.STORE
-    for directory in (front, store):
-        directory.mkdir(mode=0o700, exist_ok=True)
-    _keep(front, "client", Authority.load_or_create(front).issue("front-proxy-client", client=True))
+    """What kube-apiserver and etcd show each other."""
+    store = pki / upstreamparts.STORE
+    store.mkdir(mode=0o700, exist_ok=True)
     authority = Authority.load_or_create(store)
     _keep(store, "client", authority.issue("kube-apiserver-etcd-client", client=True))
     own = authority.issue("etcd", ip_addresses=(upstreamparts.ETCD_ADDRESS,), server=True, client=True)

@@ -18,6 +18,7 @@ HOP = (
 )  # fmt: skip
 OWN = (b"authorization", b"expect", b"impersonate-")  # and what begins so: between the client and this server
 FORWARDED_FOR, FORWARDED_URI = b"x-forwarded-for", b"x-forwarded-uri"
+FORWARDED_HOST, FORWARDED_PROTO = b"x-forwarded-host", b"x-forwarded-proto"
 TRAILERS = (b"te", b"trailers")  # what gRPC asks for
 CORS = tuple(b"access-control-allow-" + name for name in (b"credentials", b"headers", b"methods", b"origin"))
 
@@ -47,6 +48,12 @@ def forwarded(headers: Headers, client: str) -> Headers:
     before = [value for name, value in headers if name == FORWARDED_FOR]
     others = [(name, value) for name, value in headers if name != FORWARDED_FOR]
     return [*others, (FORWARDED_FOR, b", ".join([*before, client.encode()]))]
+
+
+def towards(given: Headers, host: str, scheme: str) -> Headers:
+    """With the place that is asked, in place of what earlier proxies noted of theirs."""
+    own = [(FORWARDED_HOST, host.encode()), (FORWARDED_PROTO, scheme.encode())]
+    return [*((name, value) for name, value in given if name not in (FORWARDED_HOST, FORWARDED_PROTO)), *own]
 
 
 def of_answer(headers: Headers, *, rewritten: bool) -> Headers:

@@ -21,6 +21,7 @@ from kube46.apiserver.kinds import BY_PLURAL
 from kube46.apiserver.statuses import StatusError
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterable, Iterator
 
     from kube46.apiserver.requests import Target
@@ -35,13 +36,18 @@ _decode = msgspec.json.Decoder(dict[str, Any])
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """An address and a port; `kubelet`: the connection is one to a node's kubelet, with this server's certificate."""
+    """An address and a port; `kubelet`: the connection is one to a node's kubelet, with this server's certificate.
+
+    `tls` and `name` are how one that is known is known; without them whoever answers is taken for it.
+    """
 
     scheme: str
     host: str
     port: int
     kubelet: bool = False
     given: bool = True  # whether a port was named
+    tls: ssl.SSLContext | None = None
+    name: str = ""
 
     @property
     def place(self) -> str:
@@ -62,7 +68,7 @@ class Locations:
 
     def of(self, target: Target) -> Location:
         """The place that a target means; raises StatusError."""
-        finders = {"nodes": self._of_node, "pods": self._of_pod, "services": self._of_service}
+        finders = {"nodes": self._of_node, "pods": self._of_pod, "services": self.of_service}
         parts = split(target.name)
         if parts is None:
             text = f'invalid {target.kind.kind.lower()} request "{target.name}"'
@@ -70,7 +76,7 @@ class Locations:
         return finders[target.kind.plural](target.namespace, *parts)
 
     def _of_node(self, _: str, scheme: str, name: str, port: str) -> Location:
-        node = self._read("nodes", name)
+        node = self.read("nodes", name)
         if node is None:
             raise statuses.not_found(BY_PLURAL["nodes"], name)
         host, own = self._address(node)
@@ -81,7 +87,7 @@ class Locations:
         return _location(scheme, host, port)
 
     def _of_pod(self, namespace: str, scheme: str, name: str, port: str) -> Location:
-        pod = self._read("pods", f"{namespace}/{name}")
+        pod = self.read("pods", f"{namespace}/{name}")
         if pod is None:
             raise statuses.not_found(BY_PLURAL["pods"], name)
         if not port:
@@ -92,10 +98,11 @@ class Locations:
             raise statuses.bad_request("address not allowed")
         return _location(scheme, host, port)
 
-    def _of_service(self, namespace: str, scheme: str, name: str, port: str) -> Location:
+    def of_service(self, namespace: str, scheme: str, name: str, port: str) -> Location:
+        """One of a Service's endpoints, which are its pods; raises StatusError."""
         if port.removeprefix("-").isdecimal():
             port = self._port_name(namespace, name, int(port))
-        for slice_ in self._slices(namespace, name):
+        for slice_ in self.slices(namespace, name):
             number = next((p.get("port") for p in slice_.get("ports") or () if (p.get("name") or "") == port), None)
             endpoints = list(slice_.get("endpoints") or ())
             random.shuffle(endpoints)
@@ -105,7 +112,7 @@ class Locations:
         raise unavailable(f'no endpoints available for service "{name}"')
 
     def _port_name(self, namespace: str, name: str, number: int) -> str:
-        service = self._read("services", f"{namespace}/{name}")
+        service = self.read("services", f"{namespace}/{name}")
         if service is None:
             raise statuses.not_found(BY_PLURAL["services"], name)
         names = (p.get("name", "") for p in service["spec"].get("ports") or () if p["port"] == number)
@@ -114,7 +121,7 @@ class Locations:
             raise unavailable(f'no service port {number} found for service "{name}"')
         return found
 
-    def _slices(self, namespace: str, name: str) -> list[Object]:
+    def slices(self, namespace: str, name: str) -> list[Object]:
         """A Service's EndpointSlices in a random order, those of the cluster's primary family first."""
         collection = self._store.collection("endpointslices")
         values = (collection.records[key].value for key in collection.under(namespace))
@@ -128,13 +135,14 @@ class Locations:
         if (endpoint.get("conditions") or {}).get("ready") is False:
             return False
         reference = endpoint.get("targetRef") or {}
-        pod = self._read("pods", f"{namespace}/{reference.get('name', '')}")
+        pod = self.read("pods", f"{namespace}/{reference.get('name', '')}")
         if reference.get("namespace") != namespace or pod is None:
             return False
         address = endpoint["addresses"][0]
         return address in _addresses(pod) and allowed(address)
 
-    def _read(self, resource: str, key: str) -> Object | None:
+    def read(self, resource: str, key: str) -> Object | None:
+        """A committed object."""
         record = self._store.get(resource, key)
         return None if record is None else _decode.decode(record.value)
 

@@ -64,10 +64,30 @@ class Proxy:
             raise statuses.bad_request("dryRun is not supported")
         location, path = self._locations.of(target), _path(request, target)
         if _upgrades(request):
-            return await self._upgrade(request, location, path)
+            return await self._upgrade(request, location, escaped(path or "/"))
         if not path and request.method in ("GET", "HEAD"):
             return _redirection(request)
         return await self._exchange(request, location, path or "/", _prefix(request, path))
+
+    async def pass_on(self, request: Request, location: Location, given: headers.Headers) -> Answer | None:
+        """A request to another API server as it is, but for its headers, which are these. Raises StatusError."""
+        request.scope["headers"] = given
+        path = unquote(request.scope["raw_path"].decode("latin-1"))
+        if _upgrades(request):
+            return await self._upgrade(request, location, _with_query(request, path))
+        request.scope["headers"] = headers.towards(given, location.place, location.scheme)
+        return await self._exchange(request, location, path, "")
+
+    async def fetch(self, location: Location, path: str, given: headers.Headers) -> tuple[int, bytes]:
+        """What this server itself asks: the code and the body. Raises StatusError."""
+        async with self._reached(location) as (reader, writer):
+            writer.write(headers.head("GET", path, [*given, (b"connection", b"close")]))
+            response = Response(reader)
+            try:
+                await response.read_head()
+                return response.code, b"".join([part async for part in response.parts()])
+            except (BadResponse, OSError) as error:
+                raise unavailable(f"error trying to reach service: {error}") from error
 
     # One request, one answer
 
@@ -82,7 +102,8 @@ class Proxy:
                 async with asyncio.TaskGroup() as group:
                     feeding = group.create_task(exchange.feed(request, writer, chunked=length == b"chunked"))
                     response = await _begun(reader, writer, request)
-                    answer = await self._relay(request, response, Links(prefix, location.authority, _host(request)))
+                    links = Links(prefix, location.authority, _host(request))
+                    answer = await self._relay(request, response, links, known=location.tls is not None)
                     feeding.cancel()
             except* StatusError as refused:
                 refusal = refused.exceptions[0]
@@ -95,9 +116,12 @@ class Proxy:
             raise refusal
         return answer
 
-    async def _relay(self, request: Request, response: Response, links: Links) -> Answer:
+    async def _relay(self, request: Request, response: Response, links: Links, *, known: bool) -> Answer:
         page, location = None, response.header(b"location").decode("latin-1")
-        if not location:
+        if known and location and 300 <= response.code < 400:  # it would send who trusts this server anywhere
+            text = "the backend attempted to redirect this request, which is not permitted"
+            raise StatusError(502, "", text)
+        if not location and not known:
             page = exchange.page_of(response, links.through)
         told = headers.of_answer(response.headers, rewritten=page is not None)
         if location:
@@ -109,11 +133,11 @@ class Proxy:
 
     # Upgrades
 
-    async def _upgrade(self, request: Request, location: Location, path: str) -> Answer | None:
+    async def _upgrade(self, request: Request, location: Location, uri: str) -> Answer | None:
         connection: Connection = request.scope["state"]["connection"]
         async with self._reached(location, upgrading=True) as (reader, writer):
             told = headers.of_upgrade(request.scope["headers"], _client(request))
-            writer.write(headers.head(request.method, escaped(path or "/"), told))
+            writer.write(headers.head(request.method, uri, told))
             try:
                 head = await reader.readuntil(b"\r\n\r\n")
             except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError) as error:
@@ -159,8 +183,8 @@ class Proxy:
         sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         options: dict[str, Any] = {}
         if location.scheme == "https":
-            context = self._kubelets.context if location.kubelet else self._anyone
-            options = {"ssl": context, "server_hostname": location.host}
+            context = location.tls or (self._kubelets.context if location.kubelet else self._anyone)
+            options = {"ssl": context, "server_hostname": location.name or location.host}
         try:
             await asyncio.get_running_loop().sock_connect(sock, (location.host, location.port))
             return await asyncio.open_connection(sock=sock, limit=HEAD_BYTES, **options)

@@ -19,7 +19,7 @@ HIGHEST_GROUP, HIGHEST_VERSION = 20000, 1000
 
 
 class APIServices(Generic):
-    """There is no aggregator: one that names a Service is stored only."""
+    """One that names a Service is served by asking that (kube46.apiserver.aggregation)."""
 
     unconditional_update = False
     name_rule = staticmethod(names.path_segment)
@@ -37,12 +37,6 @@ class APIServices(Generic):
     def update_errors(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         """Errors of `spec`."""
         return _errors(new)
-
-    def warnings(self, new: Object, old: Object | None) -> list[str]:
-        """What is not called."""
-        if (new.get("spec") or {}).get("service") is None:
-            return []
-        return [f"APIService {new['metadata']['name']}: stored, not called: kube46 has no aggregation layer"]
 
 
 def _errors(obj: Object) -> list[FieldError]:
