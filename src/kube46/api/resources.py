@@ -56,6 +56,9 @@ ENDPOINTS = Resource("", "v1", "endpoints", "Endpoints", True, objects.Endpoints
 SERVICE_CIDRS = Resource("networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", False, objects.ServiceCIDR)
 IP_ADDRESSES = Resource("networking.k8s.io", "v1", "ipaddresses", "IPAddress", False, objects.IPAddress)
 RESOURCE_QUOTAS: Resource[dict[str, Any]] = Resource("", "v1", "resourcequotas", "ResourceQuota", True, dict)
+VALIDATING_POLICIES: Resource[dict[str, Any]] = Resource(
+    "admissionregistration.k8s.io", "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", False, dict
+)
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", True, objects.Lease)
 REPLICATION_CONTROLLERS = Resource(
     "", "v1", "replicationcontrollers", "ReplicationController", True, objects.ReplicationController

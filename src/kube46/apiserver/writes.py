@@ -213,10 +213,10 @@ class Registry:
         """What may keep a valid object from being stored."""
         if call.check_create:
             call.check_create()
-        if not call.dry_run and revision.isdecimal() and int(revision):
-            raise statuses.StatusError(500, "", "resourceVersion should not be set on objects to be created")
         if asking:
             self.gate.validate(call, obj, None, txn)
+        if not call.dry_run and revision.isdecimal() and int(revision):
+            raise statuses.StatusError(500, "", "resourceVersion should not be set on objects to be created")
         self._check_free(call, txn)
 
     def _note(self, call: Call, new: Object, old: Object | None, blank: Object | None = None) -> None:

@@ -122,6 +122,10 @@ LOOPS: dict[str, tuple[Rule, ...]] = {
         _rule(NETWORKING, "servicecidrs/status", "patch"),
         _rule(NETWORKING, "ipaddresses", *SEE),
     ),
+    "validatingadmissionpolicy-status": (
+        _rule("admissionregistration.k8s.io", "validatingadmissionpolicies", *SEE),
+        _rule("admissionregistration.k8s.io", "validatingadmissionpolicies/status", "patch"),
+    ),
     # counts objects of every kind
     "resourcequota": (_rule("*", "*", *SEE), _rule("", "resourcequotas/status", "update")),
 }

@@ -50,7 +50,7 @@ class Place:
 
     def create(self, name: str = "m", **fields: Any) -> httpx2.Response:
         """Create a ConfigMap; `fields` are its own."""
-        return self.client.post(self.path(), json={"metadata": {"name": name}, **fields})
+        return self.client.post(self.path(), json={"metadata": {"name": name}} | fields)
 
     def path(self, name: str = "") -> str:
         """Of the ConfigMaps, or of one."""
@@ -87,6 +87,8 @@ def test_creates_updates_patches_and_deletions_are_judged(server: Server) -> Non
             "details": {"name": "m", "kind": "configmaps", "causes": [{"message": text}]},
         }  # fmt: skip
         assert client.get(place.path("m")).status_code == 404
+        copy = place.create(data={"ok": "no"}, metadata={"name": "m", "resourceVersion": "5"})
+        assert copy.status_code == 422  # and not 500, as the storage would say
         made = place.create(data={"ok": "yes", "free": "no"})
         assert made.status_code == 201
         bad = {**made.json(), "data": {"ok": "no"}}

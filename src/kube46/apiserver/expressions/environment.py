@@ -12,6 +12,7 @@ import math
 import re
 import time
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kube46.apiserver.customresources.rule_engine import Compiled as Checked
@@ -29,7 +30,7 @@ from kube46.apiserver.expressions import functions, types
 from kube46.apiserver.expressions.rewriting import Rewritten, composed, flat, needed, rewritten
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 Object = dict[str, Any]
@@ -151,14 +152,22 @@ def check(expression: str, returns: Sequence[str], scope: Scope, variables: Vari
     own = None if variables is None else tuple((name, one.kind) for name, one in variables.known.items())
     environment = _checking(scope, shown, own)
     try:
-        found = str(environment.compile(made.checked).return_type().name())
-    except RuntimeError as error:
-        raise RuleProblem(f"compilation failed: {_compiler_words(error, made)}") from None
+        found = returned(environment, made)
+    except RuleProblem as problem:
+        raise RuleProblem(f"compilation failed: {problem}") from None
     if ANY not in returns and type_name(found) not in returns:
         several = " ".join(returns)
         wanted = f"one of [{several}]" if len(returns) > 1 else several
         raise RuleProblem(f"must evaluate to {wanted} but got {_named(type_name(found), made)}")
     return found
+
+
+def returned(environment: Any, made: Rewritten) -> str:
+    """The evaluator's name of the type that an expression returns; raises RuleProblem with the compiler's words."""
+    try:
+        return str(environment.compile(made.checked).return_type().name())
+    except RuntimeError as error:
+        raise RuleProblem(_compiler_words(error, made)) from None
 
 
 def _compiler_words(error: RuntimeError, made: Rewritten) -> str:
@@ -240,28 +249,37 @@ def _checking(
     scope: Scope, constructs: tuple[tuple[str, tuple[str, ...]], ...], variables: tuple[tuple[str, str], ...] | None
 ) -> Any:
     """The compiler of expressions with these names and types."""
-    from cel_expr_python import cel
-
-    messages = dict(types.STANDING)
+    messages: dict[str, types.Fields] = {}
     if scope.patches:
         messages |= types.PATCHES
         messages |= types.constructed({name: frozenset(fields) for name, fields in constructs})
-    if variables is not None:
-        messages[types.VARIABLES] = dict(variables)
+    return typed(scope, messages, variables)
+
+
+def typed(
+    scope: Scope, messages: Mapping[str, types.Fields], variables: Iterable[tuple[str, str]] | None,
+    known: Mapping[str, str] = MappingProxyType({}),
+) -> Any:  # fmt: skip
+    """A compiler that knows these messages beside the standing ones; `known` says of which type a name is."""
+    from cel_expr_python import cel
+
     kind = cel.Type
-    known = {
+    names = {
         "object": kind.DYN, "oldObject": kind.DYN, "request": kind(types.REQUEST),
         "namespaceObject": kind(types.NAMESPACE),
     }  # fmt: skip
     if scope.params:
-        known["params"] = kind.DYN
+        names["params"] = kind.DYN
     if scope.authorizer:
-        known["authorizer"] = kind(functions.AUTHORIZER)
-        known["authorizer.requestResource"] = kind(functions.RESOURCE)
+        names["authorizer"] = kind(functions.AUTHORIZER)
+        names["authorizer.requestResource"] = kind(functions.RESOURCE)
+    every = {**types.STANDING, **messages}
     if variables is not None:
-        known["variables"] = kind(types.VARIABLES)
+        every[types.VARIABLES] = dict(variables)
+        names["variables"] = kind(types.VARIABLES)
+    names |= {name: kind(known[name]) for name in known if name in names}
     return cel.NewEnv(
-        descriptor_pool=types.pool(messages), variables=known, extensions=extensions(), functions=_declared(cel, scope)
+        descriptor_pool=types.pool(every), variables=names, extensions=extensions(), functions=_declared(cel, scope)
     )
 
 

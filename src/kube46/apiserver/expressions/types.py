@@ -138,22 +138,32 @@ def constructed(types: Mapping[str, frozenset[str]]) -> dict[str, Fields]:
     return found
 
 
-def of_schema(name: str, schema: Mapping[str, Any], found: dict[str, Fields]) -> str:
+def of_schema(
+    name: str, schema: Mapping[str, Any], found: dict[str, Fields], definitions: Mapping[str, Any] | None = None
+) -> str:
     """The type of a value by its OpenAPI schema; messages are put into `found`, the value's own as `name`.
 
-    Returns "" for what Kubernetes shows to no expression.
+    What it refers to is in `definitions`, by name. Returns "" for what Kubernetes shows to no expression.
     """
+    refers = schema.get("$ref") or next((one.get("$ref") for one in schema.get("allOf") or ()), None)
+    if refers is not None:
+        definition = str(refers).rpartition("/")[2]
+        name = flat(definition).replace("-", "_")
+        if name in found:
+            return name
+        schema = (definitions or {}).get(definition) or {}
     if schema.get("x-kubernetes-int-or-string"):
         return "dyn"
     match schema.get("type"):
         case "array" if schema.get("items"):
-            return _in("list", of_schema(f"{name}.item", schema["items"], found))
+            return _in("list", of_schema(f"{name}__item", schema["items"], found, definitions))
         case "object" if isinstance(schema.get("additionalProperties"), dict):
-            return _in("map", of_schema(f"{name}.item", schema["additionalProperties"], found))
+            return _in("map", of_schema(f"{name}__item", schema["additionalProperties"], found, definitions))
         case "object":
             fields = found[name] = {}
             for key, inner in (schema.get("properties") or {}).items():
-                if (kind := of_schema(f"{name}.{escape(key)}", inner, found)) and escape(key).isidentifier():
+                kind = of_schema(f"{name}__{flat(escape(key))}", inner, found, definitions)
+                if kind and escape(key).isidentifier():
                     fields[escape(key)] = kind
             return name
         case "string":

@@ -25,6 +25,7 @@ STAND_ALONE = (
     "storage-protection",
     "service-cidr",
     "resourcequota",
+    "validatingadmissionpolicy-status",
 )
 ALL = (*NETWORK, *STAND_ALONE)
 

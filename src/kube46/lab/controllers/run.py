@@ -91,6 +91,7 @@ def _stand_alone(settings: Settings) -> list[Loop]:
     from kube46.lab.controllers.namespaces import controller as namespaces
     from kube46.lab.controllers.nodelifecycle import controller as nodes
     from kube46.lab.controllers.persistentvolumes import controller as binder
+    from kube46.lab.controllers.policystatus import controller as policies
     from kube46.lab.controllers.replicasets import controller as replica_sets
     from kube46.lab.controllers.resourcequotas import controller as quotas
     from kube46.lab.controllers.scheduler import controller as scheduler
@@ -119,5 +120,6 @@ def _stand_alone(settings: Settings) -> list[Loop]:
         "storage-protection": protection.run,
         "service-cidr": service_cidrs.run,
         "resourcequota": quotas.run,
+        "validatingadmissionpolicy-status": policies.run,
     }
     return [loop for name, loop in every.items() if name in settings.chosen]

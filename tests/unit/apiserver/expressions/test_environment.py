@@ -181,10 +181,10 @@ def test_types_of_schemas() -> None:
     }}  # fmt: skip
     assert of_schema("T", schema, found) == "T"
     assert found["T"] == {
-        "n": "int", "s": "string", "at": "timestamp", "raw": "bytes", "list": "list<T.list.item>",
+        "n": "int", "s": "string", "at": "timestamp", "raw": "bytes", "list": "list<T__list__item>",
         "map": "map<string>", "any": "dyn", "deep": "list<dyn>",
     }  # fmt: skip
-    assert found["T.list.item"] == {"x__dash__y": "string"}
+    assert found["T__list__item"] == {"x__dash__y": "string"}
 
 
 @given(st.sampled_from(("1", "'a'", "true", "1.5", "b'a'", "[1]", "['a']", "{'a': 1}", "{1: 1}", "object", "null")))

@@ -1,0 +1,1 @@
+"""Notes in policies what is wrong with the types in their expressions."""
