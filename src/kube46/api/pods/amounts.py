@@ -40,7 +40,12 @@ def limits(pod: Object) -> Amounts:
 def asked(pod: Object, key: str) -> Amounts:
     """The `requests` or `limits` of the spec alone, as a LimitRange judges them: of a pod's own, cpu and memory."""
     own = amounts.only(_own(pod.get("spec") or {}, key), ("cpu", "memory"))
-    return _aggregate(pod, _spec(key)) | own
+    return of_containers(pod, key) | own
+
+
+def of_containers(pod: Object, key: str) -> Amounts:
+    """The `requests` or `limits` of all containers' specs together."""
+    return _aggregate(pod, _spec(key))
 
 
 def has_own(pod: Object) -> bool:

@@ -7,6 +7,8 @@ from typing import Any
 
 from kube46.api import ip
 from kube46.api.errors import FieldError, forbidden, invalid
+from kube46.api.pods import wholes
+from kube46.api.pods.amounts import has_own
 from kube46.api.quantities import parse
 
 Object = dict[str, Any]
@@ -21,7 +23,9 @@ def initial(spec: Object) -> Object:
 
 
 def qos_class(spec: Object) -> str:
-    """Guaranteed, Burstable or BestEffort by the cpu and memory that the containers ask for (KEP-free, since 1.2)."""
+    """Guaranteed, Burstable or BestEffort by the cpu and memory that the pod, or else its containers, ask for."""
+    if has_own({"spec": spec}):
+        return wholes.qos_class(spec["resources"])
     amounts: dict[str, Object] = {"requests": {}, "limits": {}}
     guaranteed = True
     for container in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]:

@@ -7,7 +7,7 @@ from typing import Any
 from kube46.api import ip, names
 from kube46.api.errors import FieldError, each_invalid, forbidden, invalid, not_supported, required, too_many
 from kube46.api.metadata import labels_valid
-from kube46.api.pods import containers, placement, security, volumes
+from kube46.api.pods import containers, placement, security, volumes, wholes
 
 Object = dict[str, Any]
 
@@ -21,6 +21,7 @@ def validate(spec: Object, field: str = "spec") -> list[FieldError]:
     """Every error of a pod's spec (or of a template's, at another field)."""
     known, found = volumes.validate(spec.get("volumes") or [], f"{field}.volumes")
     found += containers.validate(spec, known, field)
+    found += wholes.errors(spec, field)
     if spec.get("ephemeralContainers"):
         text = "cannot be set on create" if field == "spec" else "ephemeral containers not allowed in pod template"
         found.append(forbidden(f"{field}.ephemeralContainers", text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kube46.api import names
-from kube46.api.pods import admission, defaults, resizes, runtimeclasses, status, updates, validation, warnings
+from kube46.api.pods import admission, defaults, resizes, runtimeclasses, status, updates, validation, warnings, wholes
 from kube46.apiserver import statuses
 from kube46.apiserver.strategies.generic import Generic
 
@@ -35,6 +35,7 @@ class Pods(Generic):
         admission.tolerations(spec)
         self._account(spec, ctx)
         _runtime_class(spec, ctx)
+        wholes.default(spec)
         obj["status"] = status.initial(spec)
 
     @staticmethod
@@ -54,13 +55,14 @@ class Pods(Generic):
             new["spec"] = updates.with_ephemeral(new["spec"], old["spec"])
         if ctx.subresource == "resize":
             new["spec"] = resizes.merged(new["spec"], old["spec"])
+            wholes.default(new["spec"])
             for name in KEPT_BY_RESIZE:
                 new["metadata"].pop(name, None)
                 if name in old["metadata"]:
                     new["metadata"][name] = old["metadata"][name]
         if not ctx.subresource:  # default admission fills an update, too
             admission.tolerations(new["spec"])
-            for key in ("priority", "preemptionPolicy"):
+            for key in ("priority", "preemptionPolicy", "resources"):
                 if new["spec"].get(key) is None and old["spec"].get(key) is not None:
                     new["spec"][key] = old["spec"][key]
         if ctx.subresource == "status" and not ctx.dual_stack:
