@@ -81,6 +81,8 @@ class ContainerStatus(Value, frozen=True):
     ready: bool = False
     restart_count: int = 0
     state: dict[str, Any] = {}
+    allocated_resources: dict[str, Any] = {}
+    resources: ResourceRequirements = ResourceRequirements()
 
 
 class PodStatus(Value, frozen=True):

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kube46.api.objects import LabelSelector, Node, Pod
+from kube46.api.objects import LabelSelector, Node, Pod, PodStatus
 from kube46.lab.controllers.scheduler.demands import requests
 from kube46.lab.controllers.scheduler.rules import choose
 from unit.lab.controllers.scheduling import asks, cluster, node, pod
@@ -96,6 +97,23 @@ def test_requests_are_those_of_the_hungriest_moment() -> None:
     assert {name: str(amount.normalize()) for name, amount in asked.items()} == {"cpu": "1.05", "memory": "1"}
     whole = requests(pod(containers=[asks(cpu="200m")], resources={"requests": {"cpu": "2", "x/y": "1"}}))
     assert {name: str(amount) for name, amount in whole.items()} == {"cpu": "2"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "cpu"), [("", "0.5"), ("Deferred", "0.5"), ("Infeasible", "0.4")], ids=["done", "deferred", "infeasible"]
+)
+def test_a_resized_pod_counts_what_it_wants_or_has(reason: str, cpu: str) -> None:
+    """Whichever is more, as long as it may get what it wants; then what it has (KEP-1287)."""
+    resized = pod(containers=[{"name": "c", **asks(cpu="500m", memory="1")}])
+    has = {
+        "name": "c",
+        "allocatedResources": {"cpu": "300m"},
+        "resources": {"requests": {"cpu": "400m", "memory": "2"}},
+    }
+    conditions = [{"type": "PodResizePending", "status": "True", "reason": reason}] if reason else []
+    told = msgspec.convert({"containerStatuses": [has], "conditions": conditions}, PodStatus)
+    asked = requests(msgspec.structs.replace(resized, status=told))
+    assert {name: str(amount.normalize()) for name, amount in asked.items()} == {"cpu": cpu, "memory": "2"}
 
 
 @pytest.mark.parametrize(
