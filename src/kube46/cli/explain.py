@@ -11,7 +11,7 @@ from kube46.addresses.families import family_of
 from kube46.api.resources import ENDPOINT_SLICES, NODES, PODS, SERVICES
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.config import ClusterConfig, ConfigError
-from kube46.kubernetes.errors import KubernetesError
+from kube46.kubernetes.errors import KubernetesError, NotFound
 from kube46.proxy.endpoints import DIRECTED
 from kube46.proxy.explanations import Source, explain
 from kube46.proxy.settings import Settings, node_view
@@ -26,7 +26,12 @@ async def lines(client: Client, name: str, namespace: str, pod: str, node: str, 
     source = OUTSIDE
     if pod:
         place, _, pod_name = pod.rpartition("/")
-        where = await client.get(PODS, pod_name, place or namespace)
+        if "/" in place or not pod_name:
+            raise click.UsageError(f"--from {pod}: give POD, or NAMESPACE/POD")
+        try:
+            where = await client.get(PODS, pod_name, place or namespace)
+        except NotFound as error:
+            raise click.UsageError(f"--from {pod}: there is no such pod in namespace {place or namespace}") from error
         addresses = {family_of(ip): ip for ip in map(ip_address, (entry.ip for entry in where.status.pod_ips))}
         node = node or where.spec.node_name
         source = Source(f"pod {place or namespace}/{pod_name}", addresses, "node" if where.spec.host_network else "pod")

@@ -285,6 +285,9 @@ def test_in_kube_proxys_place(api: Api) -> None:
     assert fetch("http://127.0.0.1:10249/proxyMode") == "nftables"
     explain = ["ip", "netns", "exec", NODE, KUBE46, "explain", "svc", "web", "--kubeconfig", str(api.kubeconfig)]
     said = subprocess.run(explain, capture_output=True, text=True, check=True).stdout
+    for pod, words in (("absent", "no such pod in namespace default"), ("a/b/c", "give POD, or NAMESPACE/POD")):
+        done = subprocess.run([*explain, "--from", pod], capture_output=True, text=True, check=False)
+        assert (done.returncode, f"--from {pod}: " in done.stderr, words in done.stderr) == (2, True, True)
     for address, backend in zip(addresses, ("10.244.0.2:8080", "[fd00:10:244::2]:8080"), strict=True):
         assert re.search(
             rf"cluster address \[?{address}\]?:80/TCP → its only endpoint\n    → {re.escape(backend)}\n", said

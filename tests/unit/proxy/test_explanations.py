@@ -86,6 +86,14 @@ def test_reasons(case: str) -> None:
     assert expected in said(ends, source, **spec)
 
 
+def test_a_node_of_one_family_has_node_ports_of_one() -> None:
+    """Which is said of the other."""
+    alone = replace(VIEW, nodeport_addresses={Family.IPV6: VIEW.nodeport_addresses[Family.IPV6]})
+    text = "\n".join(explain(service(ports=(PORT,), type="NodePort"), slices(HERE), alone, POD))
+    assert "IPv4: node port 30080/TCP → none: node1 has no address of IPv4" in text
+    assert "IPv6: node port [2001:db8:c::1]:30080/TCP → its only endpoint" in text
+
+
 def hinted(ends: list[Endpoint], zone: str = "", name: str = "") -> list[Endpoint]:
     """Endpoints that are for a zone, a node, or both."""
     zones, nodes = (tuple(map(ZoneHint, filter(None, [text]))) for text in (zone, name))
