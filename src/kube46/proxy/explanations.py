@@ -49,7 +49,8 @@ def explain(service: Service, slices: Sequence[EndpointSlice], node: NodeView, s
             for door in _doors(service, port, family, addresses[family], node):
                 yield from _lines(service, port, family, door, elements, slices, node, source)
             if port.node_port and not node.nodeport_addresses.get(family):
-                yield f"{family}: node port {port.node_port}/{port.protocol} → none: {node.name} has no address of {family}"
+                number = f"{port.node_port}/{port.protocol}"
+                yield f"{family}: node port {number} → none: {node.name} has no address of {family}"
 
 
 def _nothing(service: Service) -> str:

@@ -4,9 +4,11 @@ import contextlib
 import json
 import os
 import random
+import re
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from cluster.upstream import programs
 from kernel.proxy import decisions
 from kernel.proxy.cluster import NODE
 from kernel.proxy.decisions import Table
-from kernel.proxy.test_controller import NODE_IPS, Api, api
+from kernel.proxy.test_controller import NODE_IPS, Api, api, fetch
 from kube46.api.resources import ENDPOINT_SLICES, NODES, SERVICES
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.errors import NotFound
@@ -212,7 +214,8 @@ def differences(ours: Table, theirs: Table) -> list[str]:
 
 def test_the_same_objects_are_the_same_decisions(api: Api, kube_proxy: None) -> None:
     """Every place of forty Services of all kinds, with slices of all conditions and hints, before and after changes:
-    refused, dropped, or to the same endpoints, the same sources let through, hidden and remembered."""
+    refused, dropped, or to the same endpoints, the same sources let through, hidden and remembered. All metrics that
+    kube-proxy has are there with its types and labels, and as many Service ports are without an endpoint here."""
     seed = int(os.environ.get("KUBE46_SEED", "7"))  # the same each time: a test must not fail by chance
     draw = Draw(seed)
     api.do(make_node)
@@ -222,6 +225,51 @@ def test_the_same_objects_are_the_same_decisions(api: Api, kube_proxy: None) -> 
         while found := compared():
             assert time.monotonic() < end, f"KUBE46_SEED={seed}, round {number}:\n" + "\n".join(found)
             time.sleep(0.2)
+        while not agree(*(told := [exposed(url) for url in METRICS])):
+            counts = [page.without_local for page in told]
+            assert time.monotonic() < end, f"KUBE46_SEED={seed}, round {number}: {counts}"
+            time.sleep(0.2)
+    theirs, ours = told
+    assert len(theirs.kinds) > 8  # what has never been counted is not told by the real one
+    assert {name: ours.kinds.get(name) for name in theirs.kinds} == theirs.kinds
+    assert {name: ours.labels.get(name) for name in theirs.labels} == theirs.labels
+
+
+METRICS = ("http://127.0.0.1:10249/metrics", "http://[::1]:2/metrics")
+SAMPLE = re.compile(r"(kubeproxy_\w+?)(?:_bucket|_sum|_count)?(?:\{(.*)\})? (\S+)")
+
+
+@dataclass
+class Exposed:
+    """kube-proxy's metrics on a page: the type of each, its labels' names, and one that is compared by its values."""
+
+    kinds: dict[str, str]
+    labels: dict[str, set[str]]
+    without_local: dict[str, float]
+
+
+def agree(theirs: Exposed, ours: Exposed) -> bool:
+    """Whether as many Service ports are without an endpoint here. kube-proxy counts those too that have a policy Local
+    for external addresses of the other family alone, which nobody can reach in this one."""
+    places = theirs.without_local.keys() | ours.without_local.keys()
+    pairs = {place: (theirs.without_local.get(place, 0), ours.without_local.get(place, 0)) for place in places}
+    return all(mine == other or ("external" in place and mine < other) for place, (other, mine) in pairs.items())
+
+
+def exposed(url: str) -> Exposed:
+    """What a page of metrics tells."""
+    found = Exposed({}, {}, {})
+    for line in fetch(url).splitlines():
+        if line.startswith("# TYPE kubeproxy_"):
+            _, _, name, kind = line.split()
+            found.kinds[name] = kind
+        elif sample := SAMPLE.fullmatch(line):
+            name, labels, value = sample.groups()
+            names = set(re.findall(r'(\w+)="', labels or "")) - {"le"}
+            found.labels.setdefault(name, set()).update(names)
+            if "no_local_endpoints" in name and float(value):
+                found.without_local[",".join(sorted(labels.split(",")))] = float(value)
+    return found
 
 
 def compared() -> list[str]:

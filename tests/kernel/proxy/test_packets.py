@@ -3,7 +3,9 @@
 import subprocess
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,8 +14,10 @@ from kernel.proxy.conftest import CIDRS
 from kube46.api.objects import EndpointPort, ServiceCIDR, ServiceCIDRSpec, ServicePort
 from kube46.proxy.claims import NOBODY, merge
 from kube46.proxy.rules import static_elements
+from kube46.proxy.settings import Settings, node_view
 from patience import patient
-from unit.proxy.samples import CLUSTER_IPS, VIEW, pods, service, slices
+from unit.proxy.samples import CLUSTER_IPS, SETTINGS, VIEW, pods, service, slices
+from unit.proxy.samples import node as api_node
 
 if TYPE_CHECKING:
     from kernel.proxy.conftest import Node
@@ -62,6 +66,53 @@ def test_a_source_that_is_no_pod_is_masqueraded_to_a_cluster_ip(node: "Node", in
     """Whoever lies outside the pod CIDRs is seen as the node (K-10a)."""
     serve(node, 2)
     assert ask(CLIENT, CLUSTER_IPS[index], 80) == ("pod2", BRIDGE_IPS[index])
+
+
+@both
+@pytest.mark.parametrize(
+    ("settings", "hidden"),
+    [
+        ({"masquerade_all": True}, {PODS[3], CLIENT}),
+        ({"pod_interface": "cni0"}, {CLIENT}),
+        ({"pod_interface": "cn*"}, {CLIENT}),
+        ({"pod_interface": "out"}, {PODS[3]}),
+    ],
+    ids=["all", "bridge", "prefix", "another"],
+)
+def test_who_is_a_pod(node: "Node", index: int, settings: dict[str, Any], hidden: set[str]) -> None:
+    """Towards a cluster address the node hides the source of everybody, or of all but those that come from the pods'
+    interface (K-10, K-11); with externalTrafficPolicy Local those alone reach endpoints elsewhere."""
+    node.restart(replace(SETTINGS, **settings))
+    serve(node, 2)
+    own = {PODS[3]: ("10.244.0.3", "fd00:10:244::3")[index], CLIENT: CLIENT_IPS[index]}
+    for sender, address in own.items():
+        assert ask(sender, CLUSTER_IPS[index], 80)[1] == (BRIDGE_IPS[index] if sender in hidden else address)
+    local = service(ports=(TCP, UDP), type="NodePort", external_traffic_policy="Local")
+    node.hold(local, slices([*pods(2), *pods(3, node_name="node2")], ports=PORTS))
+    node.apply()
+    near = PODS[3] not in hidden or "masquerade_all" in settings
+    assert {ask(PODS[2], NODE_IPS[index], 30080)[0] for _ in range(30)} == ({"pod2", "pod3"} if near else {"pod2"})
+
+
+@both
+def test_node_ports_are_the_named_addresses_alone(node: "Node", index: int) -> None:
+    """Without a word the node's primary ones: at its other addresses nobody answers; with prefixes those in them."""
+    made = service(ports=(TCP, UDP), type="NodePort")
+    for prefixes, answering in ((None, NODE_IPS), (("10.244.0.0/24", "fd00:10:244::/64"), BRIDGE_IPS)):
+        node.restart()
+        view = VIEW
+        if prefixes is not None:
+            named = Settings(VIEW.name, nodeport_addresses=tuple(map(ip_network, prefixes)), nodeport_primary=False)
+            view = node_view(api_node(), named)
+        node.changes = node.claims.replace(NOBODY, static_elements(view, CIDRS))
+        node.hold(made, slices(pods(2), ports=PORTS))
+        node.apply()
+        for address in (NODE_IPS[index], BRIDGE_IPS[index]):
+            if address in answering:
+                assert ask(PODS[3], address, 30080)[0] == "pod2"
+            else:
+                with pytest.raises(ConnectionRefusedError):
+                    ask(PODS[3], address, 30080, patient(5))
 
 
 @both

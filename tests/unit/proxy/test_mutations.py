@@ -1,5 +1,7 @@
 """The mutations that show that the sixteen bugs' tests can fail are up to date."""
 
+import re
+
 from kernel.proxy.mutations import MUTATIONS, ROOT, TESTS
 
 
@@ -10,3 +12,11 @@ def test_each_bug_has_a_test_and_a_mutation_of_todays_sources() -> None:
         path = ROOT / "src/kube46" / mutation.file
         assert mutation.apply(path.read_text()) != path.read_text()
         assert f"def test_bug_{mutation.bug:02}_" in TESTS.read_text()
+
+
+def test_the_tests_that_the_page_names_are_there() -> None:
+    """Whoever reads what shows a promise finds it."""
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/reference/proxy.md").read_text()))
+    text = "".join(path.read_text() for path in (ROOT / "tests").glob("*/**/test_*.py"))
+    assert len(named) > 30
+    assert named <= set(re.findall(r"^def (test_\w+)", text, re.MULTILINE))
