@@ -8,6 +8,7 @@ import msgspec
 from kube46.api.objects import Object
 from kube46.api.resources import Resource
 from kube46.kubernetes.client import Client
+from kube46.kubernetes.errors import ApiError
 
 
 class _Kind(msgspec.Struct):
@@ -49,15 +50,29 @@ class Served:
 
 async def served(client: Client) -> list[Served]:
     """Every kind, in the first version of its group that has it. Raises KubernetesError when a part cannot be read."""
+    found, failures = await readable(client)
+    for failure in failures.values():
+        raise failure
+    return found
+
+
+async def readable(client: Client) -> tuple[list[Served], dict[str, ApiError]]:
+    """The kinds that can be read now, and why groups can't: their servers may be away (APIServices)."""
     groups = msgspec.json.decode(await client.request("GET", "/apis"), type=_Groups).groups
     found = {("", kind.resource.plural): kind for kind in await _kinds(client, "/api/v1", "", "v1")}
+    failures: dict[str, ApiError] = {}
     for group in groups:
         first = group.preferred_version.group_version
         others = [version.group_version for version in group.versions if version.group_version != first]
         for version in (first, *others):
-            for kind in await _kinds(client, f"/apis/{version}", group.name, version.rpartition("/")[2]):
+            try:
+                kinds = await _kinds(client, f"/apis/{version}", group.name, version.rpartition("/")[2])
+            except ApiError as error:
+                failures[group.name] = error
+                continue
+            for kind in kinds:
                 found.setdefault((group.name, kind.resource.plural), kind)
-    return list(found.values())
+    return list(found.values()), failures
 
 
 async def _kinds(client: Client, path: str, group: str, version: str) -> list[Served]:

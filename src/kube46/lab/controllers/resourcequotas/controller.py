@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 WORKERS = 5
 RESYNC_SECONDS = 300.0
+AGAIN_SECONDS = 30.0  # until a kind is looked for again that was not served
 SOON_SECONDS = 0.05  # many things often go at once
 QUOTABLE = ("create", "list", "watch", "delete")
 Place = tuple[str, str]
@@ -79,7 +80,8 @@ class ResourceQuotas:
         if quota is None:
             return
         namespace, now = key[0], clock.now()
-        countings = await self._served(quotas.counted((quota.get("spec") or {}).get("hard") or {}))
+        wanted = quotas.counted((quota.get("spec") or {}).get("hard") or {})
+        countings = await self._served(wanted)
         found: amounts.Amounts = {}
         problem: KubernetesError | None = None
         for counting in countings:
@@ -94,6 +96,9 @@ class ResourceQuotas:
             await self._write(key, {**quota, "status": status})
         if problem:
             raise problem
+        if len(countings) < len(wanted):
+            self._known = False
+            self.queue.add_after(key, AGAIN_SECONDS)
 
     async def _write(self, key: Key, quota: dict[str, Any]) -> None:
         namespace, name = key
@@ -117,21 +122,20 @@ class ResourceQuotas:
 
     async def _discover(self) -> None:
         try:
-            served = [kind for kind in await discovery.served(self._client) if kind.can(*QUOTABLE)]
-        except KubernetesError as error:
+            served, failures = await discovery.readable(self._client)
+        except BaseException:
             self._known = False
-            if not self._kinds:
-                raise
-            log.warning("Kinds could not be discovered error=%s", error)
-            return
-        self._kinds = {
-            (kind.resource.group, kind.resource.plural): SHARED.get(
-                (kind.resource.group, kind.resource.plural), kind.resource
-            )
+            raise
+        kept = {place: kind for place, kind in self._kinds.items() if place[0] in failures}
+        self._kinds = kept | {
+            place: SHARED.get(place, kind.resource)
             for kind in served
-            if kind.resource.namespaced
+            for place in [(kind.resource.group, kind.resource.plural)]
+            if kind.resource.namespaced and kind.can(*QUOTABLE)
         }
         self._followed = {place: cache for place, cache in self._followed.items() if place in self._kinds}
+        if failures:
+            log.warning("Kinds of some groups are not known groups=%s", sorted(failures))
 
     async def _follow(self, place: Place) -> None:
         """Listens to a kind; one that can't be listed is left out until kinds are looked for again."""
