@@ -114,7 +114,7 @@ VALIDATING = (
     judged("lazy", "object.spec.replicas > 1 || variables.bad == 'x'", variables=[{"name": "bad", "expression": "object.spec.nope"}]),
     judged("failing-variable", "variables.two == 'x'", variables=[{"name": "bad", "expression": "object.spec.nope"}, {"name": "two", "expression": "variables.bad + 'x'"}]),
     judged("namespace-object", "namespaceObject.metadata.name == request.namespace && has(namespaceObject.metadata.labels)"),
-    judged("request", "request.operation == 'CREATE' && request.dryRun && request.kind.kind == 'Deployment' && request.resource.resource == 'deployments' && request.requestKind == request.kind && request.name == 'web' && request.userInfo.username == 'admin' && request.userInfo.groups == ['system:masters', 'system:authenticated'] && request.options.kind == 'CreateOptions' && request.uid == ''"),
+    judged("request", "request.operation == 'CREATE' && request.dryRun && request.kind.kind == 'Deployment' && request.resource.resource == 'deployments' && request.requestKind == request.kind && request.name == 'web' && request.userInfo.username == 'admin' && request.userInfo.groups == ['system:masters', 'system:authenticated'] && request.options.kind == 'CreateOptions'"),
     judged("old-object", "oldObject == null"),
     judged("times", "object.metadata.?creationTimestamp.hasValue()", "type(object.metadata.?creationTimestamp.orValue('')) == string"),
     judged("quantities", "object.spec.template.spec.containers.all(c, !has(c.resources.limits) || quantity(c.resources.limits.cpu).isLessThan(quantity('2')))"),
