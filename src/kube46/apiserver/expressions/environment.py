@@ -41,6 +41,7 @@ UNDECLARED = re.compile(
     r"ERROR: <input>:(?P<line>\d+):(?P<column>\d+): undeclared reference to '(?P<name>[\w.]+)' \(in container ''\)"
     r"\n \| (?P<text>.*)\n \| \.*\^"
 )
+MAP_INSERT = b"cel.@mapInsert"
 WORDINGS = (
     (re.compile("divide by zero"), "division by zero"),
     (re.compile("modulus by zero"), "modulus by zero"),
@@ -219,6 +220,14 @@ def go_words(problem: str) -> str:
 
 
 @functools.cache
+def _configuration() -> Any:
+    """The library's own extensions that it knows by name only."""
+    from cel_expr_python import cel
+
+    return cel.NewEnvConfigFromYaml("extensions:\n- name: lists\n- name: two-var-comprehensions\n")
+
+
+@functools.cache
 def _running() -> Any:
     from cel_expr_python import cel
 
@@ -231,7 +240,7 @@ def _running() -> Any:
         for name in dict.fromkeys(name for name, *_ in functions.implementations(cel))
     ]  # fmt: skip
     variables = dict.fromkeys(NAMES, cel.Type.DYN)
-    return cel.NewEnv(variables=variables, extensions=extensions(), functions=own)
+    return cel.NewEnv(config=_configuration(), variables=variables, extensions=extensions(), functions=own)
 
 
 @functools.lru_cache(maxsize=COMPILED)
@@ -241,7 +250,10 @@ def compiled(text: str) -> Checked:
         made = _running().compile(text)
     except RuntimeError as error:
         raise RuleProblem(f"compilation failed: {words(error)}") from None
-    return Checked(made, made.serialize(), made.return_type().name())
+    serialized = made.serialize()
+    if MAP_INSERT in serialized:  # which the library compiles and can't run
+        raise RuleProblem("compilation failed: transformMap and transformMapEntry are not known to this API server")
+    return Checked(made, serialized, made.return_type().name())
 
 
 @functools.lru_cache(maxsize=64)
@@ -279,8 +291,9 @@ def typed(
         names["variables"] = kind(types.VARIABLES)
     names |= {name: kind(known[name]) for name in known if name in names}
     return cel.NewEnv(
-        descriptor_pool=types.pool(every), variables=names, extensions=extensions(), functions=_declared(cel, scope)
-    )
+        descriptor_pool=types.pool(every), config=_configuration(), variables=names, extensions=extensions(),
+        functions=_declared(cel, scope),
+    )  # fmt: skip
 
 
 def _declared(cel: Any, scope: Scope) -> list[Any]:

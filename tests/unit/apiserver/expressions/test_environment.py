@@ -35,6 +35,10 @@ PREFIX = "compilation failed: ERROR: <input>:"
         ("namespaceObject.metadata.labels['team'] == 'a'", True),
         ("object.metadata.name.matches('^w.b$') && quantity('1Gi').isGreaterThan(quantity('1G'))", True),
         ("sets.contains([1, 2], [2]) && ip('::1').isLoopback()", True),
+        ("[3, 1, 2].sort() == [1, 2, 3] && [1, 1].distinct() == [1] && [[1], [2]].flatten() == [1, 2]", True),
+        ("[1, 2, 3].slice(0, 2) == [1, 2] && lists.range(2) == [0, 1] && [1, 2].reverse() == [2, 1]", True),
+        ("['a', 'b'].all(i, v, i < 2 && v != 'c') && [1, 2].transformList(i, v, v + i) == [1, 3]", True),
+        ("['a', 'b'].indexOf('b') == 1 && [1, 2].sum() == 3 && [1, 2].isSorted()", True),
     ],
 )
 def test_values(expression: str, value: object) -> None:
@@ -53,6 +57,12 @@ def test_values(expression: str, value: object) -> None:
         ("1", ("string", "null_type"), ALL, "must evaluate to one of [string null_type] but got int"),
         ("[1]", ("bool",), ALL, "must evaluate to bool but got list(int)"),
         ("nobody", ("bool",), ALL, f"{PREFIX}1:1: undeclared reference to 'nobody' (in container '')\n | nobody\n | ^"),
+        (
+            "{'a': 1}.transformMap(k, v, v) == {}",
+            ("bool",),
+            ALL,
+            "compilation failed: transformMap and transformMapEntry",
+        ),
         ("params == 1", ("bool",), Scope(), f"{PREFIX}1:1: undeclared reference to 'params' (in container '')"),
         (
             "variables.a",
