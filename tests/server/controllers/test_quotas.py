@@ -120,3 +120,25 @@ def test_never_more_than_fit_while_all_changes(cluster: Cluster, namespace: str)
             cluster.call("DELETE", f"{secrets}/{listed[0]['metadata']['name']}")
     assert made > 4
     eventually(lambda: used(cluster, path) == {"count/secrets": str(len(cluster.get(secrets)["items"]))})
+
+
+def test_kubectl(cluster: Cluster, namespace: str) -> None:
+    """kubectl makes a quota, shows what is used of it, and tells why a pod is refused."""
+
+    def kubectl(*words: str, code: int = 0) -> str:
+        return cluster.kubectl("-n", namespace, *words, code=code)
+
+    eventually(lambda: cluster.get(f"{CORE}/{namespace}/serviceaccounts/default"))
+    kubectl("create", "quota", "q", "--hard=pods=1,limits.cpu=2", "--scopes=NotTerminating")
+    eventually(lambda: "pods: 0/1" in kubectl("get", "quota"))
+    cpu = (
+        '{"apiVersion":"v1","spec":{"containers":[{"name":"a","image":"host","resources":{"limits":{"cpu":"1500m"}}}]}}'
+    )
+    kubectl("run", "a", "--image=host", f"--overrides={cpu}")
+    assert [line.split() for line in kubectl("describe", "quota", "q").splitlines()[-2:]] == [
+        ["limits.cpu", "1500m", "2"],
+        ["pods", "1", "1"],
+    ]
+    refused = cluster.try_kubectl("-n", namespace, "run", "b", "--image=host")
+    assert refused.returncode == 1
+    assert "failed quota: q: must specify limits.cpu for: b" in refused.stderr
