@@ -166,7 +166,7 @@ class Application:
         if target.kind.group == MEASURED_GROUP:
             return await self._measures.answer(request, target)
         if target.kind.group in REVIEW_GROUPS:
-            negotiate(request.accept)
+            negotiate(request.accept, tables=False)
             return await self._reviews.answer(request, target)
         if target.kind.plural == "componentstatuses" and not target.kind.group:
             return await self._components.answer(request, target)

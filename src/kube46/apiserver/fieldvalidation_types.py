@@ -13,7 +13,7 @@ from kube46.apiserver import told_empty
 from kube46.apiserver.fieldvalidation_json import Repeated, Spelled, described, plain, spelled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable, Iterator
 
     from kube46.apiserver.schemas import Field, Schemas, Shape, Type
 
@@ -141,12 +141,20 @@ class Decoder:
             return found.items()
         folded: dict[str, Any] = {}
         for name, value in found.pairs:
-            twice = name in folded and (known is None or name in known)
-            if twice and not isinstance(found, _Folded):
-                self._problem("duplicate", name)
-            adds = twice and known is not None and known[name].shape.kind in ("struct", "map")
+            field = None if known is None or name not in folded else known.get(name)
+            adds = field is not None and field.shape.kind in ("struct", "map")
             folded[name] = _folded(folded[name], value) if adds else value
-        return folded.items()
+        return self._told(found, folded, known)
+
+    def _told(self, found: Repeated, folded: dict[str, Any], known: Container[str] | None) -> Iterator[tuple[str, Any]]:
+        """Each member at its first place; that it comes again is reported where it does, amid all other problems."""
+        seen: set[str] = set()
+        for name, _ in found.pairs:
+            if name not in seen:
+                seen.add(name)
+                yield name, folded[name]
+            elif (known is None or name in known) and not isinstance(found, _Folded):
+                self._problem("duplicate", name)
 
     def _problem(self, what: str, name: str) -> None:
         text = ""

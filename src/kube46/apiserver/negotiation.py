@@ -39,7 +39,7 @@ class _Clause:
     def takes(self, media: str) -> bool:
         return media == f"{self.type}/{self.subtype}" or (self.subtype == "*" and self.type in ("*", "application"))
 
-    def form(self, media: str, whole: tuple[str, ...]) -> Form | None:
+    def form(self, media: str, whole: tuple[str, ...], *, tables: bool = True) -> Form | None:
         """The form it asks for in that media type; None when there is no such thing."""
         if self.options.get("stream", "watch") != "watch" or self.options.get("sv"):
             return None
@@ -50,15 +50,23 @@ class _Clause:
             return None
         # lists of metadata have other field numbers in v1beta1, which no client has asked for since 1.16
         fits = version == "v1" if media == PROTOBUF else True
-        known = (shape in METADATA and fits) or (shape == "Table" and media != PROTOBUF)
+        known = (shape in METADATA and fits) or (shape == "Table" and media != PROTOBUF and tables)
         return Form(media, shape, version) if known else None
 
 
 @lru_cache(maxsize=256)
-def negotiate(accept: str, *, whole: tuple[str, ...] = OFFERED, stream: bool = False, shaped: bool = True) -> Form:
+def negotiate(
+    accept: str,
+    *,
+    whole: tuple[str, ...] = OFFERED,
+    stream: bool = False,
+    shaped: bool = True,
+    tables: bool = True,
+) -> Form:
     """The best clause of the Accept header that we can answer; raises 406 when there is none.
 
-    `whole` are the media types of whole objects; a `stream`, a watch, has no YAML; a refusal is not `shaped`.
+    `whole` are the media types of whole objects; a `stream`, a watch, has no YAML; a refusal is not `shaped`; of what is
+    answered and never kept, reviews, there are no `tables`.
     """
     if not accept:
         return Form()
@@ -67,7 +75,9 @@ def negotiate(accept: str, *, whole: tuple[str, ...] = OFFERED, stream: bool = F
             form
             for clause in _clauses(accept)
             for media in OFFERED
-            if clause.takes(media) and (form := clause.form(media, whole)) is not None and (shaped or not form.shape)
+            if clause.takes(media)
+            and (form := clause.form(media, whole, tables=tables)) is not None
+            and (shaped or not form.shape)
         ),
         None,
     )

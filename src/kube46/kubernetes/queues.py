@@ -125,6 +125,9 @@ class WorkQueue(Generic[K]):
     async def _work(self, handler: Callable[[K], Awaitable[None]]) -> None:
         while True:
             _, _, key = await self._ready.get()
+            await asyncio.sleep(
+                0
+            )  # handlers that never wait, of keys that never end, are not to keep all else from running
             self._waiting.discard(key)
             self._active.add(key)
             try:

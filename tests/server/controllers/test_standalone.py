@@ -202,6 +202,18 @@ def test_foreground_deletion_ends_with_the_owner(cluster: Cluster, namespace: st
     assert not cluster.items(f"/api/v1/namespaces/{namespace}/pods")
 
 
+def test_a_circle_of_owners_goes(cluster: Cluster, namespace: str) -> None:
+    """Objects that own each other in a circle all go when one is deleted in the foreground, and the loops live on."""
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    uids = {one: cluster.create(path, {"metadata": {"name": one}})["metadata"]["uid"] for one in "abc"}
+    for one, owner in zip("abc", "cab", strict=True):
+        reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": owner, "uid": uids[owner]}
+        owners = [{**reference, "blockOwnerDeletion": True}]
+        cluster.patch(f"{path}/{one}", {"metadata": {"ownerReferences": owners}})
+    cluster.delete(f"{path}/a", propagationPolicy="Foreground")
+    eventually(lambda: all(cluster.missing(f"{path}/{one}") for one in "abc"))
+
+
 def test_orphans_live_on(cluster: Cluster, namespace: str) -> None:
     """With propagationPolicy Orphan the dependents stay, without an owner."""
     path = f"{APPS}/{namespace}/replicasets"

@@ -109,6 +109,15 @@ def test_scalars_as_go(op: str) -> None:
             assert str(problem) == case.get("Error"), text
 
 
+def test_problems_stand_in_the_order_of_the_text() -> None:
+    """A repeated field is told of where it comes again, after unknown ones before it, and before those that follow."""
+    body = b'{"kind":"Service","apiVersion":"v1","spec":{"a":1,"type":"x","ports":[{"b":1}],"type":"ClusterIP","c":2}}'
+    told = fv.decode(body, SERVICES, fv.Validation.WARN).warnings
+    assert told == [
+        'unknown field "spec.a"', 'unknown field "spec.ports[0].b"', 'duplicate field "spec.type"', 'unknown field "spec.c"',
+    ]  # fmt: skip
+
+
 def test_strict_warn_ignore() -> None:
     """An unknown field is refused, warned about or passed over in silence; it is never kept."""
     body = b'{"kind":"Service","apiVersion":"v1","bogus":1,"spec":{"type":"a","type":"ClusterIP"}}'

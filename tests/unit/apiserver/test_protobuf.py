@@ -172,6 +172,14 @@ def test_negotiation(accept: str, form: Form) -> None:
     assert negotiate(accept) == form
 
 
+def test_what_is_never_kept_has_no_table() -> None:
+    """Reviews as a Table are refused, as whole objects they are answered."""
+    with pytest.raises(StatusError) as refusal:
+        negotiate(f"{JSON};{AS_TABLE}", tables=False)
+    assert refusal.value.code == 406
+    assert negotiate(f"{JSON};{AS_TABLE},{JSON}", tables=False) == Form(JSON)
+
+
 def test_custom_resources_have_protobuf_for_their_metadata_only() -> None:
     """Whole custom resources are JSON or YAML, even where protobuf comes first; their metadata may be protobuf."""
     assert negotiate(f"{PROTOBUF}, */*", whole=CUSTOM) == Form(JSON)

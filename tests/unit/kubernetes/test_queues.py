@@ -62,6 +62,30 @@ def test_a_key_added_while_handled_is_handled_again_afterwards() -> None:
     assert (most, seen) == (1, 2)
 
 
+def test_a_key_that_never_ends_keeps_nobody_from_running() -> None:
+    """A handler that asks for its key again without ever waiting leaves others their turn."""
+    turns = 0
+
+    async def scenario() -> None:
+        queue: WorkQueue[str] = WorkQueue()
+        queue.add("a")
+
+        async def handle(key: str) -> None:
+            queue.add(key)
+
+        async def other() -> None:
+            nonlocal turns
+            for turns in range(1, 11):  # noqa: B007 - the count is what is looked at
+                await asyncio.sleep(0)
+
+        endless = asyncio.create_task(queue.run(handle))
+        await other()
+        endless.cancel()
+
+    asyncio.run(scenario())
+    assert turns == 10
+
+
 def test_a_failed_key_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     """A handler that fails twice is called a third time, and both failures are logged."""
     calls = 0

@@ -68,6 +68,13 @@ def without(value: Object, gone: Callable[[OwnerReference], bool]) -> dict[str, 
     return _owners(value, [o for o in value.metadata.owner_references if not gone(o)])
 
 
+def unblocked(value: Object) -> dict[str, Any]:
+    """A merge patch by which no owner that goes in the foreground waits for `value` any more."""
+    return _owners(
+        value, [msgspec.structs.replace(o, block_owner_deletion=False) for o in value.metadata.owner_references]
+    )
+
+
 def _owners(value: Object, owners: Iterable[OwnerReference]) -> dict[str, Any]:
     """Replaces the list, so the patch names the version that the list was read from."""
     meta = value.metadata

@@ -54,6 +54,27 @@ def test_steps(objects: list[Object], absent: list[str], step: Step, drop: list[
     assert (decision.step, sorted(decision.drop)) == (step, drop)
 
 
+def test_a_circle_is_broken_where_it_closes() -> None:
+    """In a circle whose first object goes in the foreground, the one that it depends on keeps nobody waiting."""
+    first, second, third = thing("a", "c", ends="foregroundDeletion"), thing("b", "a"), thing("c", "b")
+    found = graph(first, second, third)
+    assert not decide(found, found.nodes["b"], []).unblock
+    found.change(KIND, second, thing("b", "a", ends="foregroundDeletion"))
+    decision = decide(found, found.nodes["c"], [])
+    assert (decision.step, decision.unblock) == (Step.DELETE_IN_FOREGROUND, True)
+    found.change(KIND, third, thing("c", "b", ends="foregroundDeletion", blocks=False))
+    assert decide(found, found.nodes["b"], []).step is Step.FINISH_FOREGROUND
+
+
+def test_going_objects_call_nobody_that_goes() -> None:
+    """Who goes already is not looked at again when its owner goes, or a circle would turn for ever."""
+    found = graph(
+        thing("a", "b", ends="foregroundDeletion"), thing("b", "a", ends="foregroundDeletion"), thing("x", "a")
+    )
+    assert found.affected_by("a") == ["x"]
+    assert found.affected_by("b") == []
+
+
 def test_a_going_owner_calls_its_dependents() -> None:
     """When an owner goes its dependents are looked at; when a dependent goes its owners are."""
     found = graph(thing("a"), thing("x", "a"))

@@ -83,8 +83,8 @@ class GarbageCollector:
         """Does the next step for one object, and looks at its dependents when they may be affected."""
         node = self._graph.nodes.get(uid)
         if node is None or node.value.metadata.deletion_timestamp or self._ends(uid):
-            for dependent in self._graph.dependents_of(uid):
-                self.queue.add(dependent.uid)
+            for dependent in self._graph.affected_by(uid):
+                self.queue.add(dependent)
         if node is None:
             return
         absent = [o.uid for o in rules.unseen_owners(self._graph, node) if not await self._lives(o, node)]
@@ -105,6 +105,8 @@ class GarbageCollector:
             case Step.DELETE:
                 await self._delete(node, rules.propagation(node))
             case Step.DELETE_IN_FOREGROUND:
+                if decision.unblock:
+                    await self._patch(node, owners.unblocked(node.value))
                 await self._delete(node, "Foreground")
             case Step.DROP_OWNERS:
                 await self._patch(node, owners.without(node.value, lambda o: o.uid in decision.drop))

@@ -51,10 +51,11 @@ class Step(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A step; `drop` are the uids of the owners to be taken off."""
+    """A step; `drop` are the uids of the owners to be taken off; `unblock`: its owners are first told not to wait."""
 
     step: Step
     drop: frozenset[str] = frozenset()
+    unblock: bool = False
 
 
 @dataclass(slots=True)
@@ -84,6 +85,13 @@ class Graph:
     def dependents_of(self, uid: str) -> list[Node]:
         """The objects that name the owner `uid`."""
         return [self.nodes[one] for one in self.dependents.get(uid, ()) if one in self.nodes]
+
+    def affected_by(self, uid: str) -> list[str]:
+        """The dependents that an owner's going concerns; those that go already wait for their own, not for it.
+
+        So objects that own each other in a circle don't call each other for ever.
+        """
+        return [one.uid for one in self.dependents_of(uid) if one.value.metadata.deletion_timestamp is None]
 
     def owned_by_kinds(self, kinds: Collection[tuple[str, str]]) -> list[str]:
         """The uids of objects that have an owner of one of these groups and kinds."""
@@ -118,7 +126,9 @@ def decide(graph: Graph, node: Node, absent: Collection[str]) -> Decision:
     if owners - gone - waiting:
         return Decision(Step.DROP_OWNERS, frozenset(gone | waiting))
     if waiting and graph.dependents.get(node.uid):
-        return Decision(Step.DELETE_IN_FOREGROUND)
+        # one of its dependents, which waits for its own, may come to wait for this one: a circle
+        circle = any(one.ends_with(FOREGROUND) for one in graph.dependents_of(node.uid))
+        return Decision(Step.DELETE_IN_FOREGROUND, unblock=circle)
     return Decision(Step.DELETE)
 
 
