@@ -65,8 +65,8 @@ def negotiate(
 ) -> Form:
     """The best clause of the Accept header that we can answer; raises 406 when there is none.
 
-    `whole` are the media types of whole objects; a `stream`, a watch, has no YAML; a refusal is not `shaped`; of what is
-    answered and never kept, reviews, there are no `tables`.
+    `whole` are the media types of whole objects; a `stream`, a watch, has no YAML; a refusal is not `shaped`; of what
+    is answered and never kept, reviews, there are no `tables`.
     """
     if not accept:
         return Form()
