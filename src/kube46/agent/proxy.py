@@ -31,8 +31,10 @@ async def run(configuration: Configuration, config: ClusterConfig) -> None:
     ready, report = asyncio.Event(), Report(patience=2 * configuration.sync_period)
     pages = {**report.pages(), "/proxyMode": lambda: Answer(200, b"nftables")}
     with ExitStack() as stack:
-        for address in dict.fromkeys((configuration.healthz or everywhere(10256), configuration.metrics)):
-            stack.enter_context(_served(address, ready, pages, hard=configuration.hard_fail))
+        places = {configuration.metrics: "metricsBindAddress"}
+        places[configuration.healthz or everywhere(10256)] = "healthzBindAddress"
+        for address, name in places.items():
+            stack.enter_context(served(name, address, ready, pages, hard=configuration.hard_fail))
         async with Client(config, component="proxy") as client, asyncio.TaskGroup() as group:
             caches, events = (
                 Caches(client, group),
@@ -64,17 +66,19 @@ def everywhere(port: int) -> str:
 
 
 @contextmanager
-def _served(
-    address: str, ready: asyncio.Event, pages: Mapping[str, Callable[[], Answer]], *, hard: bool
+def served(
+    name: str, address: str, ready: asyncio.Event, pages: Mapping[str, Callable[[], Answer]], *, hard: bool
 ) -> Iterator[None]:
-    """Health and metrics are served inside the block; a port that is taken ends the process only if that is wished."""
+    """Health and metrics are served inside the block, at an address that a field of that name gave; a port that is
+    taken ends the process only if that is wished: then this raises BadAddress."""
     with ExitStack() as stack:
         try:
             stack.enter_context(health.served(address, ready.is_set, pages))
         except health.BadAddress as error:
+            said = f"{name} {address}: {error.__cause__ or error}; choose another port"
             if hard:
-                raise
-            log.error("Health and metrics are not served address=%s error=%s", address, error)
+                raise health.BadAddress(said) from error
+            log.error("Health and metrics are not served: %s", said)
         yield
 
 

@@ -109,7 +109,10 @@ def _run(
         made = replace(made, settings=replace(made.settings, counted_ports=service_counters))
         if init_only:
             configure_log()
-            initialize(made)
+            try:
+                initialize(made)
+            except OSError as error:
+                raise click.ClickException(f"--init-only: a switch is not set, which root may: {error}") from error
             return
         where = cluster(made.kubeconfig, master)
     except (Refused, ConfigError) as error:

@@ -298,6 +298,9 @@ def test_in_kube_proxys_place(api: Api) -> None:
     proxy.terminate()
     assert proxy.wait(20) == 0
     assert ask(PODS[3], addresses[1], 80)[0] == "pod2"
+    powerless = ["ip", "netns", "exec", NODE, "setpriv", "--bounding-set=-all", KUBE46, "proxy", "--cleanup"]
+    done = subprocess.run(powerless, capture_output=True, text=True, check=False)
+    assert (done.returncode, "which root may" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
     assert api.start("proxy", "--cleanup").wait(20) == 0
     with Nft(NODE) as nft:
         assert "kube46-proxy" not in {entry["table"]["name"] for entry in nft.list_json("list tables")}

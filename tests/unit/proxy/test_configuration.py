@@ -1,6 +1,8 @@
 """kube-proxy's configuration: what is accepted, with which meaning, and what is refused by name."""
 
+import asyncio
 import json
+import socket
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,9 @@ import yaml
 from click.testing import CliRunner
 
 from kube46.addresses.families import Family
-from kube46.agent.proxy import limit_connections
+from kube46.agent.proxy import limit_connections, served
 from kube46.cli.proxy import cluster, command, configuration
+from kube46.controllers.health import BadAddress
 from kube46.proxy.configuration import API_VERSION, GATES, KIND, Conntrack, Refused, read
 from kube46.proxy.flags import FLAGS, WITHOUT_EFFECT, from_flags
 from kube46.proxy.flags import REFUSED as REFUSED_FLAGS
@@ -251,6 +254,19 @@ def test_flags_without_effect_and_gates() -> None:
     for name in REFUSED_FLAGS:
         with pytest.raises(Refused, match=f"--{name}"):
             from_flags({name: "1"})
+
+
+def test_a_taken_port_is_told_by_the_fields_name(caplog: pytest.LogCaptureFixture) -> None:
+    """The proxy goes on without, unless it was to fail."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with served("healthzBindAddress", address, asyncio.Event(), {}, hard=False):
+            assert f"healthzBindAddress {address}: " in caplog.text
+        with (
+            pytest.raises(BadAddress, match=r"metricsBindAddress 127.*in use; choose another port"),
+            served("metricsBindAddress", address, asyncio.Event(), {}, hard=True),
+        ):
+            pytest.fail("it is served")
 
 
 @pytest.mark.parametrize(
