@@ -39,6 +39,11 @@ def ip(netns: str, *lines: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def add_address(netns: str, address: str) -> None:
+    """One more address of a namespace, which can be used at once: without nodad an IPv6 one is so a moment later."""
+    ip(netns, f"addr add {address} dev lo{' nodad' if ':' in address else ''}")
+
+
 def create() -> None:
     """Make the topology."""
     for name in NAMESPACES:
@@ -58,7 +63,7 @@ def create() -> None:
     ip(CLIENT, "link set eth0 up", "addr add 192.0.2.10/24 dev eth0", "addr add 2001:db8:c::10/64 dev eth0 nodad")
     ip(CLIENT, "route add default via 192.0.2.1", "route add default via 2001:db8:c::1")
     for address in (*UNALLOCATED, *FURTHER):
-        ip(CLIENT, f"addr add {address} dev lo")
+        add_address(CLIENT, address)
     # the node needs a route to the Service ranges for its own packets, as a real node has a default route
     ip(NODE, "route add default via 192.0.2.10", "route add default via 2001:db8:c::10")
     for number, pod in PODS.items():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kernel.proxy.cluster import CLIENT, PODS, ask_udp, datagrams, family, in_namespace, ip, talk
+from kernel.proxy.cluster import CLIENT, PODS, add_address, ask_udp, datagrams, family, in_namespace, ip, talk
 from kernel.proxy.test_packets import CLIENT_IPS, PORTS, TCP, UDP, both, serve, tracked
 from kube46.api.objects import Endpoint
 from patience import patient
@@ -77,7 +77,7 @@ def test_a_proxy_that_was_killed_before_it_forgot(node: "Node", index: int) -> N
 def test_datagrams_to_an_external_address_before_its_service(node: "Node", index: int) -> None:
     """They passed untranslated to whoever had the address; from the Service on the same flow reaches the Service."""
     serve(node)
-    ip(CLIENT, f"addr add {EXTERNAL[index]} dev lo")
+    add_address(CLIENT, EXTERNAL[index])
     server = outside(EXTERNAL[index], 53)
     try:
         with datagrams(PODS[3], EXTERNAL[index], 53) as flow:

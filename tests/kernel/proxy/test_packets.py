@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kernel.proxy.cluster import CLIENT, FURTHER, NODE, PODS, UNALLOCATED, ask, ask_udp, connect, datagrams, ip, talk
+from kernel.proxy.cluster import (
+    CLIENT,
+    FURTHER,
+    NODE,
+    PODS,
+    UNALLOCATED,
+    add_address,
+    ask,
+    ask_udp,
+    connect,
+    datagrams,
+    ip,
+    talk,
+)
 from kernel.proxy.conftest import CIDRS
 from kube46.api.objects import EndpointPort, ServiceCIDR, ServiceCIDRSpec, ServicePort
 from kube46.proxy.claims import NOBODY, merge
@@ -267,7 +280,7 @@ def test_source_ranges_of_a_load_balancer(node: "Node", index: int) -> None:
 def test_a_node_in_the_ranges_reaches_its_own_load_balancer(node: "Node", index: int) -> None:
     """A packet of the node's to an address that it carries itself has that address as source (K-14)."""
     own = f"{BALANCED[index]}/{(32, 128)[index]}"
-    ip(NODE, f"addr add {own} dev lo")
+    add_address(NODE, own)
     try:
         ranges = [f"{NODE_IPS[index]}/{(32, 128)[index]}"]
         made = service(ports=(TCP,), type="LoadBalancer", ingress=BALANCED, load_balancer_source_ranges=ranges)
