@@ -226,3 +226,48 @@ REFUSED = (
     loose(paramRef={"name": "a", "parameterNotFoundAction": ""}), loose(matchResources={"resourceRules": [{}], "excludeResourceRules": [{"resourceNames": ["."]}]}),
     ("mutatingadmissionpolicybindings", {"policyName": "", "matchResources": {"resourceRules": [{**DEPLOYMENTS, "operations": ["DELETE"]}]}}),
 )  # fmt: skip
+
+EVERY = {"apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*/*"], "operations": ["*"]}
+SEEN = """[request.operation, request.resource.group, request.resource.version, request.resource.resource,
+request.?subResource.orValue('-'), request.kind.group, request.kind.version, request.kind.kind, request.requestKind.kind,
+request.requestKind.version, request.requestResource.resource, request.requestResource.version,
+request.?requestSubResource.orValue('-'), request.?name.orValue('-'), request.?namespace.orValue('-'),
+string(request.dryRun), request.options == null ? 'no options' : string(request.options.kind) + ' '
++ ['fieldManager', 'dryRun', 'force', 'fieldValidation', 'gracePeriodSeconds'].filter(f, f in request.options).join(','),
+object == null ? 'no object' : string(object.kind) + string(object.apiVersion) + string(object.?metadata.?name.orValue('-')),
+oldObject == null ? 'none' : string(oldObject.kind) + string(oldObject.apiVersion) + string(oldObject.metadata.name),
+namespaceObject == null ? 'no namespace' : namespaceObject.metadata.name].join(' ')"""  # what a policy sees of a request
+MERGE, JSON, APPLY = "application/merge-patch+json", "application/json-patch+json", "application/apply-patch+yaml"
+STRATEGIC = "application/strategic-merge-patch+json"
+SPACE = "policies-operations"
+MAPS_AT, PODS_AT = f"/api/v1/namespaces/{SPACE}/configmaps", f"/api/v1/namespaces/{SPACE}/pods"
+WEB = f"/apis/apps/v1/namespaces/{SPACE}/deployments/web"
+OLD_SCALER = f"/apis/autoscaling/v1/namespaces/{SPACE}/horizontalpodautoscalers/h"
+SCALE = {
+    "kind": "Scale",
+    "apiVersion": "autoscaling/v1",
+    "metadata": {"name": "web", "namespace": SPACE},
+    "spec": {"replicas": 4},
+}
+SCALER = {
+    "apiVersion": "autoscaling/v2",
+    "kind": "HorizontalPodAutoscaler",
+    "metadata": {"name": "h"},
+    "spec": {"maxReplicas": 2, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}},
+}
+# method, path, body, content type: each refused by a policy that tells what it sees
+OPERATIONS: tuple[tuple[str, str, Any, str], ...] = (
+    ("POST", MAPS_AT, settings(name="n"), ""), ("POST", f"{MAPS_AT}?dryRun=All&fieldManager=x&fieldValidation=Strict", settings(name="n"), ""),
+    ("PUT", f"{MAPS_AT}/settings", settings({"x": "y"}), ""), ("PATCH", f"{MAPS_AT}/settings", {"data": {"a": "c"}}, MERGE),
+    ("PATCH", f"{MAPS_AT}/settings", [{"op": "add", "path": "/data/x", "value": "1"}], JSON), ("PATCH", f"{MAPS_AT}/settings?fieldManager=me&force=true", settings({"q": "r"}), APPLY),
+    ("PATCH", f"{MAPS_AT}/new?fieldManager=me", settings({"q": "r"}, name="new"), APPLY), ("DELETE", f"{MAPS_AT}/settings", None, ""), ("DELETE", f"{PODS_AT}/p?gracePeriodSeconds=5", None, ""),
+    ("DELETE", f"{MAPS_AT}?fieldSelector=metadata.name%3Dsettings", None, ""), ("PUT", f"{WEB}/scale", SCALE, ""), ("PATCH", f"{WEB}/scale", {"spec": {"replicas": 3}}, MERGE),
+    ("PATCH", f"{WEB}/status", {"status": {"replicas": 3}}, MERGE), ("POST", f"{PODS_AT}/p/eviction", {"kind": "Eviction", "apiVersion": "policy/v1", "metadata": {"name": "p", "namespace": SPACE}}, ""),
+    ("POST", f"{PODS_AT}/p/binding", {"kind": "Binding", "apiVersion": "v1", "metadata": {"name": "p"}, "target": {"name": "n1", "kind": "Node"}}, ""),
+    ("PATCH", f"{PODS_AT}/p/ephemeralcontainers", {"spec": {"ephemeralContainers": [{"name": "d", "image": "i"}]}}, STRATEGIC), ("PATCH", f"{PODS_AT}/p/status", {"status": {"message": "x"}}, MERGE),
+    ("POST", f"/api/v1/namespaces/{SPACE}/serviceaccounts/default/token", {"spec": {}}, ""), ("POST", f"{PODS_AT}/p/exec?command=ls&container=c&stdout=true", None, ""),
+    ("POST", f"{PODS_AT}/p/attach?container=c&stdout=true", None, ""), ("POST", f"{PODS_AT}/p/portforward?ports=80", None, ""), ("GET", f"{PODS_AT}/p/proxy/x", None, ""),
+    ("PATCH", f"/api/v1/namespaces/{SPACE}", {"metadata": {"annotations": {"a": "b"}}}, MERGE), ("PATCH", f"/api/v1/namespaces/{SPACE}/status", {"status": {"phase": "Active"}}, MERGE),
+    ("PUT", f"/api/v1/namespaces/{SPACE}/finalize", {"metadata": {"name": SPACE}, "spec": {"finalizers": ["kubernetes"]}}, ""), ("DELETE", f"/api/v1/namespaces/{SPACE}", None, ""),
+    ("POST", "/api/v1/namespaces", {"metadata": {"name": "policies-other", "labels": {"case": "operations"}}}, ""), ("PATCH", OLD_SCALER, {"spec": {"maxReplicas": 5}}, MERGE),
+)  # fmt: skip

@@ -180,6 +180,7 @@ class Subresources:
 
     async def _token(self, request: Request, target: Target) -> Answer:
         body = (await self._body(request, "authentication.k8s.io", "v1", "TokenRequest")).object
+        body["metadata"] = {"name": target.name, "namespace": target.namespace, **(body.get("metadata") or {})}
         body = await self._registry.gate.admitted(self._resources.call(request, target), body)
         spec = body.get("spec") or {}
         self._admit_token(request.user, target, spec)

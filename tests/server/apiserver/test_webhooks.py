@@ -143,7 +143,7 @@ def test_what_is_told(api: httpx2.Client, configure: Configured, maps: str, hook
     assert create["oldObject"] is None and create["object"]["metadata"]["uid"] == made["metadata"]["uid"]
     assert (update["oldObject"]["data"], update["object"]["data"]) == ({"a": "1"}, {"a": "2"})
     assert delete["object"] is None and delete["oldObject"]["data"] == {"a": "2"}
-    assert delete["options"]["kind"] == "DeleteOptions" and update["options"]["kind"] == "PatchOptions"
+    assert delete["options"]["kind"] == "DeleteOptions" and update["options"]["kind"] == "UpdateOptions"
 
 
 def test_every_way_of_writing(api: httpx2.Client, configure: Configured, maps: str) -> None:

@@ -46,8 +46,17 @@ class Attributes:
 
     @property
     def options(self) -> Object:
-        """CreateOptions, UpdateOptions, PatchOptions or DeleteOptions, as an object of meta.k8s.io/v1."""
-        return self.asked_with()
+        """CreateOptions, UpdateOptions or DeleteOptions, as an object of meta.k8s.io/v1; empty of a CONNECT.
+
+        Those of a patch are told as those of what it comes to (patchToUpdateOptions).
+        """
+        found = self.asked_with()
+        if self.operation == CONNECT:
+            return {}
+        if found.get("kind") != "PatchOptions":
+            return found
+        told = {name: value for name, value in found.items() if name != "force"}
+        return {**told, "kind": "CreateOptions" if self.operation == CREATE else "UpdateOptions"}
 
     @property
     def gvk(self) -> tuple[str, str, str]:

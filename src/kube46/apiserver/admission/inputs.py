@@ -74,7 +74,7 @@ def request(asked: Attributes, resource: Kind | None, obj: Object | None) -> Obj
         "userInfo": {name: value for name, value in user.items() if value},
     }  # fmt: skip
     kept = {name: value for name, value in found.items() if value or name == "uid"}
-    return {**kept, "dryRun": asked.dry_run, "options": asked.options}
+    return {**kept, "dryRun": asked.dry_run, "options": asked.options or None}
 
 
 def _kind(row: Kind) -> Object:
