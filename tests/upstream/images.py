@@ -238,6 +238,13 @@ def images(programs: Path) -> list[Image]:
     sample = tar(
         [entry("sample-apiserver", (programs / "sample-apiserver").read_bytes(), mode=0o755), entry("tmp", mode=0o1777)]
     )
+    privileges = tar(
+        [
+            entry("usr/local"),
+            entry("usr/local/bin"),
+            entry("usr/local/bin/nnp", (programs / "nonewprivs").read_bytes(), mode=0o6755),
+        ]
+    )
     path = {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]}
     shell = path | {"Cmd": ["sh"]}
     agnhosts = path | {"Entrypoint": ["/agnhost"], "Cmd": ["pause"]}
@@ -255,6 +262,7 @@ def images(programs: Path) -> list[Image]:
         image(("busybox:1.37.0-2", "busybox:1.36.1-1"), shell, busybox),
         image(("nonroot:1.5",), shell | {"User": "1234"}, busybox),
         image(("nginx:1.27.0-2", "nginx:1.28.0-2"), path | {"Cmd": ["nginx", "-g", "daemon off;"]}, _nginx()),
+        image(("nonewprivs:1.4",), path | {"Cmd": ["nnp"]}, debian, privileges),
         image(("sample-apiserver:1.29.2",), path | {"Entrypoint": ["/sample-apiserver"]}, sample),
         image(("glibc-dns-testing:2.1.1", "ipc-utils:1.4"), shell, debian),
         image(("regression-issue-74839:1.5",), path | {"Entrypoint": ["/regression-issue-74839"]}, regression),
