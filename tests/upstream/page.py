@@ -80,8 +80,8 @@ def _beside(runs: list[Told]) -> list[str]:
         "|---|--:|--:|--:|--:|",
         *rows,
         "\nThe real cluster is containerd, kubelet, kube-proxy and CoreDNS in network namespaces of such a machine, "
-        "its specs one at a time. kube46's minutes are those of the same specs in the run above, added up: each is slower "
-        "there than alone, for the company it had.",
+        "its specs one at a time. kube46's minutes are those of the same specs in the run above, added up: each is "
+        "slower there than alone, for the company it had.",
     ]
 
 
