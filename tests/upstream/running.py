@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 NODES = 3
 HOST_PATHS = ("/tmp/job-e2e",)  # of the machine, that specs mount: a cluster's pods see none but those it is told
+SHOWN = ("/etc/hosts:ro",)  # the same, of what is the machine's own
 USED = Path("/run/kube46-e2e.lock")  # held by each run that needs the images
 PROCESSES = 4  # specs at a time: they wait more than they work
 
@@ -55,7 +56,7 @@ def loaded(programs: Path) -> Iterator[None]:
 @contextmanager
 def cluster(name: str, families: str, keep: bool = False) -> Iterator[None]:
     """A cluster of those families; `keep` leaves it there."""
-    paths = [word for path in HOST_PATHS for word in ("--allow-host-path", path)]
+    paths = [word for path in (*HOST_PATHS, *SHOWN) for word in ("--allow-host-path", path)]
     for path in HOST_PATHS:
         Path(path).mkdir(exist_ok=True)
     try:

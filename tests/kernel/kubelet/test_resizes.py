@@ -131,14 +131,14 @@ def test_a_resize_waits_for_room_also_over_a_restart(node):
 def test_memory_in_use_is_not_taken_away(node):
     """The resize is in progress with an error as long as the container takes more than it may, and then done."""
     script = "head -c 50000000 /dev/zero >/run/much; sleep 1000"
-    node.apply("r-used", containers=[container("main", "sh", "-c", script, resources=amounts("100m", "96Mi"))])
+    node.apply("r-used", containers=[container("main", "sh", "-c", script, resources=amounts("1", "96Mi"))])
     node.until("r-used", phase("Running"))
     size = ("exec", "r-used", "--", "stat", "-c", "%s", "/run/much")
     wait(lambda: node.kubectl(*size, check=False).stdout == "50000000\n" or None, "the file", 15)
-    resize(node, "r-used", **amounts("100m", "32Mi"))
+    resize(node, "r-used", **amounts("1", "32Mi"))
     pod = node.until("r-used", condition("PodResizeInProgress", reason="Error"))
     assert "below current usage" in json.dumps(pod["status"]["conditions"])
-    assert main(pod)["resources"] == amounts("100m", "96Mi")
+    assert main(pod)["resources"] == amounts("1", "96Mi")
     node.kubectl("exec", "r-used", "--", "rm", "/run/much")
-    node.until("r-used", lambda pod: settled(pod) and main(pod)["resources"] == amounts("100m", "32Mi"), 60)
+    node.until("r-used", lambda pod: settled(pod) and main(pod)["resources"] == amounts("1", "32Mi"), 60)
     assert held(node, "r-used")[1] == 32 * MEBI

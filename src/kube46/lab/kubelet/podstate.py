@@ -24,6 +24,8 @@ RETRY_FIRST, RETRY_LAST = 1.0, 30.0  # seconds
 IMAGE_RETRY_FIRST, IMAGE_RETRY_LAST = 10.0, 300.0
 
 WAITING = "ContainerCreating"  # what a container says that waits for its volumes
+# Of a pod that an earlier kubelet left: what the others have is known once all of them are found again.
+UNJUDGED = Pending(resizing.DEFERRED, "")
 IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"})
 IMAGE_EVENTS = {"ErrImageNeverPull": "ErrImageNeverPull", "InvalidImageName": "InspectFailed"}
 
@@ -50,7 +52,9 @@ class PodState:
         self._unsupported: tuple[str, ...] = ()
         self._complaints: tuple[str, ...] | None = None
         self._allocated = allocating.recorded(self.directory)
+        self._begun = False
         self.set(pod)
+        self._begun = True
 
     def set(self, pod: Pod) -> None:
         """Take over the object; what of it can't be honoured is told once."""
@@ -80,15 +84,18 @@ class PodState:
         given = {name: self._allocated.get(name, own) for name, own in wanted.items()}
         pending: Pending | None = None
         if resizing.differ(wanted, given):
-            pending = self.shop.room(self, self.pod.spec)
+            pending = self.shop.room(self, self.pod.spec) if self._begun else UNJUDGED
             given = given if pending else wanted
-            allocating.remember(self.directory, given)
+            if self._pending is None or pending is None:  # not again while it waits
+                allocating.remember(self.directory, given)
         before, self._pending, first = self._pending, pending, not self._allocated
         self._told_resize(before, begun=not first and resizing.differ(given, self._allocated))
         self._allocated = given
         self.pod = resizing.with_amounts(self.pod, given)
 
     def _told_resize(self, before: Pending | None, *, begun: bool) -> None:
+        if self._pending is UNJUDGED:
+            return
         if self._pending and self._pending != before:
             text = resizing.summary(self.pod, self._pending.message)
             reason = self._pending.reason

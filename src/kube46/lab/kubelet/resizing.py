@@ -17,7 +17,7 @@ from kube46.lab.kubelet.observed import Observed, Run
 
 DEFERRED, INFEASIBLE = "Deferred", "Infeasible"
 PENDING, PROGRESS = "PodResizePending", "PodResizeInProgress"
-RETRY = 5.0  # seconds between looks whether there is room now
+RETRY = 2.0  # seconds between looks whether there is room now
 UNITS = {"cpu": Decimal(1000), "memory": Decimal(1)}  # upstream's messages count thousandths of CPUs, and bytes
 Amounts = dict[str, Resources]
 
