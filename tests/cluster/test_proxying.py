@@ -57,7 +57,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     name, directory = f"k46t-proxying-{os.getpid()}", tmp_path_factory.mktemp("proxying")
     namespaces.create(name)
     try:
-        lines = ["link set lo up", *(f"address add {a} dev lo" for a in (*OWN, OTHER))]
+        # an IPv6 address without nodad can be bound a moment later only
+        lines = ["link set lo up", *(f"address add {a} dev lo{' nodad' * (':' in a)}" for a in (*OWN, OTHER))]
         subprocess.run(["ip", "-netns", name, "-batch", "-"], input="\n".join(lines), text=True, check=True)
         with namespaces.entered(name):
             yield from _started(directory)

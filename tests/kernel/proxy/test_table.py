@@ -115,13 +115,16 @@ def test_a_refused_transaction_is_repaired_at_once(node: "Node") -> None:
 
 
 def adopted(node: "Node") -> None:
-    """A successor with a handle of its own takes over, and finds nothing to change."""
+    """A successor with a handle of its own takes over, and finds no element to change and no chain to write anew."""
     node.nft.close()
     node.nft = Nft(NODE)
     before, node.claims = node.claims, Claims()
     node.table = ProxyTable(node.nft, SETTINGS)
     for owner in before.owners():
         node.claims.replace(owner, before.of(owner))
+    asyncio.run(node.table.held())
+    assert not node.table._broken
+    assert node.table._counts
     assert node.apply() == 0
 
 
