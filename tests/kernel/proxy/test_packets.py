@@ -129,6 +129,18 @@ def test_node_ports_are_the_named_addresses_alone(node: "Node", index: int) -> N
 
 
 @both
+def test_a_node_of_one_family_has_node_ports_of_one(node: "Node", index: int) -> None:
+    """The other family's are refused at once, and its cluster addresses served: the pods have both."""
+    view = node_view(api_node(addresses=(NODE_IPS[index],)), SETTINGS)
+    node.changes = node.claims.replace(NOBODY, static_elements(view, CIDRS))
+    serve(node, 2, type="NodePort")
+    assert ask(CLIENT, NODE_IPS[index], 30080)[0] == "pod2"
+    with pytest.raises(ConnectionRefusedError):
+        ask(CLIENT, NODE_IPS[1 - index], 30080, patient(5))
+    assert {ask(PODS[3], address, 80)[0] for address in CLUSTER_IPS} == {"pod2"}
+
+
+@both
 def test_a_node_port_is_reached_from_outside(node: "Node", index: int) -> None:
     """TCP and UDP, the source hidden behind the node."""
     serve(node, 2, 3, type="NodePort")
