@@ -34,11 +34,12 @@ def dump(kind: int, body: bytes = b"") -> Iterator[bytes]:
         netlink.send(wire.message(kind, wire.Flag.REQUEST | wire.Flag.DUMP, 1, bytes((INET, 0, 0, 0)) + body))
         while True:
             for message in wire.messages(netlink.recv(LARGEST)):
-                if message.kind == wire.Kind.DONE:
-                    return
-                if message.kind == wire.Kind.ERROR:
+                if message.kind in (wire.Kind.DONE, wire.Kind.ERROR):
+                    # a dump that fails on the way is done with a code
                     code = -int.from_bytes(message.payload[:4], sys.byteorder, signed=True)
-                    raise OSError(code, f"nftables: {os.strerror(code)}")
+                    if code:
+                        raise OSError(code, f"nftables: {os.strerror(code)}")
+                    return
                 yield message.payload[4:]
 
 

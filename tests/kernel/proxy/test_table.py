@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 from kernel.proxy.cluster import CLIENT, NODE, PODS, ask, change_another_table
 from kernel.proxy.listed import read_elements
 from kube46.api.objects import EndpointPort, ServicePort
-from kube46.netlink import batches
+from kube46.netlink import batches, dumps
 from kube46.nftables import Nft, handle
 from kube46.proxy import listing, ranks
 from kube46.proxy.claims import Claims, merge
@@ -269,6 +269,18 @@ def test_unused_chains_go(node: "Node", monkeypatch: pytest.MonkeyPatch) -> None
         entry["chain"]["name"] for entry in node.nft.list_json("list table inet kube46-proxy") if "chain" in entry
     }
     assert {name for name in chains if "pick" in name} == {"service-pick-tcp-3"}
+
+
+def test_a_table_that_is_not_there_is_none(node: "Node") -> None:
+    """One without a chain is as good as none; what else is asked of one that is absent is an error, by its name."""
+    assert node.nft.call(partial(listing.read, TABLE.name)) is None
+    node.nft.run(f"add table {TABLE}")
+    assert node.nft.call(partial(listing.read, TABLE.name)) is None
+    for ask_for in (partial(dumps.sets, "absent"), lambda: [*dumps.elements(TABLE.name, "absent")]):
+        with pytest.raises(FileNotFoundError, match="nftables"):
+            node.nft.call(ask_for)
+    node.serve(service(), pods(2))
+    assert held(node) == dict(node.claims)
 
 
 def test_kube_proxy_on_the_same_node_is_noticed(node: "Node") -> None:
