@@ -127,6 +127,12 @@ class Strategy:
     def default(self, obj: Object) -> None:
         """Static defaulting: of each body that comes in and of the result of each patch."""
 
+    def admit(self, obj: Object, ctx: Context) -> None:
+        """Put in what Kubernetes' own admission plugins put into a new object, so that others' see it, too.
+
+        Only called where there are others; `prepare_create` does the same afterwards, of what they have made of it.
+        """
+
     def prepare_create(self, obj: Object, ctx: Context) -> None:
         """Normalise and allocate before a create; the server has already dropped `status` of kinds that have one."""
 

@@ -230,8 +230,13 @@ def test_selectors(api: httpx2.Client, configure: Configured, maps: str) -> None
     assert patched.status_code == 400
 
 
-def test_pods(api: httpx2.Client, configure: Configured, namespace: str) -> None:
-    """A container that a webhook adds is defaulted; subresources with bodies of their own are asked about."""
+def test_pods(api: httpx2.Client, configure: Configured, namespace: str, hooks: Hooks) -> None:
+    """A webhook sees the account's token and the tolerations; a container that it adds is defaulted and gets the token.
+
+    Subresources with bodies of their own are asked about.
+    """
+    account = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+    assert api.post(account, json={"metadata": {"name": "default"}}).status_code == 201
     pods = f"/api/v1/namespaces/{namespace}/pods"
     patch = [{"op": "add", "path": "/spec/initContainers", "value": [{"name": "i", "image": "x"}]}]
     rule = {**RULE, "resources": ["pods"], "operations": ["CREATE"]}
@@ -239,7 +244,11 @@ def test_pods(api: httpx2.Client, configure: Configured, namespace: str) -> None
     pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
     made = api.post(pods, json=pod)
     assert made.status_code == 201, made.text
-    assert made.json()["spec"]["initContainers"][0]["terminationMessagePolicy"] == "File"
+    (added,), (own,) = (made.json()["spec"][key] for key in ("initContainers", "containers"))
+    assert added["terminationMessagePolicy"] == "File" and added["volumeMounts"] == own["volumeMounts"]
+    shown = next(one["object"] for one in hooks.about("p") if one["namespace"] == namespace)
+    assert shown["spec"]["containers"][0]["volumeMounts"] == own["volumeMounts"]
+    assert len(shown["spec"]["tolerations"]) == 2 and len(made.json()["spec"]["volumes"]) == 1
     parts = ["pods/binding", "pods/eviction", "pods/attach", "pods/exec"]
     rule = {**RULE, "resources": parts, "operations": ["CREATE", "CONNECT"]}
     configure("validating", {"path": "deny", "rules": [rule]})

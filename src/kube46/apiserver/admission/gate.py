@@ -62,6 +62,8 @@ class Gate:
             self.chain.admit(asked, txn)
             call.form.taken(new, asked.object or {})
             return new
+        if old is None:
+            self._registry.strategy(call.kind).admit(new, self._registry.context(call, txn))
         asked = _asked(call, UPDATE if old else CREATE, self.shown(call.kind, new), self.shown(call.kind, old))
         assert asked.object is not None
         hidden = (*SYSTEM, *(("name",) if call.unnamed else ())) if old is None else ()

@@ -28,15 +28,19 @@ class Pods(Generic):
         defaults.default(obj)
 
     def prepare_create(self, obj: Object, ctx: Context) -> None:
-        """What the default admission plugins fill in: priority, tolerations, account, runtime class; a fresh status."""
+        """What the default admission plugins fill in, and a fresh status."""
+        self.admit(obj, ctx)
+        wholes.default(obj["spec"])
+        obj["status"] = status.initial(obj["spec"])
+
+    def admit(self, obj: Object, ctx: Context) -> None:
+        """Priority, tolerations, account, runtime class."""
         spec: Object = obj["spec"]
         if unknown := admission.priority(spec, _class(spec, ctx)):
             raise statuses.forbidden(ctx.kind, ctx.name, f"no PriorityClass with name {unknown} was found")
         admission.tolerations(spec)
         self._account(spec, ctx)
         _runtime_class(spec, ctx)
-        wholes.default(spec)
-        obj["status"] = status.initial(spec)
 
     @staticmethod
     def _account(spec: Object, ctx: Context) -> None:
