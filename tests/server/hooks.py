@@ -95,7 +95,12 @@ class Hooks:
 def quoted(value: Any) -> str:
     """Something as a part of a path."""
     text = value if isinstance(value, str) else json.dumps(value)
-    return urllib.parse.quote(text, safe="")
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def plain(text: str) -> str:
+    """What `quoted` made it from."""
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
 
 
 def response(parts: list[str], request: Object) -> Object:
@@ -104,19 +109,19 @@ def response(parts: list[str], request: Object) -> Object:
     for part in parts:
         what, _, text = part.partition("=")
         if what == "deny":
-            answer |= {"allowed": False, **({"status": json.loads(text)} if text else {})}
+            answer |= {"allowed": False, **({"status": json.loads(plain(text))} if text else {})}
         elif what == "sleep":
             time.sleep(float(text))
         elif what == "warn":
             answer.setdefault("warnings", []).append(text)
         elif what == "patch":
-            answer |= {"patch": base64.b64encode(text.encode()).decode(), "patchType": "JSONPatch"}
+            answer |= {"patch": base64.b64encode(plain(text).encode()).decode(), "patchType": "JSONPatch"}
         elif what == "count":  # how often this path was asked is put into the object
             data = (request["object"].get("data") or {}).get(text, "")
             patch = [{"op": "add", "path": f"/data/{text}", "value": f"{data}x"}]
             answer |= {"patch": base64.b64encode(json.dumps(patch).encode()).decode(), "patchType": "JSONPatch"}
         elif what == "answer":
-            answer |= json.loads(text)
+            answer |= json.loads(plain(text))
     return answer
 
 
@@ -157,7 +162,7 @@ class Handler(BaseHTTPRequestHandler):
         if parts[0].startswith("status="):
             self.answer(int(parts[0].partition("=")[2]), b"not today")
         elif parts[0].startswith("body="):
-            self.answer(200, parts[0].partition("=")[2].encode())
+            self.answer(200, plain(parts[0].partition("=")[2]).encode())
         else:
             review = {"apiVersion": body["apiVersion"], "kind": body["kind"]}
             request = body.get("request") or {}

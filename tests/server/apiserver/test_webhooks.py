@@ -165,7 +165,7 @@ def test_failures(api: httpx2.Client, configure: Configured, maps: str, hooks: H
     """Who can't be asked refuses under failurePolicy Fail, in upstream's words, and is passed over under Ignore."""
     place = f'Post "https://127.0.0.1:{hooks.port}/'
     cases = {
-        "status=500": 'an error on the server ("not today") has prevented the request from succeeding',
+        "status=500": 'an error on the server ("unknown") has prevented the request from succeeding',
         "status=404": "the server could not find the requested resource",
         f"body={quoted('{}')}": "webhook response was absent",
         f"answer={quoted({'uid': 'other'})}": "expected response.uid=",

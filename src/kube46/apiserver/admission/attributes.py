@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
+OPTIONS = {CREATE: "CreateOptions", UPDATE: "UpdateOptions"}
 
 
 @dataclass(slots=True)
@@ -48,15 +49,13 @@ class Attributes:
     def options(self) -> Object:
         """CreateOptions, UpdateOptions or DeleteOptions, as an object of meta.k8s.io/v1; empty of a CONNECT.
 
-        Those of a patch are told as those of what it comes to (patchToUpdateOptions).
+        Those of a request that comes to another operation are told as that one's (patchToUpdateOptions and its like).
         """
-        found = self.asked_with()
-        if self.operation == CONNECT:
-            return {}
-        if found.get("kind") != "PatchOptions":
+        found = {} if self.operation == CONNECT else self.asked_with()
+        if not found or self.operation not in OPTIONS:
             return found
         told = {name: value for name, value in found.items() if name != "force"}
-        return {**told, "kind": "CreateOptions" if self.operation == CREATE else "UpdateOptions"}
+        return {**told, "kind": OPTIONS[self.operation]}
 
     @property
     def gvk(self) -> tuple[str, str, str]:

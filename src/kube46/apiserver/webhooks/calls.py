@@ -90,7 +90,7 @@ class Caller:
             kept = self._kept(key)
             link = kept or _Link(*await _connected(place, host, port))
             try:
-                code, answer, reusable = await _spoken(link, place, body, query)
+                response, answer = await _spoken(link, place, body, query)
             except _Stale:
                 link.writer.close()
                 if kept is None:
@@ -99,13 +99,13 @@ class Caller:
             except BaseException:
                 link.writer.close()
                 raise
-            if reusable and len(self._idle.setdefault(key, [])) < IDLE_EACH:
+            if _reusable(response) and len(self._idle.setdefault(key, [])) < IDLE_EACH:
                 link.used = asyncio.get_running_loop().time()
                 self._idle[key].append(link)
             else:
                 link.writer.close()
-            if not 200 <= code < 300:
-                raise CallFailed(_refusal(code, answer), code)
+            if not 200 <= response.code < 300:
+                raise CallFailed(_refusal(response, answer), response.code)
             return answer
 
     def _kept(self, key: tuple[Place, str, int]) -> _Link | None:
@@ -120,8 +120,8 @@ class Caller:
         return self._idle[key].pop() if self._idle.get(key) else None
 
 
-async def _spoken(link: _Link, place: Place, body: bytes, query: str) -> tuple[int, bytes, bool]:
-    """Status, body, and whether the connection can be used again; raises _Stale where nothing came back."""
+async def _spoken(link: _Link, place: Place, body: bytes, query: str) -> tuple[Response, bytes]:
+    """The answer and its body; raises _Stale where nothing came back."""
     head = HEAD.format(path=place.path + query, host=place.authority) + REST.format(length=len(body))
     response = Response(link.reader)
     try:
@@ -138,9 +138,13 @@ async def _spoken(link: _Link, place: Place, body: bytes, query: str) -> tuple[i
         size += len(part)
         if size > MOST_BYTES:
             raise BadResponse("http: response body too large")
+    return response, b"".join(parts)
+
+
+def _reusable(response: Response) -> bool:
+    """Whether the connection may serve another call."""
     framed = response.header(b"content-length") or response.header(b"transfer-encoding")
-    reusable = bool(framed) and response.header(b"connection").lower() != b"close"
-    return response.code, b"".join(parts), reusable
+    return bool(framed) and response.header(b"connection").lower() != b"close"
 
 
 async def _connected(place: Place, host: str, port: int) -> tuple[StreamReader, StreamWriter]:
@@ -179,7 +183,6 @@ def _told(error: Exception) -> str:
 TEXTS = {
     400: "the server rejected our request for an unknown reason",
     401: "the server has asked for the client to provide credentials",
-    403: "forbidden",
     404: "the server could not find the requested resource",
     405: "the server does not allow this method on the requested resource",
     406: "the server was unable to respond with a content type that the client supports",
@@ -191,15 +194,19 @@ TEXTS = {
 }
 
 
-def _refusal(code: int, body: bytes) -> str:
+def _refusal(response: Response, body: bytes) -> str:
     """What client-go makes of an HTTP status that is none of success (NewGenericServerResponse)."""
     with contextlib.suppress(msgspec.DecodeError, AttributeError):
         status = msgspec.json.decode(body)
         if status.get("kind") == "Status" and status.get("message"):
             return str(status["message"])
-    text = body.decode(errors="replace").strip()
+    readable = response.header(b"content-type").startswith(b"text/")
+    text = (body.decode(errors="replace").strip() if readable else "") or "unknown"
+    code = response.code
+    if code == 403:
+        return text
     if code in TEXTS:
-        return TEXTS[code] if code != 403 else f"forbidden: {text}" if text else "forbidden"
+        return TEXTS[code]
     if code >= 500:
-        return f"an error on the server ({go_quote(text or 'unknown')}) has prevented the request from succeeding"
+        return f"an error on the server ({go_quote(text)}) has prevented the request from succeeding"
     return f"the server responded with the status code {code} but did not return more information"

@@ -10,7 +10,7 @@ import binascii
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
@@ -71,7 +71,8 @@ def _of_url(text: str, ca: bytes) -> Place:
         raise NoPlace(f"Unparsable URL: {error}") from None
     if found.scheme != "https" or not found.hostname:
         raise NoPlace("webhook configuration must have either service or URL")
-    return Place(f"https://{found.netloc}{found.path}", found.hostname, found.path or "/", port, ca)
+    path = quote(unquote(found.path), safe="/$&+,:;=@")  # as Go writes it again, whatever was encoded
+    return Place(f"https://{found.netloc}{path}", found.hostname, path or "/", port, ca)
 
 
 def address_of(store: Store, place: Place) -> tuple[str, int]:
