@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Object = dict[str, Any]
+WRITING = threading.Lock()
 NAMES = ("localhost", "hook.hooks.svc")
 
 
@@ -157,7 +159,7 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         parts = [urllib.parse.unquote(part) for part in path.strip("/").split("/")]
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        with (self.directory / "asked.jsonl").open("a") as log:
+        with WRITING, (self.directory / "asked.jsonl").open("a") as log:
             log.write(json.dumps({**body, "path": path, "connection": self.client_address[1]}) + "\n")
         if parts[0].startswith("status="):
             self.answer(int(parts[0].partition("=")[2]), b"not today")
