@@ -4,7 +4,7 @@ Pods go first and alone, so that nothing they rely on is taken from under them (
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -21,6 +21,7 @@ from kube46.lab.controllers.namespaces import rules
 log = logging.getLogger(__name__)
 WORKERS = 4
 LOOK_AGAIN_SECONDS = 0.5
+PODS = ("", "pods")
 
 
 async def run(client: Client, caches: Caches) -> None:
@@ -46,27 +47,36 @@ class Namespaces:
             return
         if rules.FINALIZER not in namespace.spec.finalizers:
             return
-        kinds = [k for k in await discovery.served(self._client) if k.resource.namespaced and k.can("list", "delete")]
-        left = await self._empty(name, [k for k in kinds if k.resource.plural == "pods"])
-        if not any(left.values()):
-            left = await self._empty(name, kinds)
-        if any(left.values()):
-            await self._report(namespace, left)
+        known, failures = await discovery.readable(self._client)
+        kinds = [k for k in known if k.resource.namespaced and k.can("list", "delete")]
+        found = rules.Found(undiscovered=failures)
+        await self._empty(name, [k for k in kinds if (k.resource.group, k.resource.plural) == PODS], found)
+        if not any(found.left.values()) and not found.failed:
+            await self._empty(name, kinds, found)
+        if not found.empty:
+            await self._report(namespace, found)
             self.queue.add_after(name, LOOK_AGAIN_SECONDS)
             return
         await self._finalize(name, namespace.metadata.uid)
 
-    async def _empty(self, name: str, kinds: Iterable[discovery.Served]) -> dict[str, list[Object]]:
-        """Asks for the deletion of all objects of the kinds; what is still there afterwards, by resource."""
-        left = {}
+    async def _empty(self, name: str, kinds: Iterable[discovery.Served], found: rules.Found) -> None:
+        """Asks for the deletion of all objects of the kinds; one that fails does not keep the others."""
         for kind in kinds:
-            resource = kind.resource
-            found = (await self._client.list(resource, name)).items
-            if any(not one.metadata.deletion_timestamp for one in found):
-                await self._delete_all(kind, name, found)
-                found = (await self._client.list(resource, name)).items
-            left[f"{resource.plural}.{resource.group}"] = found
-        return left
+            try:
+                found.left[f"{kind.resource.plural}.{kind.resource.group}"] = await self._emptied(name, kind)
+            except NotFound:  # the kind is gone
+                continue
+            except ApiError as error:
+                log.info("Content was not deleted namespace=%s kind=%s error=%s", name, kind.resource.kind, error)
+                found.failed.append(error.message)
+
+    async def _emptied(self, name: str, kind: discovery.Served) -> Sequence[Object]:
+        """What is still there of a kind afterwards."""
+        found = (await self._client.list(kind.resource, name)).items
+        if any(not one.metadata.deletion_timestamp for one in found):
+            await self._delete_all(kind, name, found)
+            found = (await self._client.list(kind.resource, name)).items
+        return found
 
     async def _delete_all(self, kind: discovery.Served, namespace: str, found: Iterable[Object]) -> None:
         if kind.can("deletecollection"):
@@ -85,8 +95,8 @@ class Namespaces:
             except (NotFound, Conflict):
                 continue
 
-    async def _report(self, namespace: Namespace, left: dict[str, list[Object]]) -> None:
-        wanted = rules.conditions(namespace.status.conditions, left, clock.now())
+    async def _report(self, namespace: Namespace, found: rules.Found) -> None:
+        wanted = rules.conditions(namespace.status.conditions, found, clock.now())
         if rules.differ(namespace.status.conditions, wanted):
             body = {"metadata": {"uid": namespace.metadata.uid}, "status": {"conditions": wanted}}
             try:

@@ -5,6 +5,7 @@ Source: kubernetes/pkg/controller/namespace/deletion/{namespaced_resources_delet
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -12,23 +13,56 @@ from kube46.api.objects import Condition, Object
 from kube46.lab.controllers import clock
 
 FINALIZER = "kubernetes"
+WELL = {
+    "NamespaceDeletionDiscoveryFailure": ("ResourcesDiscovered", "All resources successfully discovered"),
+    "NamespaceDeletionGroupVersionParsingFailure": (
+        "ParsedGroupVersions",
+        "All legacy kube types successfully parsed",
+    ),
+    "NamespaceDeletionContentFailure": (
+        "ContentDeleted",
+        "All content successfully deleted, may be waiting on finalization",
+    ),
+    "NamespaceContentRemaining": ("ContentRemoved", "All content successfully removed"),
+    "NamespaceFinalizersRemaining": ("ContentHasNoFinalizers", "All content-preserving finalizers finished"),
+}
 
 
-def conditions(held: Sequence[Condition], left: Mapping[str, Sequence[Object]], now: datetime) -> list[dict[str, Any]]:
-    """The two conditions that tell what a deletion waits for; `left` are the remaining objects by resource."""
-    count = {kind: len(objects) for kind, objects in left.items() if objects}
-    finalizers = Counter(name for objects in left.values() for one in objects for name in one.metadata.finalizers)
+@dataclass(slots=True)
+class Found:
+    """What one pass over a namespace found: objects that are left, by resource, and why some could not be deleted."""
+
+    left: dict[str, Sequence[Object]] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+    undiscovered: Mapping[str, object] = field(default_factory=dict)  # group → why nothing is known of it
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is left, and nothing unknown."""
+        return not any(self.left.values()) and not self.failed and not self.undiscovered
+
+
+def conditions(held: Sequence[Condition], found: Found, now: datetime) -> list[dict[str, Any]]:
+    """The conditions that tell what a deletion waits for."""
+    count = {kind: len(objects) for kind, objects in found.left.items() if objects}
+    finalizers = Counter(name for objects in found.left.values() for one in objects for name in one.metadata.finalizers)
     content = "Some resources are remaining: " + _said(count, "{0} has {1} resource instances")
     waiting = "Some content in the namespace has finalizers remaining: " + _said(
         finalizers, "{0} in {1} resource instances"
     )
-    there = ("NamespaceContentRemaining", "SomeResourcesRemain", content)
-    gone = ("ContentRemoved", "All content successfully removed")
-    held_back = ("NamespaceFinalizersRemaining", "SomeFinalizersRemain", waiting)
-    free = ("ContentHasNoFinalizers", "All content-preserving finalizers finished")
+    groups = ", ".join(f"{group}: {why}" for group, why in sorted(found.undiscovered.items()))
+    unknown = f"Discovery failed for some groups, {len(found.undiscovered)} failing: {groups}"
+    errors = f"Failed to delete all resource types, {len(found.failed)} remaining: {', '.join(sorted(found.failed))}"
+    wrong = (
+        ("NamespaceDeletionDiscoveryFailure", "DiscoveryFailed", unknown, found.undiscovered),
+        ("NamespaceDeletionGroupVersionParsingFailure", "", "", None),  # versions are never parsed here
+        ("NamespaceDeletionContentFailure", "ContentDeletionFailed", errors, found.failed),
+        ("NamespaceContentRemaining", "SomeResourcesRemain", content, count),
+        ("NamespaceFinalizersRemaining", "SomeFinalizersRemain", waiting, finalizers),
+    )
     return [
-        _condition(held, kind, str(bool(found)), *((reason, text) if found else none), now)
-        for (kind, reason, text), none, found in ((there, gone, count), (held_back, free, finalizers))
+        _condition(held, kind, str(bool(there)), *((reason, text) if there else WELL[kind]), now)
+        for kind, reason, text, there in wrong
     ]
 
 
