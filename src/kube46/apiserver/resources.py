@@ -116,9 +116,9 @@ class Resources:
         """GET of a collection."""
         view, selector = self.view(request, target), _selector(request, target)
         page = reads.page_of(request.query)
-        values, metadata = await reads.listing(self._store, target.kind, target.namespace, selector, page)
+        _, values, metadata = await self._listing(target, selector, page)
         view.check(several=True)
-        pieces = view.many(await self._shown(target.kind, values), metadata)
+        pieces = view.many(values, metadata)
         if len(values) <= AT_ONCE or request.flag("pretty"):
             return _answer(view, b"".join(pieces))
         first = next(pieces)  # refuses before the answer begins
@@ -136,6 +136,25 @@ class Resources:
             watch.conversions = self.registry.conversions
         await watch.prepare()
         return Answer(content_type=view.stream_type.encode(), watch=watch)
+
+    async def _listing(
+        self, target: Target, selector: selectors.Selector, page: reads.Page
+    ) -> tuple[Sequence[bytes], Sequence[bytes], dict[str, Any]]:
+        """The objects of a list as stored and as shown, and its metadata.
+
+        Where a webhook converts them, what their fields select is seen only then: a page may have less than its limit.
+        """
+        kind = target.kind
+        if not asks(kind):
+            values, metadata = await reads.listing(self._store, kind, target.namespace, selector, page)
+            return values, values, metadata
+        early, late = selector.parted(kind.fields)
+        values, metadata = await reads.listing(self._store, kind, target.namespace, early, page)
+        pairs = zip(values, await self._shown(kind, values), strict=True)
+        found = [(value, shown) for value, shown in pairs if late.matches(shown)]
+        if late:
+            metadata.pop("remainingItemCount", None)
+        return [value for value, _ in found], [shown for _, shown in found], metadata
 
     async def _shown(self, kind: Kind, values: Sequence[bytes]) -> Sequence[bytes]:
         """Stored objects in the version that is asked for, where a webhook makes the difference."""
@@ -191,9 +210,9 @@ class Resources:
             text = "is not allowed with DELETECOLLECTION, try again after removing the option"
             raise options.invalid("DeleteOptions", [errors.invalid(deleteoptions.UNSAFE, True, text)])
         _warn(request, target, given)
-        values, metadata = await reads.listing(self._store, target.kind, target.namespace, selector, page)
+        values, shown, metadata = await self._listing(target, selector, page)
         await deletes.delete_all(self.registry, _deletion(request, target, given), given, values)
-        return _answer(view, b"".join(view.many(await self._shown(target.kind, values), metadata)))
+        return _answer(view, b"".join(view.many(shown, metadata)))
 
     async def connect(self, request: Request, target: Target) -> None:
         """Let admission refuse what opens a stream."""

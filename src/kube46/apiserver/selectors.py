@@ -16,6 +16,8 @@ from kube46.apiserver import labelselectors, statuses
 from kube46.apiserver.labelselectors import MOST, Requirement
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from kube46.apiserver.kinds import Kind
 
 FIELD_TERM = re.compile(r"(?:[^\\,]|\\.|\\$)+", re.DOTALL)
@@ -89,6 +91,11 @@ class Selector:
             obj = _whole.decode(value)
             return all(requirement.matches(obj) for requirement in self.fields)
         return True
+
+    def parted(self, names: Collection[str]) -> tuple[Selector, Selector]:
+        """What of it an object shows as it is stored, and what only in the version asked for: fields of these names."""
+        late = tuple(field for field in self.fields if ".".join(field.path) in names)
+        return Selector(self.labels, tuple(field for field in self.fields if field not in late)), Selector((), late)
 
     def only_name(self) -> str:
         """The one name that can match, or ""; spares walking a collection."""

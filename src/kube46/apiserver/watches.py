@@ -122,9 +122,9 @@ class Watch:
         """Write what happened until now."""
         self._push()
 
-    async def _shown(self, values: list[bytes]) -> list[bytes]:
-        """Stored objects in the version that is asked for."""
-        return values
+    async def _selected(self, values: list[bytes]) -> list[bytes]:
+        """Those of the stored objects that are watched, in the version that is asked for."""
+        return [value for value in values if self._selector.matches(value)] if self._selector else values
 
     async def _wait(self, seconds: float) -> None:
         self._attention.clear()
@@ -177,10 +177,8 @@ class Watch:
         end = self._bookmark(initial=True) if self._options.initial and self._options.bookmarks else b""
         values = [collection.records[key].value for key in collection.under(self._namespace)]
         for start in range(0, len(values), AT_ONCE):
-            some = values[start : start + AT_ONCE]
-            if self._selector:
-                some = [value for value in some if self._selector.matches(value)]
-            yield b"".join([self._view.event("ADDED", value) for value in await self._shown(some)])
+            some = await self._selected(values[start : start + AT_ONCE])
+            yield b"".join([self._view.event("ADDED", value) for value in some])
         yield end
 
     def _line(self, event: Event) -> bytes:

@@ -49,7 +49,8 @@ class Kind:
     def version(self, name: str, *, storage: bool) -> Object:
         properties = {field: {"type": "string"} for field in SCHEMAS[name]}
         schema = {"openAPIV3Schema": {"type": "object", "properties": properties}}
-        return {"name": name, "served": True, "storage": storage, "schema": schema}
+        selectable = [{"jsonPath": f".{field}"} for field in SCHEMAS[name]]
+        return {"name": name, "served": True, "storage": storage, "schema": schema, "selectableFields": selectable}
 
     def store(self, version: str) -> None:
         """Make another version the one that is stored."""
@@ -123,6 +124,37 @@ def test_writing_the_same_moves_it_to_the_stored_version(places: Kind) -> None:
     places.store("v2")
     moved = api.put(f"{path}/a", json=made).json()["metadata"]["resourceVersion"]
     assert moved != made["metadata"]["resourceVersion"]
+
+
+def test_fields_select_in_the_version_asked_for(places: Kind) -> None:
+    """Lists, pages, watches and deletions by a field look at the object as that version has it, not as it is stored."""
+    api, two = places.api, places.path("v2")
+    for name, address in (("a", "h:1"), ("b", "h:2"), ("c", "i:1")):
+        api.post(places.path("v1"), json=places.body("v1", name, hostPort=address))
+
+    def names(selector: str, version: str = "v2", **query: str) -> list[str]:
+        found = api.get(places.path(version), params={"fieldSelector": selector, **query}).json()["items"]
+        return [one["metadata"]["name"] for one in found]
+
+    assert names("host=h") == ["a", "b"]
+    assert names("host=h,port!=2,metadata.name=a") == ["a"]
+    assert names("hostPort=i:1", "v1") == ["c"]
+    assert names("host=i", limit="2") == []  # the page's two are of another host
+    seen: list[tuple[str, str]] = []
+    query = {"watch": "true", "fieldSelector": "host=h", "timeoutSeconds": str(int(patient(20)))}
+    with api.stream("GET", two, params=query, timeout=patient(30)) as stream:
+        for line in stream.iter_lines():
+            event = json.loads(line)
+            seen.append((event["type"], event["object"]["metadata"]["name"]))
+            if len(seen) == 2:
+                api.patch(f"{two}/b", json={"host": "i"}, headers=MERGE)
+                api.patch(f"{two}/c", json={"host": "h"}, headers=MERGE)
+                api.delete(two, params={"fieldSelector": "host=h,port=1"})
+            if len(seen) == 6:
+                break
+    assert seen[:4] == [("ADDED", "a"), ("ADDED", "b"), ("DELETED", "b"), ("ADDED", "c")]
+    assert sorted(seen[4:]) == [("DELETED", "a"), ("DELETED", "c")]
+    assert names("host!=x") == ["b"]
 
 
 def test_watches(places: Kind) -> None:

@@ -49,11 +49,21 @@ class ConvertedWatch(Watch):
             await self._out.drained()
 
     async def _converted(self, events: Sequence[Event]) -> list[Event]:
-        values = await self._shown([event.value for event in events])
-        return [msgspec.structs.replace(event, value=value) for event, value in zip(events, values, strict=True)]
+        """What they show now and, for who selects, what they showed before: all in the version that is asked for."""
+        values = iter(await self.conversions.shown(self._kind, [event.value for event in events]))
+        olds = [event.old for event in events if event.old is not None] if self._selector else []
+        before = iter(await self.conversions.shown(self._kind, olds))
+        return [
+            msgspec.structs.replace(
+                event, value=next(values), old=next(before) if self._selector and event.old is not None else event.old
+            )
+            for event in events
+        ]
 
-    async def _shown(self, values: list[bytes]) -> list[bytes]:
-        return await self.conversions.shown(self._kind, values)
+    async def _selected(self, values: list[bytes]) -> list[bytes]:
+        early, late = self._selector.parted(self._kind.fields)
+        shown = await self.conversions.shown(self._kind, [value for value in values if early.matches(value)])
+        return [value for value in shown if late.matches(value)]
 
     async def _wait(self, seconds: float) -> None:
         if self._history.newest <= self._cursor:
