@@ -1,6 +1,7 @@
 """How stored bytes become JSON and YAML: typed objects, lists joined from bytes, Tables, metadata only; events.
 
-Stored objects carry no apiVersion and kind (items of a list don't either), so a list is a join and an object a prefix.
+Stored objects carry no apiVersion and kind (items of a list don't either, but for custom kinds), so a list is a join and
+an object a prefix.
 `views_protobuf` has the same methods.
 """
 
@@ -104,6 +105,8 @@ class View:
         if self._form.shape:
             shaped = self._shaped(self._objects(values), {})
             return [encode(item) for item in shaped["rows" if self._form.shape == "Table" else "items"]]
+        if self._kind.custom:  # Go's unstructured items say what they are, typed ones don't
+            return [self._typed(value) for value in values]
         return values if self._on_read is None else [self._plain(value) for value in values]
 
     def whole(self, obj: Object) -> bytes:

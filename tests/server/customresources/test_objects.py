@@ -44,7 +44,8 @@ def test_verbs(api: httpx2.Client, group: str, namespace: str) -> None:
     assert (refused.status_code, refused.json()["reason"]) == (415, "UnsupportedMediaType")
     named = api.post(place, json=widget(group, "", metadata={"name": None, "generateName": "b-"})).json()
     assert named["metadata"]["name"].startswith("b-")
-    assert len(api.get(place).json()["items"]) == 2
+    listed = api.get(place).json()["items"]
+    assert [(item["apiVersion"], item["kind"]) for item in listed] == [(f"{group}/v1", "Widget")] * 2
     assert api.delete(f"{place}/a").json()["details"]["kind"] == "widgets"
     assert len(api.delete(place).json()["items"]) == 1
     assert api.get(place).json()["items"] == []
