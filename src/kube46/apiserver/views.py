@@ -1,7 +1,7 @@
 """How stored bytes become JSON and YAML: typed objects, lists joined from bytes, Tables, metadata only; events.
 
-Stored objects carry no apiVersion and kind (items of a list don't either, but for custom kinds), so a list is a join and
-an object a prefix.
+Stored objects carry no apiVersion and kind (items of a list don't either, but for custom kinds), so a list is a join,
+and an object a prefix.
 `views_protobuf` has the same methods.
 """
 
