@@ -64,6 +64,19 @@ def test_indexed_job_is_suspended_and_resumed(cluster: Cluster, namespace: str) 
     eventually(lambda: not every(cluster, namespace))
 
 
+def test_a_pod_that_is_no_longer_a_jobs_may_go(cluster: Cluster, namespace: str) -> None:
+    """A pod that loses its Job's labels is released, and nothing of the Job keeps it from being deleted."""
+    job(cluster, namespace)
+    eventually(lambda: len(pods(cluster, namespace)) == 1)
+    name = pods(cluster, namespace)[0]["metadata"]["name"]
+    path = f"/api/v1/namespaces/{namespace}/pods/{name}"
+    cluster.patch(path, {"metadata": {"labels": None}})
+    eventually(lambda: not cluster.get(path)["metadata"].get("ownerReferences"))
+    eventually(lambda: not cluster.get(path)["metadata"].get("finalizers"))
+    cluster.delete(path)
+    eventually(lambda: cluster.missing(path))
+
+
 def test_ttl_deletes_the_job(cluster: Cluster, namespace: str) -> None:
     """Some seconds after its end a Job goes, and its pods with it."""
     path = job(cluster, namespace, "Succeeded", ttlSecondsAfterFinished=1)

@@ -1,5 +1,6 @@
 """Watches Jobs and pods, makes pods, counts those that end, and deletes Jobs whose time is over."""
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
 
@@ -7,9 +8,11 @@ from kube46.api.objects import Pod
 from kube46.api.resources import JOBS, PODS
 from kube46.api.workload_objects import Job
 from kube46.controllers.indexes import Index
+from kube46.controllers.selectors import matches
 from kube46.kubernetes.caches import Caches, Key
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.errors import Conflict, NotFound
+from kube46.kubernetes.queues import WorkQueue
 from kube46.lab.controllers import clock, owners
 from kube46.lab.controllers.jobs import rules, status
 from kube46.lab.controllers.jobs.pods import TRACKING, pod_of
@@ -23,7 +26,9 @@ async def run(client: Client, caches: Caches) -> None:
     """Runs until cancelled."""
     await caches.filled(PODS, JOBS)
     loop = Jobs(client, caches)
-    await loop.pods.queue.run(loop.sync, WORKERS)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(loop.pods.queue.run(loop.sync, WORKERS))
+        group.create_task(loop.orphans.run(loop.free))
 
 
 class Jobs:
@@ -31,7 +36,11 @@ class Jobs:
 
     def __init__(self, client: Client, caches: Caches) -> None:
         self._client = client
-        self._tracked: Index[Key, Pod] = Index(caches.of(PODS), _job_of)
+        self._all, jobs = caches.of(PODS), caches.of(JOBS)
+        self._tracked: Index[Key, Pod] = Index(self._all, _job_of)
+        self._near: Index[str, Job] = Index(jobs, lambda job: [job.metadata.namespace])
+        self.orphans: WorkQueue[Key] = WorkQueue("job-orphan")
+        self._all.listen(self._orphaned)
         self.pods: OwnedPods[Job] = OwnedPods(client, caches, JOBS, "job-controller", lambda job: job.spec.selector)
 
     async def sync(self, key: Key) -> None:
@@ -59,6 +68,19 @@ class Jobs:
             await self._work(job, count, mine, target=rules.verdict(job, count, now)[0])
         if wait := rules.until_deadline(job, now):
             self.pods.queue.add_after(key, wait + 0.1)
+
+    async def free(self, key: Key) -> None:
+        """Lets a pod go that was a Job's, and that no Job will adopt again."""
+        pod = self._all.get(key)
+        if pod is None or not _is_orphan(pod):
+            return
+        near = self._near.objects(pod.metadata.namespace)
+        if not any(matches(job.spec.selector, pod.metadata.labels) for job in near):
+            await self._let_go(pod)
+
+    def _orphaned(self, old: Pod | None, new: Pod | None) -> None:
+        if new is not None and _is_orphan(new):
+            self.orphans.add(new.key)
 
     async def _work(self, job: Job, count: rules.Tally, pods: Sequence[Pod], target: str) -> None:
         """Makes or deletes pods."""
@@ -115,6 +137,10 @@ class Jobs:
         body = {"metadata": {"uid": meta.uid, "$deleteFromPrimitiveList/finalizers": [TRACKING]}}
         with contextlib.suppress(NotFound, Conflict):
             await self._client.patch(PODS, meta.name, body, meta.namespace, kind="strategic")
+
+
+def _is_orphan(pod: Pod) -> bool:
+    return TRACKING in pod.metadata.finalizers and owners.controller_of(pod) is None
 
 
 def _job_of(pod: Pod) -> list[Key]:
