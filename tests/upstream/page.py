@@ -67,21 +67,22 @@ def _name(text: str) -> str:
 
 
 def _beside(runs: list[Told]) -> list[str]:
-    """The two groups of specs whose time on a real cluster is known, in the first run of both families."""
-    run = next((run for run in runs if (run.suite, run.families) == ("network", "ipv4,ipv6")), None)
-    if run is None:
-        return []
-    rows = [
-        f"| {name} | {real} | {minutes} | {run.alone(pattern)[0]} | {run.alone(pattern)[1]:.1f} |"
-        for name, pattern, real, minutes in REAL
-    ]
+    """The two groups of specs whose time on a real cluster is known, in a run one at a time, else in one of many."""
+    of_both = [run for run in runs if run.families == "ipv4,ipv6"]
+    rows = []
+    for name, pattern, real, minutes in REAL:
+        chosen = sorted((run for run in of_both if run.alone(pattern)[0]), key=lambda run: run.processes > 1)
+        if chosen:
+            passed, took = chosen[0].alone(pattern)
+            how = "one at a time" if chosen[0].processes == 1 else f"added up, {chosen[0].processes} at a time"
+            rows.append(f"| {name} | {real} | {minutes} | {passed} | {took:.1f} | {how} |")
     return [
-        "\n| one after the other | real cluster passes | in minutes | kube46 passes | in minutes, together |",
-        "|---|--:|--:|--:|--:|",
+        "\n| on ipv4,ipv6 | a real cluster passes | in minutes | kube46 passes | in minutes | |",
+        "|---|--:|--:|--:|--:|---|",
         *rows,
         "\nThe real cluster is containerd, kubelet, kube-proxy and CoreDNS in network namespaces of such a machine, "
-        "its specs one at a time. kube46's minutes are those of the same specs in the run above, added up: each is "
-        "slower there than alone, for the company it had.",
+        "its specs one at a time. Specs that ran beside others are slower than alone. `should be able to reach pod on "
+        "ipv4 and ipv6 ip` polls each way between all nodes for ten seconds: three minutes of three nodes, by design.",
     ]
 
 

@@ -12,4 +12,9 @@ REASONS: tuple[tuple[str, str], ...] = (
         "Wants the words of busybox' own shell. In the image made here sh is bash, since Debian's busybox drops "
         "variables whose names are no identifiers, which other specs set. It would take another build of busybox.",
     ),
+    (
+        r"pod failure policy (to ignore|on exit code)",
+        "Its pods write to a host path from a privileged container. kube46's kubelet runs none: its pods live on a "
+        "machine that is not theirs. It would take privileged containers for clusters that are told to allow them.",
+    ),
 )
