@@ -77,6 +77,7 @@ class Run:
     directory: Path
     suite: Suite
     processes: int = PROCESSES
+    tries: int = 1  # of each spec
 
     @property
     def junit(self) -> Path:
@@ -92,7 +93,8 @@ class Run:
         """ginkgo with its flags, then the suite's own."""
         return [
             str(programs / "ginkgo"), "run", f"--procs={self.processes}", "--no-color", "--timeout=6h",
-            "--silence-skips", f"--output-dir={self.directory}", f"--junit-report={self.junit.name}",
+            f"--flake-attempts={self.tries}", "--silence-skips", f"--output-dir={self.directory}",
+            f"--junit-report={self.junit.name}",
             *self.suite.flags(), str(programs / "e2e.test"), "--", "--provider=skeleton",
             f"--kubeconfig={self.directory / 'kubeconfig'}", f"--num-nodes={NODES}", "--minStartupPods=0",
             "--disable-log-dump", "--dump-logs-on-failure=false",
