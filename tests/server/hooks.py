@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import socket
 import ssl
 import subprocess
@@ -13,13 +14,11 @@ import time
 import urllib.parse
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from kube46.apiserver.certificates import Authority, write_private
 from patience import patient
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 Object = dict[str, Any]
 WRITING = threading.Lock()
@@ -45,7 +44,10 @@ class Hooks:
             )
             (self.directory / "hook.crt").write_bytes(certificate)
             write_private(self.directory / "hook.key", key)
-        self.process = subprocess.Popen([sys.executable, __file__, str(self.directory), str(self.port)])
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, str(self.directory), str(self.port)],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        )
         deadline = time.monotonic() + patient(15)
         while not (self.directory / "ready").exists():
             assert time.monotonic() < deadline and self.process.poll() is None
