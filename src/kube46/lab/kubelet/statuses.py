@@ -117,7 +117,7 @@ def _states(pod: ReadPod, container: Container, seen: Observed, now: float) -> t
     if run.running:
         return {"running": {"startedAt": rfc3339(run.started or run.created)}}, past
     if run.live:
-        return {"waiting": {"reason": "ContainerCreating"}}, past
+        return {"waiting": {"reason": _unstarted(pod)}}, past
     ended = {"terminated": _terminated(run)}
     again = rules.restarts(pod.spec, container, run) and not rules.must_end(pod, seen, now)
     if again and problem:
@@ -141,8 +141,12 @@ def _waiting(pod: ReadPod, container: Container, seen: Observed) -> dict[str, st
         return {"reason": "UnsupportedField", "message": "; ".join(seen.unsupported)}
     if problem:
         return {"reason": problem.reason, "message": problem.message}
-    first = container in pod.spec.init_containers or not pod.spec.init_containers
-    return {"reason": "ContainerCreating" if first and not pod.spec.init_containers else "PodInitializing"}
+    return {"reason": _unstarted(pod)}
+
+
+def _unstarted(pod: ReadPod) -> str:
+    """Why a container that nothing is wrong with does not run: before its first, and between being made and started."""
+    return "PodInitializing" if pod.spec.init_containers else "ContainerCreating"
 
 
 def _terminated(run: Run) -> dict[str, Any]:

@@ -79,8 +79,15 @@ STATES = {
             }
         },
     ),
+    "made, not started": (made(replace(RUNNING, started=None)), {"waiting": {"reason": "ContainerCreating"}}),
     "init first": (made(inits=(Container(name="one"),)), {"waiting": {"reason": "PodInitializing"}}),
 }
+
+
+def test_an_init_container_that_is_made_is_not_said_to_be_the_first():
+    """In a pod with init containers whatever was made and not yet started waits for the pod's initialization."""
+    found = made(replace(RUNNING, container="one", started=None), inits=(Container(name="one"),))
+    assert found["initContainerStatuses"][0]["state"] == {"waiting": {"reason": "PodInitializing"}}
 
 
 @pytest.mark.parametrize(("found", "state"), STATES.values(), ids=STATES.keys())
