@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
@@ -14,6 +14,7 @@ from kube46.apiserver import deletes
 from kube46.apiserver.admission.chain import Chain
 from kube46.apiserver.admission.passes import Question
 from kube46.apiserver.admission.plugin import Plugin
+from kube46.apiserver.admission.webhooks import MutatingWebhooks
 from kube46.apiserver.deleteoptions import DeleteOptions
 from kube46.apiserver.kinds import BY_PLURAL
 from kube46.apiserver.statuses import StatusError
@@ -228,3 +229,33 @@ def test_warnings_are_told_once(tmp_path: Path) -> None:
             return asked.warnings
 
     assert len(asyncio.run(made())) == 1
+
+
+@pytest.mark.parametrize(
+    ("group", "resource", "plural", "asks"),
+    [
+        ("", "pods", "services", False), ("apps", "*", "services", False), ("", "services/status", "services", False),
+        ("", "services", "services", True), ("*", "*/*", "services", True),
+        ("events.k8s.io", "events", "events", True),  # the same objects in their other group
+        ("*", "*", "mutatingwebhookconfigurations", False),  # which stay mendable
+    ],
+)  # fmt: skip
+def test_only_what_may_concern_a_webhook_is_tried_in_passes(
+    tmp_path: Path, group: str, resource: str, plural: str, asks: bool
+) -> None:
+    """A webhook costs the writes nothing that its rules can't be about; what they may be about is asked."""
+
+    async def made() -> tuple[bool, bool]:
+        async with registry_of(tmp_path) as registry:
+            hooks = MutatingWebhooks(registry.store, cast("Any", None))
+            registry.gate.chain = Chain((hooks,))
+            rule = {"operations": ["*"], "apiGroups": [group], "apiVersions": ["*"], "resources": [resource]}
+            config = {"metadata": {"name": "w"}, "webhooks": [{
+                "name": "w.example.com", "rules": [rule], "clientConfig": {"url": "https://webhook.invalid"},
+                "sideEffects": "None", "admissionReviewVersions": ["v1"],
+            }]}  # fmt: skip
+            await registry.create(Call(BY_PLURAL["mutatingwebhookconfigurations"], "w"), config)
+            asked = call(plural)
+            return registry.gate.asks(asked), registry.gate.concerns(asked)
+
+    assert asyncio.run(made()) == (asks, asks)

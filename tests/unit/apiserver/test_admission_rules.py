@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kube46.apiserver.admission.attributes import CREATE, Attributes
-from kube46.apiserver.admission.rules import exempt, namespace_selected, object_selected, rule_matches
+from kube46.apiserver.admission.rules import exempt, may_concern, namespace_selected, object_selected, rule_matches
 from kube46.apiserver.kinds import BY_PLURAL
 from kube46.apiserver.strategy import User
 
@@ -30,7 +30,15 @@ RULE = {"operations": ["CREATE"], "apiGroups": ["apps"], "apiVersions": ["v1"], 
 )  # fmt: skip
 def test_rules(change: dict[str, Any], subresource: str, expected: bool) -> None:
     """Operation, group, version, resource with its part, and scope must all be among those that a rule names."""
-    assert rule_matches({**RULE, **change}, CREATE, BY_PLURAL["deployments"], subresource, "default") is expected
+    rule, kind = {**RULE, **change}, BY_PLURAL["deployments"]
+    assert rule_matches(rule, CREATE, kind, subresource, "default") is expected
+    assert may_concern([rule], [kind.group], kind.plural, subresource) >= expected  # never passes one over
+
+
+@pytest.mark.parametrize("change", [{"apiGroups": [""]}, {"resources": ["pods", "*/scale", "deployments/status"]}])
+def test_rules_that_can_not_concern(change: dict[str, Any]) -> None:
+    """Rules about other groups or resources concern no operation at all."""
+    assert not may_concern([{**RULE, "operations": ["*"], **change}], ["apps"], "deployments", "")
 
 
 @pytest.mark.parametrize(("scope", "expected"), [("Cluster", True), ("Namespaced", False)])

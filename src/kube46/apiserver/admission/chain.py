@@ -29,17 +29,15 @@ class Chain:
 
     def __init__(self, plugins: tuple[Plugin, ...] = ()) -> None:
         self._plugins = plugins
+        self._asking = tuple(plugin for plugin in plugins if plugin.asks)
 
     def concerns(self, call: Call) -> bool:
         """Whether anybody has anything to say of a write at this moment."""
-        for plugin in self._plugins:  # noqa: SIM110  a generator would cost each write more
-            if plugin.active() and plugin.concerns(call):
-                return True
-        return False
+        return _concerned(self._plugins, call)
 
-    def asks(self) -> bool:
-        """Whether anybody at this moment may have to ask somebody outside."""
-        return any(plugin.asks and plugin.active() for plugin in self._plugins)
+    def asks(self, call: Call) -> bool:
+        """Whether anybody at this moment may have to ask somebody outside about it."""
+        return _concerned(self._asking, call)
 
     def admit(self, asked: Attributes, txn: Transaction) -> None:
         """The mutating phase; once more when a webhook has changed what others had looked at before."""
@@ -58,6 +56,13 @@ class Chain:
         for plugin in self._plugins:
             if plugin.active():
                 plugin.validate(asked, txn)
+
+
+def _concerned(plugins: tuple[Plugin, ...], call: Call) -> bool:
+    for plugin in plugins:  # noqa: SIM110  a generator would cost each write more
+        if plugin.active() and plugin.concerns(call):
+            return True
+    return False
 
 
 def chain(parts: Parts) -> Chain:

@@ -37,7 +37,7 @@ class Gate:
 
     def asks(self, call: Call) -> bool:
         """Whether somebody outside may have to be asked about it."""
-        return call.options is not None and self.chain.asks()
+        return call.options is not None and self.chain.asks(call)
 
     def shown(self, kind: Kind, obj: Object | None) -> Object | None:
         """A copy of an object in the form of its version."""

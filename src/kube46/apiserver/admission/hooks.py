@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from kube46.apiserver.admission.rules import exempt, may_concern
+from kube46.apiserver.kinds import KINDS
 from kube46.apiserver.transactions import decode
 
 if TYPE_CHECKING:
+    from kube46.apiserver.kinds import Kind
     from kube46.apiserver.storage import Store
+    from kube46.apiserver.writes import Call
 
 Object = dict[str, Any]
 SECONDS = 10
+MOST_PLACES = 1024  # of which it is remembered whether any webhook may be about them
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class Hooks:
     def __init__(self, store: Store, plural: str) -> None:
         self._collection = store.collection(plural)
         self._seen, self._hooks = -1, tuple[Hook, ...]()
+        self._concerned: dict[tuple[str, str, str], bool] = {}
 
     def any(self) -> bool:
         """Whether there are configurations."""
@@ -75,7 +81,28 @@ class Hooks:
             stored = (decode.decode(self._collection.records[key].value) for key in self._collection.keys)
             self._hooks = tuple(hook for configuration in stored for hook in of(configuration))
             self._seen = self.edition
+            self._concerned = {}
         return self._hooks
+
+    def concern(self, call: Call) -> bool:
+        """Whether a write may be any of their business, whatever its operation and object; asked at each write."""
+        hooks, kind, subresource = self.current(), call.kind, "scale" if call.scales else call.subresource
+        place = kind.group, kind.plural, subresource
+        found = self._concerned.get(place)
+        if found is None:
+            groups = _groups(kind)
+            found = not exempt(kind) and any(
+                may_concern(hook.entry.get("rules") or (), groups, kind.plural, subresource) for hook in hooks
+            )
+            if len(self._concerned) >= MOST_PLACES:  # custom kinds may come and go for ever
+                self._concerned.clear()
+            self._concerned[place] = found
+        return found
+
+
+def _groups(kind: Kind) -> set[str]:
+    """Those in which the same objects are served."""
+    return {kind.group, *(one.group for one in KINDS if (one.resource, one.kind) == (kind.resource, kind.kind))}
 
 
 def of(configuration: Object) -> tuple[Hook, ...]:

@@ -39,6 +39,15 @@ def rule_matches(rule: Object, operation: str, kind: Kind, subresource: str, nam
     )
 
 
+def may_concern(rules: Iterable[Object], groups: Iterable[str], plural: str, subresource: str) -> bool:
+    """Whether some operation on a resource, in whatever version, may be what rules are about; in `groups` it lies."""
+    return any(
+        any(_named(rule.get("apiGroups") or (), group) for group in groups)
+        and any(_is_resource(one, plural, subresource) for one in rule.get("resources") or ())
+        for rule in rules
+    )
+
+
 def _in_scope(scope: str, kind: Kind, namespace: str) -> bool:
     cluster = not namespace or (kind.plural == "namespaces" and not kind.group)  # which are each within themselves
     return {"*": True, "Cluster": cluster, "Namespaced": not cluster}.get(scope, False)

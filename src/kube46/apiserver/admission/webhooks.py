@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kube46.apiserver.statuses import StatusError
     from kube46.apiserver.storage import Store
     from kube46.apiserver.strategy import Transaction
+    from kube46.apiserver.writes import Call
 
 Object = dict[str, Any]
 MUTATING, VALIDATING = "mutatingwebhookconfigurations", "validatingwebhookconfigurations"
@@ -67,6 +68,10 @@ class MutatingWebhooks(Plugin):
         """Whether any is configured."""
         return self._hooks.any()
 
+    def concerns(self, call: Call) -> bool:
+        """Whether any may be about such a write."""
+        return self._hooks.concern(call)
+
     def admit(self, asked: Attributes, txn: Transaction) -> None:
         """Ask those that the write concerns, unless the answers to precisely this are there."""
         hooks = () if exempt(asked.kind) else self._dispatcher.concerned(self._hooks.current(), asked)
@@ -103,6 +108,10 @@ class ValidatingWebhooks(Plugin):
     def active(self) -> bool:
         """Whether any is configured."""
         return self._hooks.any()
+
+    def concerns(self, call: Call) -> bool:
+        """Whether any may be about such a write."""
+        return self._hooks.concern(call)
 
     def validate(self, asked: Attributes, txn: Transaction) -> None:
         """Ask those that the write concerns, unless the answers to precisely this are there."""
