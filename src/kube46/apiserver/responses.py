@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
+MOST_HEAD = 10 << 20  # bytes, as Go's client (Transport.MaxResponseHeaderBytes)
+
+
 class BadResponse(Exception):
     """What came is not HTTP, or ended too early; the text says which."""
 
@@ -23,7 +26,7 @@ class Response:
         self._parser = httptools.HttpResponseParser(self)
         self._parts: list[bytes] = []
         self._headers_done = self._done = self._ended = False
-        self.code = 0
+        self.code = self._size = 0
         self.headers: list[tuple[bytes, bytes]] = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -54,6 +57,7 @@ class Response:
     async def _feed(self) -> None:
         data = await self._reader.read(1 << 16)
         if data:
+            self._size += len(data)
             self._parser.feed_data(data)
             return
         self._ended = True
@@ -66,6 +70,8 @@ class Response:
         """Wait for the status line and the headers; raises BadResponse, OSError."""
         while not self._headers_done:
             await self._fed()
+            if self._size > MOST_HEAD and not self._headers_done:
+                raise BadResponse(f"net/http: server response headers exceeded {MOST_HEAD} bytes; aborted")
 
     async def _fed(self) -> None:
         try:
@@ -83,3 +89,13 @@ class Response:
                 return
             if not self._done:
                 await self._fed()
+
+    async def whole(self, most: int) -> bytes:
+        """The body, of at most so many bytes; raises BadResponse for a longer one and as `parts`, OSError."""
+        found, size = [], 0
+        async for part in self.parts():
+            found.append(part)
+            size += len(part)
+            if size > most:
+                raise BadResponse("http: response body too large")
+        return b"".join(found)

@@ -115,7 +115,7 @@ class Dispatcher:
             return False
         try:
             operations = msgspec.json.decode(verdict.patch, type=list[Any])
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             text = f"received undecodable patch in webhook response: {error}"
             self._failed(hook, ADMIT, asked, text, 503)
             return False

@@ -89,7 +89,7 @@ def verdict(body: bytes, version: str, uid: str, *, mutating: bool) -> Verdict:
     """What an answer says; raises BadAnswer."""
     try:
         found = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BadAnswer(f"couldn't get version/kind; json parse error: {error}") from None
     if not isinstance(found, dict):
         raise BadAnswer("couldn't get version/kind; json parse error: the answer is no object")

@@ -92,11 +92,11 @@ class Aggregator:
         kinds, document = await self._fetch(remote, remote.path), ""
         try:
             document = document_of(remote, await self._fetch(remote, OPENAPI))
-        except (StatusError, msgspec.DecodeError) as error:
+        except (StatusError, msgspec.DecodeError, RecursionError) as error:
             log.debug("no OpenAPI of %s error=%s", remote.name, error)
         try:
             self._keep(remote, kinds_of(remote, kinds), document)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             log.warning("%s lists no resources error=%s", remote.name, error)
 
     def _keep(self, remote: Remote, kinds: tuple[RemoteKind, ...], document: str) -> None:

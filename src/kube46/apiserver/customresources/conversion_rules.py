@@ -54,7 +54,7 @@ def converted(body: bytes, version: str, uid: str, objects: Sequence[Object], de
 def _objects(body: bytes, version: str, uid: str) -> list[Any]:
     try:
         found = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BadConversion(f"couldn't get version/kind; json parse error: {error}") from None
     found = found if isinstance(found, dict) else {}
     told = str(found.get("apiVersion") or ""), str(found.get("kind") or "")

@@ -40,6 +40,7 @@ CONNECT_SECONDS = 30  # Go's dialer
 REFUSAL_SECONDS = 10  # to hand on why a backend does not upgrade
 NO_TLS = "tls: first record does not look like a TLS handshake"
 HEAD_BYTES = 1 << 20
+FETCHED_BYTES = 16 << 20  # of what this server itself asks
 STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r]")
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class Proxy:
             response = Response(reader)
             try:
                 await response.read_head()
-                return response.code, b"".join([part async for part in response.parts()])
+                return response.code, await response.whole(FETCHED_BYTES)
             except (BadResponse, OSError) as error:
                 raise unavailable(f"error trying to reach service: {error}") from error
 

@@ -132,13 +132,7 @@ async def _spoken(link: _Link, place: Place, body: bytes, query: str) -> tuple[R
         if isinstance(error, BadResponse) and str(error) != "EOF":
             raise
         raise _Stale from None
-    parts, size = [], 0
-    async for part in response.parts():
-        parts.append(part)
-        size += len(part)
-        if size > MOST_BYTES:
-            raise BadResponse("http: response body too large")
-    return response, b"".join(parts)
+    return response, await response.whole(MOST_BYTES)
 
 
 def _reusable(response: Response) -> bool:
@@ -196,7 +190,7 @@ TEXTS = {
 
 def _refusal(response: Response, body: bytes) -> str:
     """What client-go makes of an HTTP status that is none of success (NewGenericServerResponse)."""
-    with contextlib.suppress(msgspec.DecodeError, AttributeError):
+    with contextlib.suppress(msgspec.DecodeError, RecursionError, AttributeError):
         status = msgspec.json.decode(body)
         if status.get("kind") == "Status" and status.get("message"):
             return str(status["message"])
