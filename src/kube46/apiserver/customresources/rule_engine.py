@@ -17,12 +17,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from kube46.apiserver.customresources.rule_functions import CLOCK, extension
+from kube46.apiserver.customresources.rule_growth import growth
 from kube46.apiserver.customresources.rule_trees import Findings, examine
 
 Object = dict[str, Any]
 ITERATIONS = 10_000  # of one evaluation: the library's limit
 MOST_BYTES = 1 << 30  # that one evaluation may read: text times the iterations that may go over it
 MOST_HANDED = 1 << 26  # the same where lists go to functions in Python
+MODEST = 64  # times as great as what it is given: whatever makes no more is not measured
+MOST_MADE = 1 << 28  # bytes that one evaluation may make
 COMPILED = 2048  # expressions kept
 TAIL = re.compile(r"\s*\[[A-Z_]+\]\s*$")
 
@@ -121,13 +124,31 @@ def outcome(found: Any) -> Any:
     return found.plain_value()
 
 
+@functools.lru_cache(maxsize=COMPILED)
+def _costs(serialized: bytes) -> tuple[Findings, bool]:
+    """What a rule says of any value, and whether it may make what is much greater."""
+    return examine(serialized, {})[0], growth(serialized, MODEST) > MODEST
+
+
 def check_budget(rule: Compiled, value: Any) -> None:
-    """Raise OutOfBudget for what could read too much: all of a value's text, as often as its loops may turn."""
-    findings = rule.examine({})[0]
-    if findings.loops:
-        size, most = len(json.dumps(value, default=str)), MOST_HANDED if findings.hands_lists else MOST_BYTES
-        if size * min(ITERATIONS, _widest(value) ** findings.loops) > most:
+    """Raise OutOfBudget for what could read too much, all of a value's text as often as its loops may turn; or make."""
+    findings, grows = _costs(rule.serialized)
+    if findings.loops or grows:
+        size, turns = len(json.dumps(value, default=str)), min(ITERATIONS, _widest(value) ** findings.loops)
+        if findings.loops and size * turns > (MOST_HANDED if findings.hands_lists else MOST_BYTES):
             raise OutOfBudget
+        made = growth(rule.serialized, _longest(value)) * turns if grows else 0
+        if made * (size + len(rule.serialized)) > MOST_MADE:
+            raise OutOfBudget
+
+
+def _longest(value: Any) -> int:
+    """The length of the longest text within a value, or its greatest number."""
+    if isinstance(value, dict | list):
+        return max(map(_longest, value.values() if isinstance(value, dict) else value), default=1)
+    if isinstance(value, str):
+        return max(len(value), 1)
+    return max(int(value), 1) if isinstance(value, int | float) and math.isfinite(value) else 1
 
 
 def _widest(value: Any) -> int:

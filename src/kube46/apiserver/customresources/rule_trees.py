@@ -45,9 +45,9 @@ class _Scope:
 
 def examine(serialized: bytes, schema: Object) -> tuple[Findings, Object | None]:
     """What a rule says of its schema, and the schema of its value where that is known."""
-    checked = _fields(_one(_fields(serialized), CHECKED))
+    checked = fields_of(one_of(fields_of(serialized), CHECKED))
     found = Findings()
-    result = _walk(_fields(_one(checked, 4)), _Scope({"self": schema, "oldSelf": schema}), found)
+    result = _walk(fields_of(one_of(checked, 4)), _Scope({"self": schema, "oldSelf": schema}), found)
     return found, result
 
 
@@ -62,28 +62,28 @@ def escape(name: str) -> str:
 
 def _walk(node: Node, scope: _Scope, found: Findings) -> Object | None:
     if IDENT in node:
-        name = _text(_fields(node[IDENT][0]), 1)
+        name = text_of(fields_of(node[IDENT][0]), 1)
         found.names.add(name)
         return scope.schemas.get(name)
     if SELECT in node:
-        return _select(_fields(node[SELECT][0]), scope, found)
+        return _select(fields_of(node[SELECT][0]), scope, found)
     if CALL in node:
-        return _call(_fields(node[CALL][0]), scope, found)
+        return _call(fields_of(node[CALL][0]), scope, found)
     if COMPREHENSION in node:
-        _comprehension(_fields(node[COMPREHENSION][0]), scope, found)
+        _comprehension(fields_of(node[COMPREHENSION][0]), scope, found)
         return None
-    for element in _fields(node[LIST][0]).get(1, ()) if LIST in node else ():
-        _walk(_fields(element), scope, found)
-    for entry in _fields(node[STRUCT][0]).get(2, ()) if STRUCT in node else ():
+    for element in fields_of(node[LIST][0]).get(1, ()) if LIST in node else ():
+        _walk(fields_of(element), scope, found)
+    for entry in fields_of(node[STRUCT][0]).get(2, ()) if STRUCT in node else ():
         for number in (3, 4):
-            for part in _fields(entry).get(number, ()):
-                _walk(_fields(part), scope, found)
+            for part in fields_of(entry).get(number, ()):
+                _walk(fields_of(part), scope, found)
     return None
 
 
 def _select(node: Node, scope: _Scope, found: Findings) -> Object | None:
-    outer = _walk(_fields(_one(node, 1)), scope, found)
-    name = _text(node, 2)
+    outer = _walk(fields_of(one_of(node, 1)), scope, found)
+    name = text_of(node, 2)
     if outer is None or outer.get(PRESERVE) or outer.get(INT_OR_STRING):
         return None
     properties, more, kind = outer.get("properties") or {}, outer.get("additionalProperties"), outer.get("type")
@@ -99,9 +99,9 @@ def _select(node: Node, scope: _Scope, found: Findings) -> Object | None:
 
 
 def _call(node: Node, scope: _Scope, found: Findings) -> Object | None:
-    function = _text(node, 2)
+    function = text_of(node, 2)
     operands = [*node.get(1, ()), *node.get(3, ())]
-    schemas = [_walk(_fields(operand), scope, found) for operand in operands]
+    schemas = [_walk(fields_of(operand), scope, found) for operand in operands]
     found.hands_lists |= bool(scope.depth) and function in LIST_FUNCTIONS
     if function in ("_==_", "_!=_"):
         return {"type": "boolean"}
@@ -117,8 +117,8 @@ def _call(node: Node, scope: _Scope, found: Findings) -> Object | None:
 
 
 def _comprehension(node: Node, scope: _Scope, found: Findings) -> None:
-    ranged = _walk(_fields(_one(node, 2)), scope, found)
-    variable, accumulator = _text(node, 1), _text(node, 3)
+    ranged = _walk(fields_of(one_of(node, 2)), scope, found)
+    variable, accumulator = text_of(node, 1), text_of(node, 3)
     inner: Object | None = None
     if ranged is not None and isinstance(ranged.get("items"), dict):
         inner = ranged["items"]
@@ -132,19 +132,19 @@ def _comprehension(node: Node, scope: _Scope, found: Findings) -> None:
     found.loops = max(found.loops, below.depth)
     for number in (4, 5, 6, 7):
         for part in node.get(number, ()):
-            _walk(_fields(part), below, found)
+            _walk(fields_of(part), below, found)
 
 
-def _one(node: Node, number: int) -> bytes:
+def one_of(node: Node, number: int) -> bytes:
     found: bytes = node[number][0] if number in node else b""
     return found
 
 
-def _text(node: Node, number: int) -> str:
-    return _one(node, number).decode()
+def text_of(node: Node, number: int) -> str:
+    return one_of(node, number).decode()
 
 
-def _fields(data: bytes) -> Node:
+def fields_of(data: bytes) -> Node:
     """The fields of a protobuf message by number."""
     found: Node = {}
     for number, value in _read(data):
