@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import uuid
 import zlib
 from contextlib import aclosing
@@ -28,6 +29,8 @@ GZIP_BYTES = 128 << 10  # kube-apiserver's threshold
 GZIP = 16 + zlib.MAX_WBITS
 NOSNIFF = (b"x-content-type-options", b"nosniff")
 COMPRESSED = [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+MOST_WARNED, CUT_WARNING = 4096, 256  # characters: of all warnings of an answer, and of each where they are more
 REQUEST_SECONDS = 60  # --request-timeout: who reads a long list slowly must not keep its seat for ever
 SEND_SECONDS = 60  # a client that reads nothing for so long is dropped
 
@@ -86,10 +89,17 @@ def text(body: str, code: int = 200) -> Answer:
 
 
 def warning_headers(warnings: Iterable[str]) -> list[tuple[bytes, bytes]]:
-    """`Warning: 299 - "text"` for each distinct text (semantics E-7); control characters can't be sent."""
-    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in dict.fromkeys(warnings))
-    clean = ("".join(c if c.isprintable() else " " for c in text) for text in quoted)
-    return [(b"warning", f'299 - "{text}"'.encode("latin-1", "replace")) for text in clean]
+    """`Warning: 299 - "text"` for each distinct text (semantics E-7), in UTF-8; none with control characters.
+
+    When all are too long together, each is cut, and those that are still too many are left out: as upstream's
+    pkg/endpoints/filters/warning.go.
+    """
+    texts = [text for text in dict.fromkeys(warnings) if text and not CONTROLS.search(text)]
+    if sum(map(len, texts)) > MOST_WARNED:
+        cut = [text[:CUT_WARNING] for text in texts]
+        texts = [text for number, text in enumerate(cut) if sum(map(len, cut[:number])) < MOST_WARNED]
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return [(b"warning", f'299 - "{text}"'.encode("utf-8", "replace")) for text in quoted]
 
 
 async def send(answer: Answer, request: Request, asgi: Callable[[dict[str, Any]], Awaitable[None]]) -> None:

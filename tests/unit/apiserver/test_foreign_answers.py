@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from kube46.apiserver import responses
@@ -63,3 +64,27 @@ def test_a_head_has_an_end(headers: bytes, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(responses, "MOST_HEAD", 1 << 20)
     with pytest.raises(BadResponse, match="headers exceeded"):
         read(b"HTTP/1.1 200 OK\r\n" + headers * ((3 << 20) // len(headers)))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"allowed": "yes"},
+        {"status": 5},
+        {"status": {"message": 5}},
+        {"status": {"code": "403"}},
+        {"status": {"details": []}},
+        {"patch": 5},
+        {"patch": "not base64"},
+        {"warnings": "text"},
+        {"warnings": [5]},
+        {"auditAnnotations": {"a": 1}},
+    ],
+)
+@pytest.mark.parametrize("version", ["v1", "v1beta1"])
+def test_a_webhooks_answer_has_types(version: str, wrong: dict[str, object]) -> None:
+    """What is of another type is a bad answer, as Go cannot read it: the failure policy decides."""
+    review = {"apiVersion": f"admission.k8s.io/{version}", "kind": "AdmissionReview"}
+    body = msgspec.json.encode({**review, "response": {"uid": "u", "allowed": False, **wrong}})
+    with pytest.raises(reviews.BadAnswer, match="can't be read"):
+        reviews.verdict(body, version, "u", mutating=True)

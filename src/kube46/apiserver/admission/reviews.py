@@ -28,6 +28,27 @@ VERSIONS = ("v1", "v1beta1")
 REFUSED = 400  # the least status of a denial
 
 
+class _Status(msgspec.Struct):
+    """Of a denial, as far as it is passed on."""
+
+    message: str | None = None
+    reason: str | None = None
+    code: int | None = None
+    details: dict[str, Any] | None = None
+
+
+class _Response(msgspec.Struct):
+    """An AdmissionResponse's fields by their types; what else is in it counts for nothing."""
+
+    uid: str | None = None
+    allowed: bool | None = None
+    status: _Status | None = None
+    patch: str | None = None
+    patchType: str | None = None  # noqa: N815 - the field's name
+    warnings: list[str] | None = None
+    auditAnnotations: dict[str, str] | None = None  # noqa: N815
+
+
 class BadAnswer(Exception):
     """An answer that can't be taken for one; the text is upstream's."""
 
@@ -98,19 +119,15 @@ def verdict(body: bytes, version: str, uid: str, *, mutating: bool) -> Verdict:
         raise BadAnswer("webhook response was absent")
     if not isinstance(response, dict):
         raise BadAnswer("webhook response is no object")
+    try:
+        typed = msgspec.convert(response, _Response)
+        patch = base64.b64decode(typed.patch, validate=True) if typed.patch and mutating else b""
+    except (msgspec.ValidationError, binascii.Error) as error:
+        raise BadAnswer(f"webhook response can't be read: {error}") from None
     if version == "v1":
         _check(found, response, uid, mutating=mutating)
-    patch = response.get("patch") if mutating else None
-    try:
-        return Verdict(
-            response.get("allowed") is True,
-            base64.b64decode(patch, validate=True) if patch else b"",
-            response.get("status") or response.get("result") or {},
-            tuple(str(text) for text in response.get("warnings") or ()),
-            {str(name): str(value) for name, value in (response.get("auditAnnotations") or {}).items()},
-        )
-    except (binascii.Error, TypeError, ValueError, AttributeError) as error:
-        raise BadAnswer(f"webhook response can't be read: {error}") from None
+    result = msgspec.to_builtins(typed.status) if typed.status else {}
+    return Verdict(typed.allowed is True, patch, result, tuple(typed.warnings or ()), typed.auditAnnotations or {})
 
 
 def _check(found: Object, response: Object, uid: str, *, mutating: bool) -> None:
