@@ -30,6 +30,13 @@ def delay(failures: int) -> float:
     return longest * random.uniform(0.5, 1)  # noqa: S311 – spreads retries, keeps no secret
 
 
+def _tell(error: Exception, text: str, *values: object) -> None:
+    """Logs the failure at hand: a line for a refusal of the API server's, which is an answer; else with its place."""
+    refused = isinstance(error, ApiError)
+    level = logging.WARNING if refused else logging.ERROR
+    log.log(level, text + " error=%s", *values, error, exc_info=not refused)
+
+
 async def keep(name: str, work: Callable[[], Awaitable[None]]) -> None:
     """Runs `work`, which is to end only when cancelled; when it fails, it begins anew after the back-off."""
     failures = 0
@@ -38,10 +45,10 @@ async def keep(name: str, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
             return
-        except Exception:  # the one place where any failure is logged and tried again
+        except Exception as error:  # the one place where any failure is logged and tried again
             failures = 1 if time.monotonic() - started > LONGEST_DELAY else failures + 1
             FAILURES.labels(name).inc()
-            log.exception("A loop failed and begins anew loop=%s failures=%d", name, failures)
+            _tell(error, "A loop failed and begins anew loop=%s failures=%d", name, failures)
             await asyncio.sleep(delay(failures))
 
 
@@ -67,10 +74,10 @@ class Trigger:
             try:
                 await handler()
                 failures = 0
-            except Exception:  # the one place where any failure is logged and tried again
+            except Exception as error:  # the one place where any failure is logged and tried again
                 failures += 1
                 FAILURES.labels(self._name).inc()
-                log.exception("A pass failed and is tried again loop=%s failures=%d", self._name, failures)
+                _tell(error, "A pass failed and is tried again loop=%s failures=%d", self._name, failures)
                 self._event.set()
                 await asyncio.sleep(delay(failures))
 
@@ -140,7 +147,8 @@ class WorkQueue(Generic[K]):
                     continue
                 failures = self._failures[key] = self._failures.get(key, 0) + 1
                 FAILURES.labels(self._name).inc()
-                log.exception("A key failed and is tried again loop=%s key=%s failures=%d", self._name, key, failures)
+                text = "A key failed and is tried again loop=%s key=%s failures=%d"
+                _tell(error, text, self._name, key, failures)
                 self.add_after(key, delay(failures))
             finally:
                 self._active.discard(key)

@@ -112,6 +112,34 @@ def test_a_failed_key_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.text.count("loop=demo key=a") == 2
 
 
+def test_a_refusal_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    """What the API server refuses is warned of in a line and tried again; a mistake is told with its place."""
+    failures = [Forbidden(403, "Forbidden", "exceeded quota: z", {}, 0), ZeroDivisionError("mistake")]
+
+    async def scenario() -> None:
+        queue: WorkQueue[str] = WorkQueue("demo")
+        done = asyncio.Event()
+        queue.add("a")
+
+        async def handle(_: str) -> None:
+            if failures:
+                raise failures.pop(0)
+            done.set()
+
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(queue.run(handle))
+            await asyncio.wait_for(done.wait(), 30)
+            running.cancel()
+
+    asyncio.run(scenario())
+    refusal, mistake = caplog.records
+    assert refusal.levelname == "WARNING"
+    assert not refusal.exc_info
+    assert refusal.message.endswith("loop=demo key=a failures=1 error=exceeded quota: z")
+    assert mistake.levelname == "ERROR"
+    assert mistake.exc_info
+
+
 def test_a_key_of_an_ending_namespace_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
     """What a namespace that is being deleted refuses is no failure, and trying again would be in vain."""
     calls = 0
