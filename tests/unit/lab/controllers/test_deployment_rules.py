@@ -111,6 +111,18 @@ def test_pause_and_failure_are_told() -> None:
     assert "ReplicaFailure" not in conditions(after(made, owned(1, 3), 1))
 
 
+def test_refused_set_is_told() -> None:
+    """A ReplicaSet that can't be made is why nothing progresses, told once, until one is made; not without deadline."""
+    refused = status.uncreated(deployment(), "too long", NOW)
+    assert conditions(refused) == {"Progressing": "False ReplicaSetCreateError"}
+    assert status.uncreated(deployment(held=refused), "used: 2", NOW + timedelta(hours=1)) == refused
+    assert status.uncreated(deployment(progressDeadlineSeconds=status.NO_DEADLINE), "too long", NOW) == {}
+    assert conditions(after(refused, None, 1))["Progressing"] == "False ReplicaSetCreateError"
+    assert conditions(after(refused, owned(1, 3, free=0, pods=0), 2))["Progressing"] == "True NewReplicaSetCreated"
+    rolled = status.uncreated(deployment(held=after({}, owned(1, 3), 0)), "too long", NOW)
+    assert list(conditions(rolled)) == ["Available", "Progressing"]
+
+
 @pytest.mark.parametrize(
     ("strategy", "replicas", "expected"),
     [

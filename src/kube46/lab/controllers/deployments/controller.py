@@ -73,6 +73,7 @@ class Deployments:
             if not isinstance(error, ApiError) or not error.namespace_ends:
                 message = f'Failed to create new replica set "{name}": {error}'
                 await self.sets.tell(deployment, "ReplicaSetCreateError", message, "Warning")
+                await self.sets.report(deployment, status.uncreated(deployment, message, clock.now()))
                 raise
             return
         self.sets.wrote(deployment, made)

@@ -16,6 +16,7 @@ from kube46.lab.controllers.deployments.rolling import max_unavailable
 DEFAULT_DEADLINE = 600
 # A Deployment without a deadline has this one (math.MaxInt32), which upstream takes for none.
 NO_DEADLINE = 2147483647
+REFUSED = "ReplicaSetCreateError"
 ORDER = {"Available": 0, "Progressing": 1, "ReplicaFailure": 2}
 
 
@@ -39,8 +40,17 @@ def status(
     fresh.append(_failure(deployment, new, every, now))
     others = [c for c in deployment.status.conditions if c.type not in ("Available", "Progressing", "ReplicaFailure")]
     kept = [c for c in deployment.status.conditions if c.type == "Progressing" and "Progressing" not in kinds]
-    conditions = sorted([c for c in [*fresh, *kept, *others] if c], key=lambda c: ORDER.get(c.type, len(ORDER)))
-    return {**counts, "conditions": [msgspec.to_builtins(c) for c in conditions]}
+    return {**counts, "conditions": _written(c for c in [*fresh, *kept, *others] if c)}
+
+
+def uncreated(deployment: Deployment, message: str, now: datetime) -> dict[str, Any]:
+    """What the status tells of a new ReplicaSet that was refused, the first time; nothing without a deadline."""
+    if _deadline(deployment) is None:
+        return {}
+    old, new = _held(deployment, "Progressing"), Condition("Progressing", "False", REFUSED, message)
+    told = old if old and (old.status, old.reason) == (new.status, new.reason) else _dated(old, new, now)
+    others = [c for c in deployment.status.conditions if c.type != "Progressing"]
+    return {"conditions": _written([told, *others])}
 
 
 def until_deadline(deployment: Deployment, now: datetime) -> float | None:
@@ -52,6 +62,10 @@ def until_deadline(deployment: Deployment, now: datetime) -> float | None:
     if old.reason == "NewReplicaSetAvailable":
         return None
     return max(0.0, limit - clock.seconds_since(old.last_update_time, now)) + 1
+
+
+def _written(conditions: Iterable[Condition]) -> list[dict[str, Any]]:
+    return [msgspec.to_builtins(c) for c in sorted(conditions, key=lambda c: ORDER.get(c.type, len(ORDER)))]
 
 
 def _available(deployment: Deployment, count: int, now: datetime) -> Condition:
@@ -85,7 +99,7 @@ def _progressing(
     if complete:
         text = f"{name} has successfully progressed."
         return _dated(old, Condition("Progressing", "True", "NewReplicaSetAvailable", text), now)
-    if old is None:
+    if old is None or (new and old.reason == REFUSED):
         text = f'Created new replica set "{new.metadata.name}"' if new else f"{name} is progressing."
         return _dated(old, Condition("Progressing", "True", "NewReplicaSetCreated", text), now)
     if _moved(deployment, counts) or old.reason == "NewReplicaSetAvailable":
