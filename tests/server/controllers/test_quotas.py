@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from server.controllers.cluster import Cluster, Json, Refused, eventually
+from server.controllers.cluster import Cluster, Json, Refused, eventually, for_a_while
 
 CORE = "/api/v1/namespaces"
 
@@ -89,10 +89,56 @@ def test_workloads_tell_that_they_exceed(cluster: Cluster, namespace: str) -> No
         conditions: list[Json] = cluster.get(f"{place}/rc")["status"].get("conditions") or []
         return next((one for one in conditions if one["type"] == "ReplicaFailure"), {})
 
-    eventually(lambda: failure().get("reason") == "FailedCreate")
-    assert "exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1" in failure()["message"]
+    told = eventually(failure)
+    assert told["reason"] == "FailedCreate"
+    assert "exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1" in told["message"]
     cluster.call("PATCH", f"{place}/rc", {"spec": {"replicas": 1}}, "application/merge-patch+json")
     eventually(lambda: not failure())
+
+
+def test_workloads_that_exceed_wait_longer_and_longer(cluster: Cluster, namespace: str) -> None:
+    """Pods that a quota refuses are tried some times, not in a loop, and are made once the quota allows them."""
+    eventually(lambda: cluster.get(f"{CORE}/{namespace}/serviceaccounts/default"))
+    path = quota(cluster, namespace, {"pods": "0"})
+    eventually(lambda: used(cluster, path) == {"pods": "0"})
+    template = {"metadata": {"labels": {"app": "x"}}, "spec": pod("")["spec"]}
+    workload = {"metadata": {"name": "rc"}, "spec": {"replicas": 1, "template": template}}
+    cluster.create(f"{CORE}/{namespace}/replicationcontrollers", workload)
+    template = {**template, "metadata": {"labels": {"app": "y"}}}
+    spec = {"selector": {"matchLabels": {"app": "y"}}, "template": template}
+    cluster.create(f"/apis/apps/v1/namespaces/{namespace}/deployments", {"metadata": {"name": "d"}, "spec": spec})
+
+    def tries() -> Json:
+        told: Json = {"ReplicaSet": 0, "ReplicationController": 0}
+        for event in cluster.items(f"{CORE}/{namespace}/events"):
+            if event["reason"] == "FailedCreate":
+                told[event["involvedObject"]["kind"]] += event["count"]
+        return told
+
+    eventually(lambda: min(tries().values()) > 4)  # it is tried again
+    for_a_while(lambda: max(tries().values()) <= 20, 1.25)
+    cluster.patch(path, {"spec": {"hard": {"pods": "2"}}})
+    eventually(lambda: len(cluster.items(f"{CORE}/{namespace}/pods")) == 2, 30)
+
+
+def test_a_deployment_tells_that_its_set_is_refused(cluster: Cluster, namespace: str) -> None:
+    """A Deployment whose ReplicaSet a quota refuses says so in Progressing, and goes on once the quota allows it."""
+    path = quota(cluster, namespace, {"count/replicasets.apps": "0"})
+    eventually(lambda: used(cluster, path) == {"count/replicasets.apps": "0"})
+    place = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    template = {"metadata": {"labels": {"app": "x"}}, "spec": pod("")["spec"]}
+    spec = {"selector": {"matchLabels": {"app": "x"}}, "template": template}
+    cluster.create(place, {"metadata": {"name": "d"}, "spec": spec})
+
+    def progressing() -> Json:
+        held: list[Json] = cluster.get(f"{place}/d")["status"].get("conditions") or []
+        return next((one for one in held if one["type"] == "Progressing"), {})
+
+    told = eventually(progressing)
+    assert (told["status"], told["reason"]) == ("False", "ReplicaSetCreateError")
+    assert "exceeded quota: q, requested: count/replicasets.apps=1" in told["message"]
+    cluster.patch(path, {"spec": {"hard": {"count/replicasets.apps": "1"}}})
+    eventually(lambda: progressing()["status"] == "True")
 
 
 def test_what_went_wrong_is_repaired(cluster: Cluster, namespace: str) -> None:

@@ -119,10 +119,10 @@ def test_status_counts_and_waits() -> None:
 
 
 def test_failure_is_a_condition() -> None:
-    """What could not be made is told in ReplicaFailure, with one time of change."""
+    """What could not be made is told in ReplicaFailure as it was first, however later tries fail."""
     first = rules.status(owner(1), [], 0, NOW, "FailedCreate: quota exceeded")
     held = msgspec.convert({"metadata": {"name": "web"}, "status": {"conditions": first["conditions"]}}, ReplicaSet)
-    later = rules.status(held, [], 0, NOW + timedelta(hours=1), "FailedCreate: quota exceeded")
+    later = rules.status(held, [], 0, NOW + timedelta(hours=1), "FailedCreate: pod web-x7k2p: quota exceeded")
     assert later["conditions"] == first["conditions"]
     assert first["conditions"][0]["reason"] == "FailedCreate"
     assert first["conditions"][0]["message"] == "quota exceeded"

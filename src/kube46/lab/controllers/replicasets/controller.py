@@ -56,10 +56,12 @@ class Replicas(Generic[T]):
         owner = self.pods.owners.get(key)
         if owner is None:
             return
-        mine, failure = await self.pods.claim(owner), ""
+        mine, failure, error = await self.pods.claim(owner), "", None
         alive = rules.active(mine)
         if self.pods.settled(owner) and not owner.metadata.deletion_timestamp:
-            failure = await self._scale(owner, rules.plan(owner, alive, self._related(owner)))
+            plan = rules.plan(owner, alive, self._related(owner))
+            if error := await self._scale(owner, plan):
+                failure = f"{'FailedCreate' if plan.create else 'FailedDelete'}: {error}"
         terminating, now = sum(1 for pod in mine if pod.metadata.deletion_timestamp), clock.now()
         status = rules.status(owner, alive, terminating, now, failure)
         if self._resource is REPLICATION_CONTROLLERS:
@@ -67,8 +69,8 @@ class Replicas(Generic[T]):
         await self.pods.report(owner, status)
         if wait := next_available(alive, owner.spec.min_ready_seconds, now):
             self.pods.queue.add_after(key, wait)
-        if failure:
-            raise RuntimeError(failure)  # tried again with back-off
+        if error:
+            raise error  # tried again with back-off
 
     def _related(self, owner: T) -> list[Pod]:
         """The active pods of the owners with the same controller, which crowd the same nodes."""
@@ -76,12 +78,11 @@ class Replicas(Generic[T]):
         family = self._siblings.objects(above.uid) if above else [owner]
         return rules.active(pod for one in family for pod in self.pods.controlled(one.metadata.uid))
 
-    async def _scale(self, owner: T, plan: rules.Plan) -> str:
-        """Carries the plan out; "" or the reason and message of the first failure."""
-        reason = "FailedCreate" if plan.create else "FailedDelete"
+    async def _scale(self, owner: T, plan: rules.Plan) -> KubernetesError | None:
+        """Carries the plan out; the first failure."""
         try:
             await self.pods.create(owner, [rules.pod_of(owner, self._resource)] * plan.create)
             await self.pods.delete(owner, plan.delete)
         except KubernetesError as error:
-            return f"{reason}: {error}"
-        return ""
+            return error
+        return None

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from kube46.api.objects import Condition, Pod, ReplicaSet, ReplicationController
+from kube46.api.objects import Pod, ReplicaSet, ReplicationController
 from kube46.api.resources import Resource
 from kube46.controllers.selectors import contains
 from kube46.lab.controllers import clock
@@ -123,12 +123,14 @@ def _young_first(written: str | None) -> timedelta:
 
 
 def _conditions(owner: Replicated, failure: str, now: datetime) -> list[dict[str, Any]]:
-    """ReplicaFailure while pods can't be made or deleted; other conditions are kept."""
-    others = [msgspec.to_builtins(c) for c in owner.status.conditions if c.type != "ReplicaFailure"]
-    if not failure:
-        return others
-    old = next((c for c in owner.status.conditions if c.type == "ReplicaFailure"), Condition())
+    """ReplicaFailure while pods can't be made or deleted; other conditions are kept.
+
+    It tells the first failure: each message names another pod, and each write of a status wakes the owner's key, so
+    that telling every failure would try again at once, for ever.
+    """
+    held = [msgspec.to_builtins(c) for c in owner.status.conditions if failure or c.type != "ReplicaFailure"]
+    if not failure or any(c["type"] == "ReplicaFailure" for c in held):
+        return held
     reason, _, message = failure.partition(": ")
-    since = old.last_transition_time if old.status == "True" and old.message == message else clock.text(now)
     new = {"type": "ReplicaFailure", "status": "True", "reason": reason, "message": message}
-    return [*others, {**new, "lastTransitionTime": since}]
+    return [*held, {**new, "lastTransitionTime": clock.text(now)}]
