@@ -1,21 +1,23 @@
 """Waiting until a started cluster can be used: API server, DNS Service, nodes, names."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+import re
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 
 from kube46.addresses.families import Family, family_of
 from kube46.api.objects import Endpoint, EndpointSlice, Node
-from kube46.api.resources import ENDPOINT_SLICES, NODES, SERVICES, STORAGE_CLASSES
+from kube46.api.resources import ENDPOINT_SLICES, NODES, SERVICES, STORAGE_CLASSES, Resource
 from kube46.api.storage.classes import DEFAULT
 from kube46.api.storage_objects import LOCAL_PROVISIONER
 from kube46.kubernetes.client import Client
 from kube46.kubernetes.config import ClusterConfig
-from kube46.kubernetes.errors import KubernetesError, NotFound
+from kube46.kubernetes.errors import ApiError, KubernetesError, NotFound
 from kube46.lab import granting, rules, summary
 from kube46.lab.settings import Settings
 
 POLL, ATTEMPT = 0.05, 1.0  # seconds
+WRITES = 30.0  # seconds an attempt to write may take: each webhook that is asked has 10 s, if it isn't told otherwise
 NAMESPACE, DNS_SERVICE = "kube-system", "kube-dns"
 # those of CoreDNS in a real cluster; by the last two `kubectl cluster-info` finds it
 DNS_LABELS = {
@@ -23,6 +25,13 @@ DNS_LABELS = {
 }  # fmt: skip
 DNS_OBJECT = f"the Service {NAMESPACE}/{DNS_SERVICE}"
 STORAGE_CLASS = "local-path"
+
+
+REFUSING = re.compile(r'(?:failed calling|admission) webhook "([^"]+)"')  # kube-apiserver's words
+WEBHOOKS = tuple(
+    Resource("admissionregistration.k8s.io", "v1", f"{kind.lower()}s", kind, False, dict)
+    for kind in ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
+)
 
 
 class NotReady(RuntimeError):
@@ -55,17 +64,23 @@ def dns_service(settings: Settings) -> dict[str, object]:
     }
 
 
-async def until(missing: Callable[[], Awaitable[str]], alive: Callable[[], None], *, seconds: float) -> None:
-    """Poll until `missing` returns an empty text. Raises NotReady with its last text after so many seconds.
+async def until(
+    missing: Callable[[], Coroutine[None, None, str]],
+    alive: Callable[[], None],
+    *,
+    seconds: float,
+    attempt: float = ATTEMPT,
+) -> None:
+    """Poll until `missing`, which may take `attempt` seconds, returns an empty text.
 
-    `alive` is called at each poll: it draws, and raises when there is nothing to wait for any more.
+    `alive` is called all the while: it draws, and raises when there is nothing to wait for any more. Raises NotReady
+    with the last text after so many seconds.
     """
     deadline = asyncio.get_running_loop().time() + seconds
     while True:
         alive()
         try:
-            async with asyncio.timeout(ATTEMPT):  # a connection may wait in the socket that the supervisor holds open
-                text = await missing()
+            text = await _attempt(missing(), alive, attempt)
         except (KubernetesError, TimeoutError) as error:
             text = f"the API server: {str(error) or 'no answer'}"
         if not text:
@@ -73,6 +88,20 @@ async def until(missing: Callable[[], Awaitable[str]], alive: Callable[[], None]
         if asyncio.get_running_loop().time() > deadline:
             raise NotReady(f"not ready after {seconds:.0f} s: {text}; `kube46 logs` shows what the parts say")
         await asyncio.sleep(POLL)
+
+
+async def _attempt(missing: Coroutine[None, None, str], alive: Callable[[], None], seconds: float) -> str:
+    """What is missing; `alive` is called meanwhile. Raises TimeoutError: a connection may wait in the socket that the
+    supervisor holds open."""
+    task = asyncio.create_task(missing)
+    try:
+        async with asyncio.timeout(seconds):
+            while not (await asyncio.wait((task,), timeout=POLL))[0]:
+                alive()
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+    return task.result()
 
 
 async def api_missing(api: Client) -> str:
@@ -86,12 +115,29 @@ async def objects_missing(api: Client, settings: Settings, made: list[str]) -> s
 
     Raises KubernetesError: a real API server is ready before its namespaces are.
     """
-    await granting.ensure(api, settings)
-    if await ensure_dns_service(api, settings):
-        made.append(DNS_OBJECT)
-    if await ensure_storage_class(api):
-        made.append(f"the StorageClass {STORAGE_CLASS}")
+    try:
+        await granting.ensure(api, settings)
+        if await ensure_dns_service(api, settings):
+            made.append(DNS_OBJECT)
+        if await ensure_storage_class(api):
+            made.append(f"the StorageClass {STORAGE_CLASS}")
+    except ApiError as error:
+        return f"the API server: {error}{await _way_out(api, error.message)}"
     return ""
+
+
+async def _way_out(api: Client, refusal: str) -> str:
+    """How to get rid of the webhook that a refusal names, empty when it names none. Raises KubernetesError."""
+    named = REFUSING.search(refusal)
+    if not named:
+        return ""
+    found = [
+        f"`kubectl delete {resource.plural.removesuffix('s')} {configuration['metadata']['name']}`"
+        for resource in WEBHOOKS
+        for configuration in (await api.list(resource)).items
+        if any(hook["name"] == named[1] for hook in configuration.get("webhooks") or ())
+    ]
+    return f"; if its server does not come back, {' or '.join(found)} lets writes pass without it" if found else ""
 
 
 async def ensure_dns_service(api: Client, settings: Settings) -> bool:

@@ -177,7 +177,7 @@ def _complete(wanted: Settings, paths: Paths, wait: bool) -> list[str]:
             await readiness.until(lambda: readiness.api_missing(api), lambda: None, seconds=WAIT_SECONDS)
             made: list[str] = []
             missing = partial(readiness.objects_missing, api, wanted, made)
-            await readiness.until(missing, lambda: None, seconds=WAIT_SECONDS)
+            await readiness.until(missing, lambda: None, seconds=WAIT_SECONDS, attempt=readiness.WRITES)
             if readiness.DNS_OBJECT in made and wait:
                 await readiness.until(lambda: readiness.dns_missing(api, wanted), lambda: None, seconds=WAIT_SECONDS)
             added.extend(made)
@@ -216,7 +216,9 @@ async def _wait(wanted: Settings, paths: Paths, daemon: Daemon, wait: bool, prog
         with progress.step(text):
             await readiness.until(partial(readiness.api_missing, api), partial(alive, text), seconds=WAIT_SECONDS)
             objects = partial(readiness.objects_missing, api, wanted, [])
-            await readiness.until(objects, partial(alive, text), seconds=WAIT_SECONDS)
+            await readiness.until(
+                objects, partial(alive, text), seconds=WAIT_SECONDS, attempt=readiness.WRITES
+            )
         if not wait:
             return []
         for text, missing in (("Nodes", readiness.nodes_missing), ("Cluster DNS", readiness.dns_missing)):

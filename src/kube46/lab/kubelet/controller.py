@@ -56,9 +56,7 @@ async def run(settings: Settings, client: Client, caches: Caches, provisioning: 
         meter = Meter(workshop.cgroups, crew.all)
         group.create_task(Server(settings, client, crew.find, crew.all, meter).run())
         group.create_task(meter.run())
-        await keeper.register()
-        group.create_task(keeper.keep_status())
-        group.create_task(keeper.keep_lease())
+        group.create_task(keeper.run())  # pods that are bound already wait for none of its writes, as kubelet's
         group.create_task(crew.watch_images())
         if settings.provision_volumes:
             maker = provisioning or client

@@ -113,6 +113,13 @@ class NodeKeeper:
         self._blocks: dict[str, Any] = {}  # the node's pod CIDRs: its running pods have addresses of them
         self.uid = ""
 
+    async def run(self) -> None:
+        """Registers the Node, then keeps its status and its lease; never returns."""
+        await self.register()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.keep_status())
+            group.create_task(self.keep_lease())
+
     async def register(self) -> None:
         """Make the Node, or take over the one that is there. Retries until the API server answers."""
         while True:
