@@ -216,9 +216,7 @@ async def _wait(wanted: Settings, paths: Paths, daemon: Daemon, wait: bool, prog
         with progress.step(text):
             await readiness.until(partial(readiness.api_missing, api), partial(alive, text), seconds=WAIT_SECONDS)
             objects = partial(readiness.objects_missing, api, wanted, [])
-            await readiness.until(
-                objects, partial(alive, text), seconds=WAIT_SECONDS, attempt=readiness.WRITES
-            )
+            await readiness.until(objects, partial(alive, text), seconds=WAIT_SECONDS, attempt=readiness.WRITES)
         if not wait:
             return []
         for text, missing in (("Nodes", readiness.nodes_missing), ("Cluster DNS", readiness.dns_missing)):
