@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 from collections.abc import Iterator
 from ipaddress import ip_address
 
@@ -29,7 +30,8 @@ def place() -> Iterator[str]:
         with Netlink(name) as links:
             links.set_up("lo")
             links.sysctl("net/netfilter/nf_conntrack_udp_timeout", 600)
-            links.add_address("lo", f"{OTHER[Family.IPV6]}/128")
+        address = [f"{OTHER[Family.IPV6]}/128", "dev", "lo", "nodad"]  # without nodad it is in use a moment later only
+        subprocess.run(["ip", "-n", name, "address", "add", *address], check=True)
         with Nft(name) as tables:
             tables.run(
                 "add table inet t; add chain inet t c { type filter hook output priority 0; ct state new accept; }"
