@@ -82,7 +82,7 @@ def events(client: httpx2.Client) -> Any:
     for one in client.get("/api/v1/events").json()["items"]:
         about = {key: one["involvedObject"].get(key) for key in ("kind", "namespace", "apiVersion")}
         fixed = ("action", "type", "reportingComponent", "reportingInstance", "source", "count", "firstTimestamp")
-        key = f"{one['involvedObject']['name']} {one['reason']}: {one['message']}"
+        key = f"{one['involvedObject'].get('name', '')} {one['reason']}: {one['message']}"
         if one["reason"] != "PortNotAllocated":  # kube46 has no bitmap that planted Services could be missing in
             # of what is mended, upstream's cache may still hold the old state at the second look
             times = one.get("series", {}).get("count") if one["reason"] in LASTING else None
