@@ -182,6 +182,8 @@ class Proxy:
         metrics.SERVICES_PENDING.set(0)
         metrics.ENDPOINTS_PENDING.set(0)
         try:
+            if full:  # before the table is filled: libnftables reads all elements of the node to list its tables
+                await self._name_others()
             await self._decide()
             await self._table.apply(self._pending, self._claims, self._view)
         except BaseException:
@@ -196,7 +198,6 @@ class Proxy:
             gc.collect()
             gc.freeze()  # what is here stays: a collection would look through all of it in the middle of a pass
             await asyncio.to_thread(give_back_memory)
-            await self._name_others()
         await self.probes.sync()
         await self._forget(everything=full)
 
